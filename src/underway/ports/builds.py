@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+import msgspec
+
+from underway.manifest.model import BuildKeys, Static
+from underway.terms.release import Build, Source
+from underway.terms.tree import Tree
+
+
+class BuildAsk(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that shapes a build, except the environment's index and CA variables."""
+
+    app: str
+    source: Source
+    build: BuildKeys
+    static: Static | None = None
+    collect: tuple[str, ...] = ()
+    """Shell lines run in the built tree with its environment after `build.commands` (collectstatic)."""
+
+
+class Sources(Protocol):
+    """Reads a repository on this machine."""
+
+    def look(self, path: str) -> Tree:
+        """The tree for detection. Raises `Refusal` (`source.not-found`, `source.not-a-folder`, `source.empty`)."""
+        ...
+
+    async def fingerprint(self, path: str) -> Source:
+        """Commit, dirtiness and digest of what would be copied."""
+        ...
+
+
+class Builds(Protocol):
+    """Makes and keeps immutable builds."""
+
+    def key(self, ask: BuildAsk) -> str:
+        """The key of the build that `ask` would give: equal keys, equal builds."""
+        ...
+
+    def find(self, app: str, key: str) -> Build | None:
+        """The finished build with this key, None when there is none (a half-made one is none)."""
+        ...
+
+    async def make(self, ask: BuildAsk, say: Callable[[str], None]) -> Build:
+        """Copy the source and build it, or return the finished build of the same key (`was_reused`).
+
+        `say` hears one short line per phase. Raises `Failure` (`build.install`, `build.command`, `build.timeout`,
+        `build.python`, `build.lock-missing`, `build.disk-full`, `build.source-changed`) with the tail of the log;
+        nothing half-made stays.
+        """
+        ...
+
+    async def discard(self, app: str, key: str) -> None:
+        """Remove a build. Removing what is not there is fine."""
+        ...
+
+    async def prune(self, app: str, keep: Collection[str]) -> int:
+        """Remove every build of `app` whose key is not in `keep`; return the bytes freed."""
+        ...

@@ -1,0 +1,25 @@
+"""How an act ended, and the exit code that says so."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Outcome(Enum):
+    """The outcome of a deploy or a rollback. Values are stable: scripts and CI depend on them."""
+
+    LIVE = "live"
+    REFUSED = "refused"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+
+    @property
+    def exit_code(self) -> int:
+        """0 live · 3 refused, nothing changed · 4 failed before traffic moved · 5 rolled back after it."""
+        return {Outcome.LIVE: 0, Outcome.REFUSED: 3, Outcome.FAILED: 4, Outcome.ROLLED_BACK: 5}[self]
+
+
+EXIT_FAULT = 1
+"""A fault of Underway itself."""
+EXIT_USAGE = 2
+"""The command line is wrong."""

@@ -1,0 +1,25 @@
+"""A repository as detection sees it: names and texts, nothing that runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files that a release would be made of.
+
+    `paths` are POSIX paths relative to the root, sorted, without files that git ignores and without symlinks
+    that lead out of the tree. `texts` maps a path to its text and may read lazily; a path that is binary, too
+    large (over 512 KiB) or unreadable is absent from it. `executables` is the subset of `paths` with an x bit.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    texts: Mapping[str, str]
+    executables: frozenset[str] = field(default_factory=frozenset)
+
+    def text(self, path: str) -> str:
+        """The text of `path`, empty when there is none."""
+        return self.texts.get(path, "")

@@ -1,0 +1,1 @@
+"""manifest + machine → Drivers. The only module that names a concrete driver."""

@@ -1,0 +1,1 @@
+"""What a user's app may import. It imports nothing of underway."""
