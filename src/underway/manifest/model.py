@@ -1,10 +1,14 @@
-"""What a manifest says, as frozen values."""
+"""What a manifest says, as frozen values. Each key of the file is declared here, once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Annotated
+
+from underway.manifest import words
+from underway.manifest.keys import Key, Table
 
 MANIFEST_VERSION = 1
 MANIFEST_FILE = "underway.toml"
@@ -16,41 +20,82 @@ class PythonBuild:
     `requirements` are the files pip installs; `version` is major.minor, empty for what the project accepts;
     `extra` are packages added to the environment because the lock lacks them (a server)."""
 
-    manager: str
-    dir: str = "."
-    requirements: tuple[str, ...] = ()
-    version: str = ""
-    extra: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
+    manager: Annotated[str, Key("manager", words.PYTHON_MANAGER, '"uv"', "What installs the locked dependencies.")]
+    dir: Annotated[str, Key("dir", words.TREE_PATH, '"backend"', "The folder of its lock or requirements.")] = "."
+    requirements: Annotated[
+        tuple[str, ...],
+        Key("requirements", words.TREE_PATHS, '["requirements.txt"]', "The files `pip` installs, from the root."),
+    ] = ()
+    version: Annotated[
+        str,
+        Key("version", words.PYTHON_VERSION, '"3.12"', "The interpreter; empty takes one that the project accepts."),
+    ] = ""
+    extra: Annotated[
+        tuple[str, ...],
+        Key("extra", words.PACKAGES, '["gunicorn"]', "Packages added because the lock lacks them, a server for one."),
+    ] = ()
+    groups: Annotated[
+        tuple[str, ...],
+        Key("groups", words.GROUPS, '["prod"]', "Dependency groups or extras installed besides the main ones."),
+    ] = ()
 
 
 @dataclass(frozen=True)
 class NodeBuild:
     """`[build.node]`: `manager` is npm | pnpm | yarn | bun; `script` is the script that builds, or empty."""
 
-    manager: str
-    dir: str = "."
-    script: str = ""
+    manager: Annotated[str, Key("manager", words.NODE_MANAGER, '"npm"', "What installs from the lockfile.")]
+    dir: Annotated[str, Key("dir", words.TREE_PATH, '"frontend"', "The folder of `package.json`.")] = "."
+    script: Annotated[str, Key("script", words.SCRIPT, '"build"', "The script that builds; empty builds nothing.")] = ""
 
 
 @dataclass(frozen=True)
 class BuildKeys:
-    python: PythonBuild | None = None
-    node: NodeBuild | None = None
-    commands: tuple[str, ...] = ()
-    timeout_s: float = 900.0
+    python: Annotated[
+        PythonBuild | None, Table("python", PythonBuild, "The Python environment. Left out: none is made.")
+    ] = None
+    node: Annotated[
+        NodeBuild | None, Table("node", NodeBuild, "Node packages and a front-end build. Left out: none.")
+    ] = None
+    commands: Annotated[
+        tuple[str, ...],
+        Key(
+            "commands",
+            words.COMMANDS,
+            '["python manage.py collectstatic --noinput"]',
+            "Shell lines run in the built tree after the installation, in this order.",
+        ),
+    ] = ()
+    timeout_s: Annotated[
+        float, Key("timeout", words.LONG, '"20m"', "A build that takes longer is ended and fails.")
+    ] = 900.0
 
 
 @dataclass(frozen=True)
 class Process:
     """`[processes.NAME]`. `web` gets PORT and the traffic; every other one is a worker."""
 
-    command: str
-    cwd: str = "."
-    instances: int = 1
-    memory_bytes: int = 0
-    cpus: float = 0.0
-    stop_timeout_s: float = 10.0
+    command: Annotated[
+        str,
+        Key(
+            "command",
+            words.COMMAND,
+            '"uvicorn app.main:app --host 127.0.0.1 --port $PORT"',
+            "The shell line that runs. `web` listens on 127.0.0.1 and `$PORT`.",
+        ),
+    ]
+    cwd: Annotated[str, Key("cwd", words.TREE_PATH, '"backend"', "The folder it runs in.")] = "."
+    instances: Annotated[int, Key("instances", words.INSTANCES, "2", "How many run at once.")] = 1
+    memory_bytes: Annotated[
+        int,
+        Key("memory", words.MEMORY, '"512MB"', "The most memory one instance may use, where the kernel can hold it."),
+    ] = 0
+    cpus: Annotated[
+        float, Key("cpus", words.CPUS, "1.5", "The most processors one instance may use; 0 sets no limit.")
+    ] = 0.0
+    stop_timeout_s: Annotated[
+        float, Key("stop_timeout", words.STOP_TIMEOUT, '"30s"', "Time between SIGTERM and SIGKILL.")
+    ] = 10.0
 
 
 @dataclass(frozen=True)
@@ -60,32 +105,53 @@ class Health:
     `status` is the accepted statuses ("200-399" by default; "below-500" where detection found no health path).
     """
 
-    path: str = "/"
-    status: str = "200-399"
-    successes: int = 3
-    interval_s: float = 0.15
-    timeout_s: float = 60.0
-    request_timeout_s: float = 5.0
-    host: str = ""
+    path: Annotated[str, Key("path", words.URL_PATH, '"/health"', "What is asked of every instance.")] = "/"
+    status: Annotated[str, Key("status", words.STATUS, '"200"', "The answers that count as healthy.")] = "200-399"
+    successes: Annotated[
+        int, Key("successes", words.SUCCESSES, "5", "This many healthy answers in a row are needed.")
+    ] = 3
+    interval_s: Annotated[float, Key("interval", words.INTERVAL, '"500ms"', "Time between two questions.")] = 0.15
+    timeout_s: Annotated[
+        float, Key("timeout", words.HEALTH_TIMEOUT, '"2m"', "An instance that is not healthy by then has failed.")
+    ] = 60.0
+    request_timeout_s: Annotated[
+        float, Key("request_timeout", words.REQUEST_TIMEOUT, '"2s"', "One question waits this long for its answer.")
+    ] = 5.0
+    host: Annotated[
+        str, Key("host", words.HOST, '"shop.example.com"', "The Host header sent; empty sends the app's first name.")
+    ] = ""
 
 
 @dataclass(frozen=True)
 class Static:
     """`[static]`: `dir` (inside the built tree) is served under `url`; `spa` answers unknown paths with index.html."""
 
-    dir: str
-    url: str = "/"
-    spa: bool = False
+    dir: Annotated[str, Key("dir", words.TREE_PATH, '"frontend/dist"', "The folder of files in the built tree.")]
+    url: Annotated[str, Key("url", words.URL_PATH, '"/static/"', "The path they are served under.")] = "/"
+    spa: Annotated[bool, Key("spa", words.FLAG, "true", "Answer pages that are no file with `index.html`.")] = False
 
 
 @dataclass(frozen=True)
 class Migrate:
     """`[migrate]`. `paths` are the files that decide whether there is anything to migrate (empty: always run)."""
 
-    command: str
-    cwd: str = "."
-    paths: tuple[str, ...] = ()
-    timeout_s: float = 600.0
+    command: Annotated[
+        str,
+        Key("command", words.COMMAND, '"alembic upgrade head"', "Runs with the new code before it gets traffic."),
+    ]
+    cwd: Annotated[str, Key("cwd", words.TREE_PATH, '"backend"', "The folder it runs in.")] = "."
+    paths: Annotated[
+        tuple[str, ...],
+        Key(
+            "paths",
+            words.TREE_PATHS,
+            '["backend/alembic/versions"]',
+            "Nothing is migrated while these files are as they were; empty migrates at every deploy.",
+        ),
+    ] = ()
+    timeout_s: Annotated[
+        float, Key("timeout", words.LONG, '"30m"', "A migration that takes longer is ended and fails.")
+    ] = 600.0
 
 
 @dataclass(frozen=True)
@@ -96,24 +162,84 @@ class Postgres:
     `env` names further variables: NAME → one of url | host | port | user | password | database.
     """
 
-    url: str = ""
-    scheme: str = "postgresql"
-    extensions: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    url: Annotated[
+        str,
+        Key(
+            "url",
+            words.POSTGRES_URL,
+            '"${PROD_DATABASE_URL}"',
+            "A server of your own, or the variable that holds its address; empty lets Underway provide one.",
+        ),
+    ] = ""
+    scheme: Annotated[
+        str,
+        Key(
+            "scheme", words.SCHEME, '"postgresql+asyncpg"', "The scheme of `DATABASE_URL` that the app's driver needs."
+        ),
+    ] = "postgresql"
+    extensions: Annotated[
+        tuple[str, ...], Key("extensions", words.EXTENSIONS, '["pg_trgm"]', "Extensions made in the database.")
+    ] = ()
+    env: Annotated[
+        Mapping[str, str],
+        Key(
+            "env",
+            words.POSTGRES_ENV,
+            '{DB_HOST = "host", DB_PORT = "port"}',
+            "Further variables the app reads, and the part of the address each gets.",
+        ),
+    ] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
 class Redis:
     """`[services.redis]`, likewise. `env`: NAME → one of url | host | port | password."""
 
-    url: str = ""
-    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    url: Annotated[
+        str,
+        Key(
+            "url",
+            words.REDIS_URL,
+            '"${PROD_REDIS_URL}"',
+            "A server of your own, or the variable that holds its address; empty lets Underway provide one.",
+        ),
+    ] = ""
+    env: Annotated[
+        Mapping[str, str],
+        Key(
+            "env",
+            words.REDIS_ENV,
+            '{CACHE_HOST = "host", CACHE_PORT = "port"}',
+            "Further variables the app reads, and the part of the address each gets.",
+        ),
+    ] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
 class Services:
-    postgres: Postgres | None = None
-    redis: Redis | None = None
+    postgres: Annotated[
+        Postgres | None,
+        Table(
+            "postgres",
+            Postgres,
+            "PostgreSQL: a database, a role and a password of the app's own, in `DATABASE_URL` and `PGHOST`, `PGPORT`, "
+            "`PGUSER`, `PGPASSWORD`, `PGDATABASE`.",
+            short="url",
+            is_switch=True,
+            short_when_written=True,
+        ),
+    ] = None
+    redis: Annotated[
+        Redis | None,
+        Table(
+            "redis",
+            Redis,
+            "A server that speaks the Redis protocol, in `REDIS_URL`.",
+            short="url",
+            is_switch=True,
+            short_when_written=True,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -121,22 +247,38 @@ class EnvVar:
     """`[env]`: `NAME = "value"` or `NAME = {generate = "hex", secret = true, required = true}`.
 
     `generate` is hex | urlsafe | django: made once per app, kept secret, the same for every release.
+    A value may name what only the deploy knows; see `manifest/hosts.py`.
     """
 
-    value: str = ""
-    generate: str = ""
-    secret: bool = False
-    required: bool = False
+    value: Annotated[
+        str,
+        Key(
+            "value",
+            words.ENV_VALUE,
+            '"info"',
+            "The value. `${host}`, `${hosts}`, `${hosts_json}`, `${url}`, `${origins}` and `${origins_json}` stand for "
+            "the app's own names.",
+        ),
+    ] = ""
+    generate: Annotated[
+        str, Key("generate", words.GENERATE, '"urlsafe"', "A secret made once for the app and kept for every release.")
+    ] = ""
+    secret: Annotated[bool, Key("secret", words.FLAG, "true", "Never shown in output, logs and events.")] = False
+    required: Annotated[bool, Key("required", words.FLAG, "true", "The deploy is refused while it has no value.")] = (
+        False
+    )
 
 
 @dataclass(frozen=True)
 class Limits:
     """`[release.limits]`: what a release may not exceed. Rates are fractions, 0.05 for "5%"."""
 
-    failed_health_checks: int = 3
-    error_rate: float = 0.05
-    p95_ms: float = 500.0
-    memory_bytes: int = 1_000_000_000
+    failed_health_checks: Annotated[
+        int, Key("failed_health_checks", words.FAILED_CHECKS, "5", "This many failed checks in a row.")
+    ] = 3
+    error_rate: Annotated[float, Key("error_rate", words.RATE, '"2%"', "The share of failed requests.")] = 0.05
+    p95_ms: Annotated[float, Key("p95", words.LATENCY, '"800ms"', "95 of 100 requests are answered within it.")] = 500.0
+    memory_bytes: Annotated[int, Key("memory", words.LIMIT_MEMORY, '"2GB"', "Memory of one instance.")] = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -144,30 +286,97 @@ class ReleaseKeys:
     """`[release]`. `strategy` is auto | canary | blue-green | instant; `steps` are percentages of traffic;
     `watch_s` how long a release is watched after the switch; `keep` how many releases are kept."""
 
-    strategy: str = "auto"
-    steps: tuple[int, ...] = (5, 25, 50)
-    watch_s: float = 5.0
-    drain_s: float = 30.0
-    keep_warm_s: float = 600.0
-    keep: int = 5
-    warm_up: int = 3
-    limits: Limits = field(default_factory=Limits)
+    strategy: Annotated[
+        str,
+        Key(
+            "strategy",
+            words.STRATEGY,
+            '"canary"',
+            "How traffic moves. `auto` is canary with traffic, blue-green without.",
+        ),
+    ] = "auto"
+    steps: Annotated[
+        tuple[int, ...], Key("steps", words.STEPS, "[1, 10, 50]", "The percentages of traffic of a canary, ascending.")
+    ] = (5, 25, 50)
+    watch_s: Annotated[
+        float, Key("watch", words.WATCH, '"30s"', "How long a release is watched after it has all traffic.")
+    ] = 5.0
+    drain_s: Annotated[
+        float, Key("drain", words.DRAIN, '"1m"', "How long requests of the old release may take to end.")
+    ] = 30.0
+    keep_warm_s: Annotated[
+        float, Key("keep_warm", words.WATCH, '"1h"', "How long the old release keeps running, ready for a rollback.")
+    ] = 600.0
+    keep: Annotated[int, Key("keep", words.KEEP, "10", "How many releases are kept on disk.")] = 5
+    warm_up: Annotated[
+        int, Key("warm_up", words.WARM_UP, "20", "Requests made to each new instance before it gets traffic.")
+    ] = 3
+    limits: Annotated[Limits, Table("limits", Limits, "A release that exceeds one of these is taken back.")] = field(
+        default_factory=Limits
+    )
 
 
 @dataclass(frozen=True)
 class Manifest:
     """A whole manifest with every default filled in."""
 
-    app: str
-    version: int = MANIFEST_VERSION
-    domains: tuple[str, ...] = ()
-    tls: str = "off"
-    build: BuildKeys = field(default_factory=BuildKeys)
-    processes: Mapping[str, Process] = field(default_factory=lambda: MappingProxyType({}))
-    health: Health = field(default_factory=Health)
-    static: Static | None = None
-    migrate: Migrate | None = None
-    services: Services = field(default_factory=Services)
-    env: Mapping[str, EnvVar] = field(default_factory=lambda: MappingProxyType({}))
-    release: ReleaseKeys = field(default_factory=ReleaseKeys)
-    shared: tuple[str, ...] = ()
+    app: Annotated[str, Key("app", words.APP, '"my-shop"', "The app's name. It answers on `NAME.localhost`.")]
+    version: Annotated[int, Key("manifest", words.VERSION, "1", "The version of this format.")] = MANIFEST_VERSION
+    domains: Annotated[
+        tuple[str, ...], Key("domains", words.DOMAINS, '["shop.example.com"]', "Host names the app answers on as well.")
+    ] = ()
+    tls: Annotated[
+        str,
+        Key(
+            "tls",
+            words.TLS,
+            '"auto"',
+            "HTTPS for the domains: none, a certificate of the machine's own authority, or a public one.",
+        ),
+    ] = "off"
+    build: Annotated[BuildKeys, Table("build", BuildKeys, "How a release is made from a copy of the tree.")] = field(
+        default_factory=BuildKeys
+    )
+    processes: Annotated[
+        Mapping[str, Process],
+        Table(
+            "processes",
+            Process,
+            "What runs. `web` gets the traffic; every other name is a worker. An app of static files has none.",
+            short="command",
+            names=words.PROCESS_NAME,
+        ),
+    ] = field(default_factory=lambda: MappingProxyType({}))
+    health: Annotated[
+        Health, Table("health", Health, "When an instance of `web` is ready for traffic.", short="path")
+    ] = field(default_factory=Health)
+    static: Annotated[Static | None, Table("static", Static, "Files that the proxy serves itself.", short="dir")] = None
+    migrate: Annotated[
+        Migrate | None, Table("migrate", Migrate, "What prepares the database for a release.", short="command")
+    ] = None
+    services: Annotated[Services, Table("services", Services, "What the app needs beside itself.")] = field(
+        default_factory=Services
+    )
+    env: Annotated[
+        Mapping[str, EnvVar],
+        Table(
+            "env",
+            EnvVar,
+            "The environment of every process, of the migration and of nothing else.",
+            short="value",
+            names=words.ENV_NAME,
+            short_when_written=True,
+        ),
+    ] = field(default_factory=lambda: MappingProxyType({}))
+    release: Annotated[
+        ReleaseKeys, Table("release", ReleaseKeys, "How a release takes over, and what takes it back.")
+    ] = field(default_factory=ReleaseKeys)
+    shared: Annotated[
+        tuple[str, ...],
+        Key(
+            "shared",
+            words.SHARED_PATHS,
+            '["uploads", "db.sqlite3"]',
+            "Files and folders that every release sees and that outlive them all.",
+        ),
+    ] = ()

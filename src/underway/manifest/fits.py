@@ -1,0 +1,88 @@
+"""Rules that bind several keys of a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from underway.manifest.model import EnvVar, Health, Manifest, Postgres, PythonBuild
+from underway.manifest.spot import Spot
+
+
+def _python_build(build: PythonBuild, spot: Spot) -> None:
+    if build.requirements and build.manager != "pip":
+        spot.at("requirements").refuse(
+            f'requirements are for manager "pip", and this is "{build.manager}"',
+            f"remove requirements; {build.manager} installs from its lock",
+            "manifest.conflict",
+        )
+
+
+def _health(health: Health, spot: Spot) -> None:
+    needed_s = (health.successes - 1) * health.interval_s
+    if needed_s >= health.timeout_s:
+        spot.at("timeout").refuse(
+            f"{health.successes} answers {health.interval_s:g} s apart take {needed_s:g} s, and the time limit is "
+            f"{health.timeout_s:g} s: nothing could become healthy",
+            f'write timeout = "{int(needed_s * 2) + 1}s", or fewer successes',
+            "manifest.conflict",
+        )
+
+
+def _env_var(variable: EnvVar, spot: Spot) -> None:
+    if variable.value and variable.generate:
+        spot.at("generate").refuse(
+            "it has a value and is to be generated", "keep one of value and generate", "manifest.conflict"
+        )
+
+
+def _postgres(postgres: Postgres, spot: Spot) -> None:
+    if postgres.url and postgres.extensions:
+        spot.at("extensions").refuse(
+            "extensions are made in a database that Underway provides, and url names one of your own",
+            "make them there yourself and remove extensions",
+            "manifest.conflict",
+        )
+
+
+CHECKS: Mapping[type[Any], tuple[Callable[[Any, Spot], None], ...]] = {
+    PythonBuild: (_python_build,),
+    Health: (_health,),
+    EnvVar: (_env_var,),
+    Postgres: (_postgres,),
+}
+"""By table: what must hold once each of its keys is right."""
+
+
+def whole_fits(manifest: Manifest, spot: Spot) -> None:
+    """Note what does not fit between the tables of a manifest that is about to be deployed."""
+    if manifest.tls == "auto" and not manifest.domains:
+        spot.at("tls").refuse(
+            'tls = "auto" gets a certificate for the domains, and there is none',
+            'add domains = ["shop.example.com"], or remove tls',
+            "manifest.conflict",
+        )
+    if not manifest.processes and manifest.static is None:
+        spot.refuse(
+            "there is nothing to run and nothing to serve",
+            "add [processes.web] with its command, or [static] with its dir",
+            "manifest.nothing-to-run",
+        )
+    if manifest.processes and "web" not in manifest.processes and manifest.static is None:
+        spot.at("processes").refuse(
+            "no process is called web, so nothing would get the traffic",
+            "name the one that listens on $PORT web",
+            "manifest.nothing-to-run",
+        )
+    twice = sorted(set(manifest.env) & _provided(manifest))
+    for name in twice:
+        spot.at("env").at(name).refuse(
+            "a service sets this variable as well", "remove it here or from the service's env", "manifest.conflict"
+        )
+
+
+def _provided(manifest: Manifest) -> set[str]:
+    names: set[str] = set()
+    for service in (manifest.services.postgres, manifest.services.redis):
+        names |= set(service.env) if service is not None else set()
+    return names

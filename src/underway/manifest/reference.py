@@ -1,0 +1,146 @@
+"""The manifest's reference page, made from the declarations in `model.py`.
+
+`python -m underway.manifest.reference > docs/manifest.md`
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from underway.manifest.keys import Declared, Key, Table, declared
+from underway.manifest.model import MANIFEST_FILE, Manifest
+
+EXAMPLE = """\
+manifest = 1
+app = "letters"
+domains = ["letters.example.com"]
+tls = "auto"
+shared = ["backend/uploads"]
+
+[build]
+commands = ["python backend/manage.py collectstatic --noinput"]
+
+[build.python]
+manager = "uv"
+dir = "backend"
+extra = ["uvicorn>=0.30"]
+
+[build.node]
+manager = "npm"
+dir = "frontend"
+script = "build"
+
+[processes.web]
+command = "uvicorn app.main:app --host 127.0.0.1 --port $PORT"
+cwd = "backend"
+instances = 2
+memory = "512MB"
+
+[processes.worker]
+command = "python -m app.worker"
+cwd = "backend"
+
+[health]
+path = "/api/health"
+timeout = "2m"
+
+[static]
+dir = "frontend/dist"
+spa = true
+
+[migrate]
+command = "alembic upgrade head"
+cwd = "backend"
+paths = ["backend/alembic/versions"]
+
+[services]
+redis = true
+
+[services.postgres]
+scheme = "postgresql+asyncpg"
+extensions = ["pg_trgm"]
+env = {POSTGRES_SERVER = "host", POSTGRES_PORT = "port"}
+
+[env]
+LOG_LEVEL = "info"
+ALLOWED_HOSTS = "${hosts}"
+SECRET_KEY = {generate = "urlsafe"}
+STRIPE_KEY = {secret = true, required = true}
+
+[release]
+strategy = "canary"
+steps = [5, 25, 50]
+watch = "30s"
+
+[release.limits]
+failed_health_checks = 3
+error_rate = "5%"
+p95 = "500ms"
+memory = "1GB"
+"""
+
+_HEAD = f"""\
+# The manifest
+
+<!-- Made by `python -m underway.manifest.reference`. Edit src/underway/manifest/model.py instead. -->
+
+`{MANIFEST_FILE}` in the root of a repository says how its app is built, run and released. No manifest is fine: then
+what `underway init` would write is used and shown. A top-level table that the file has is used as it is written; a
+table that it lacks is filled from what the repository says. A wrong file is refused with all of its problems at once,
+each with its line.
+
+Durations are text with a unit: `"250ms"`, `"30s"`, `"10m"`, `"1h30m"`, `"7d"`. Sizes likewise: `"512MB"`, `"1GB"`
+(10⁹ bytes), `"2GiB"` (2³¹ bytes). Percentages: `"5%"`. Paths are relative to the root and stay inside the tree.
+
+A whole example:
+
+```toml
+{EXAMPLE}```
+"""
+
+
+def reference_md() -> str:
+    """The page: every key with its type, default, example and meaning."""
+    out = [_HEAD]
+    _section(Manifest, "", "Top level", "", out)
+    return "\n".join(out).rstrip("\n") + "\n"
+
+
+def _section(of: type[Any], path: str, title: str, says: str, out: list[str]) -> None:
+    keys = declared(of)
+    plain = [d for d in keys if isinstance(d.key, Key)]
+    out += [f"## {title}", ""]
+    if says:
+        out += [says, ""]
+    if plain:
+        out += ["| key | type | default | example | meaning |", "|---|---|---|---|---|"]
+        out += [_row(each) for each in plain] + [""]
+    for each in keys:
+        if isinstance(each.key, Table):
+            inner = f"{path}.{each.name}" if path else each.name
+            inner += f".{each.key.entry}" if each.key.names is not None else ""
+            _section(each.key.of, inner, f"`[{inner}]`", _about(each.key), out)
+
+
+def _about(key: Table) -> str:
+    says = key.says
+    name = key.entry if key.names is not None else key.name
+    if key.is_switch:
+        says += f" Short forms: `{name} = true`, `{name} = false`."
+    if key.short:
+        says += f' `{name} = "…"` is short for its `{key.short}`.'
+    if key.names is not None:
+        says += f" NAME is {key.names.takes}."
+    return says
+
+
+def _row(each: Declared) -> str:
+    key = each.key
+    assert isinstance(key, Key)
+    default = "required" if each.is_required else f"`{key.kind.show(each.default)}`"
+    cells = (f"`{each.name}`", key.kind.takes, default, f"`{key.example}`", key.says)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    print(reference_md(), end="")

@@ -1,0 +1,246 @@
+"""The kinds of this manifest: app names, commands, paths inside the tree, domains, addresses."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from itertools import pairwise
+
+from underway.manifest.kinds import Choice, Duration, Flag, ListOf, MapOf, Number, Percent, Size, Text, Whole
+from underway.terms.release import APP_NAME
+
+Wrong = tuple[str, str] | None
+
+
+def _matches(pattern: re.Pattern[str], why: str, remedy: str) -> Callable[[str], Wrong]:
+    return lambda text: None if pattern.fullmatch(text) else (why, remedy)
+
+
+def _tree_path(text: str) -> Wrong:
+    if text.startswith(("/", "~")) or re.match(r"[A-Za-z]:", text):
+        return ("it is absolute", "write it relative to the repository's root, for instance backend")
+    if "\\" in text:
+        return ("it holds a backslash", "separate folders with /")
+    if ".." in text.split("/"):
+        return ("it leaves the repository", "name a path inside the repository, without ..")
+    if "//" in text or text.split("/")[0] == ".git":
+        return ("it is no path of the tree", "write it as git ls-files does, for instance backend/app")
+    return None
+
+
+_NEVER_SHARED = (".venv", "venv", "env", "node_modules", "__pycache__")
+
+
+def _shared_path(text: str) -> Wrong:
+    if (wrong := _tree_path(text)) is not None:
+        return wrong
+    parts = [p for p in text.split("/") if p not in ("", ".")]
+    if not parts:
+        return ("it is the whole tree", "name the folder or file the app writes to, for instance uploads")
+    for part in parts:
+        if part in _NEVER_SHARED:
+            return (f"{part} is made anew by every build", "name a folder the app writes to, for instance uploads")
+    return None
+
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+
+
+def _domain(text: str) -> Wrong:
+    for sign, what in (("://", "an address"), ("/", "an address"), ("*", "a wildcard"), ("@", "an address")):
+        if sign in text:
+            return (f"it is {what}, not a host name", "write only the name, for instance shop.example.com")
+    try:
+        ipaddress.ip_address(text.strip("[]"))
+    except ValueError:
+        pass
+    else:
+        return ("it is an IP address", "write a host name, for instance shop.example.com")
+    if ":" in text:
+        return ("it names a port", "write only the host name; the port is the proxy's")
+    if text != text.lower():
+        return ("it has capital letters", f"write {text.lower()[:80]}")
+    if not text.isascii():
+        try:
+            ascii_form = text.encode("idna").decode()
+        except UnicodeError:
+            ascii_form = "its ASCII form (xn--…)"
+        return ("it is not in ASCII", f"write {ascii_form[:80]}")
+    labels = text.split(".")
+    if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
+        return ("it is no host name", "use letters, digits and inner hyphens between dots: shop.example.com")
+    return None
+
+
+def _url_path(text: str) -> Wrong:
+    if not text.startswith("/") or text.startswith("//"):
+        return ("it does not begin with one /", "write the path alone, for instance /health")
+    if re.search(r"[\s#<>\"{}|\\^`]|[^\x21-\x7e]", text):
+        return ("it holds a character that a path may not have", "percent-encode it (RFC 3986)")
+    return None
+
+
+def _status(text: str) -> Wrong:
+    if text == "below-500":
+        return None
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?\s*", part, re.ASCII)
+        if not found or (found[2] and int(found[2]) < int(found[1])):
+            return ("it names no statuses", 'write "200", "200-399", "200,204" or "below-500"')
+    return None
+
+
+def _postgres_url(text: str) -> Wrong:
+    return _service_url(text, r"postgres(ql)?(\+[a-z0-9_]+)?", "postgresql://user:password@host:5432/name")
+
+
+def _redis_url(text: str) -> Wrong:
+    return _service_url(text, r"rediss?|valkeys?|unix", "redis://:password@host:6379/0")
+
+
+def _service_url(text: str, scheme: str, example: str) -> Wrong:
+    if re.fullmatch(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}", text):
+        return None
+    if re.match(rf"({scheme})://[^\s]+$", text):
+        return None
+    return ("it is no address of this service", f"write {example} or, to keep it out of the file, ${{NAME}}")
+
+
+def _ascending(values: tuple[object, ...]) -> Wrong:
+    numbers = [v for v in values if isinstance(v, int)]
+    if numbers != sorted(numbers):
+        return ("the percentages do not ascend", f"write {sorted(numbers)}")
+    return None
+
+
+def _apart(values: tuple[object, ...]) -> Wrong:
+    paths = sorted(str(v).strip("/").removeprefix("./") for v in values)
+    for one, two in pairwise(paths):
+        if two == one or two.startswith(one + "/"):
+            return (f"{two} is inside {one}", f"name {one} alone")
+    return None
+
+
+APP = Text(
+    "an app name (a host name: lower-case letters, digits, inner hyphens)",
+    '"my-shop"',
+    40,
+    _matches(APP_NAME, "an app's name is a host name", "use 1 to 40 lower-case letters, digits and inner hyphens"),
+)
+COMMAND = Text("a shell line", '"uvicorn app.main:app"', 4000)
+TREE_PATH = Text("a path inside the repository", '"backend"', 400, _tree_path)
+SHARED_PATH = Text("a path inside the repository", '"uploads"', 400, _shared_path)
+DOMAIN = Text("a host name", '"shop.example.com"', 300, _domain)
+URL_PATH = Text("a URL path", '"/health"', 1000, _url_path)
+STATUS = Text('statuses ("200", "200-399", "200,204", "below-500")', '"200-399"', 100, _status)
+HOST = Text("a host name", '"shop.example.com"', 300, _domain, may_be_empty=True)
+PYTHON_VERSION = Text(
+    "a Python version (major.minor)",
+    '"3.12"',
+    8,
+    _matches(re.compile(r"3\.\d{1,2}", re.ASCII), "it is no major.minor version", 'write "3.12"'),
+    may_be_empty=True,
+)
+PACKAGE = Text(
+    "a package requirement",
+    '"gunicorn>=22"',
+    200,
+    _matches(
+        re.compile(
+            r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,\s-]+\])?\s*([<>=!~]=?=?\s*[\w.*+!-]+\s*,?\s*)*", re.ASCII
+        ),
+        "it is no package requirement",
+        'write a name with or without versions, for instance "gunicorn>=22"',
+    ),
+)
+GROUP = Text(
+    "the name of a dependency group or extra",
+    '"prod"',
+    80,
+    _matches(re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII), "it is no group's name", 'write it as "prod"'),
+)
+SCRIPT = Text(
+    "the name of a script in package.json",
+    '"build"',
+    100,
+    _matches(
+        re.compile(r"[\w:.@/-]+", re.ASCII), "it is no script's name", "write the key under scripts in package.json"
+    ),
+    may_be_empty=True,
+)
+PROCESS_NAME = Text(
+    "a process name",
+    "web",
+    32,
+    _matches(
+        re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII),
+        "it is no process name",
+        "use lower-case letters, digits and inner hyphens, beginning with a letter: web, worker, mail-queue",
+    ),
+)
+
+
+def _env_name(text: str) -> Wrong:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text, re.ASCII):
+        return ("it is no name of an environment variable", "use letters, digits and _, not beginning with a digit")
+    if text == "PORT":
+        return ("PORT is set for each instance of web", "remove it; let the command read $PORT")
+    return None
+
+
+ENV_NAME = Text("the name of an environment variable", "LOG_LEVEL", 200, _env_name)
+ENV_VALUE = Text("text", '"info"', 32_768, may_be_empty=True, may_have_lines=True)
+EXTENSION = Text(
+    "the name of a PostgreSQL extension",
+    '"pg_trgm"',
+    63,
+    _matches(re.compile(r"[a-z_][a-z0-9_-]*", re.ASCII), "it is no extension's name", 'write it as "pg_trgm"'),
+)
+SCHEME = Text(
+    "a URL scheme",
+    '"postgresql+asyncpg"',
+    40,
+    _matches(
+        re.compile(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?", re.ASCII), "it is no URL scheme", 'write "postgresql+asyncpg"'
+    ),
+)
+POSTGRES_URL = Text("an address or ${NAME}", '"postgresql://…"', 2000, _postgres_url, may_be_empty=True)
+REDIS_URL = Text("an address or ${NAME}", '"redis://…"', 2000, _redis_url, may_be_empty=True)
+POSTGRES_ENV = MapOf(ENV_NAME, Choice(("url", "host", "port", "user", "password", "database")))
+REDIS_ENV = MapOf(ENV_NAME, Choice(("url", "host", "port", "password")))
+
+PYTHON_MANAGER = Choice(("uv", "pip", "poetry", "pdm", "pipenv", "setuptools"))
+NODE_MANAGER = Choice(("npm", "pnpm", "yarn", "bun"))
+TLS = Choice(("off", "internal", "auto"))
+STRATEGY = Choice(("auto", "canary", "blue-green", "instant"))
+GENERATE = Choice(("hex", "urlsafe", "django"))
+
+COMMANDS = ListOf(COMMAND, 50)
+TREE_PATHS = ListOf(TREE_PATH, 100)
+SHARED_PATHS = ListOf(SHARED_PATH, 50, _apart)
+DOMAINS = ListOf(DOMAIN, 100)
+PACKAGES = ListOf(PACKAGE, 50)
+GROUPS = ListOf(GROUP, 50)
+EXTENSIONS = ListOf(EXTENSION, 50)
+STEPS = ListOf(Whole(0, 99), 50, _ascending)
+
+VERSION = Whole(1, 1)
+INSTANCES = Whole(1, 64)
+MEMORY = Size("8MB", "100TB", none="none")
+LIMIT_MEMORY = Size("8MB", "100TB")
+CPUS = Number(0, 1024)
+STOP_TIMEOUT = Duration("0s", "1h")
+LONG = Duration("1s", "1d")
+HEALTH_TIMEOUT = Duration("100ms", "1h")
+INTERVAL = Duration("10ms", "10m")
+REQUEST_TIMEOUT = Duration("10ms", "10m")
+WATCH = Duration("0s", "7d")
+DRAIN = Duration("0s", "1h")
+LATENCY = Duration("1ms", "10m", in_ms=True)
+RATE = Percent("0%", "100%")
+FLAG = Flag()
+SUCCESSES = Whole(1, 1000)
+KEEP = Whole(2, 1000)
+WARM_UP = Whole(0, 10_000)
+FAILED_CHECKS = Whole(1, 1000)

@@ -1,0 +1,163 @@
+"""What is written reads back as it was, and says no more than it must."""
+
+from __future__ import annotations
+
+import dataclasses
+import string
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from underway.manifest import kinds, words
+from underway.manifest.hosts import expand, plain_env
+from underway.manifest.keys import Declared, Key, Table, declared
+from underway.manifest.model import EnvVar, Health, Manifest, Process, PythonBuild
+from underway.manifest.read import read_manifest
+from underway.manifest.reference import EXAMPLE
+from underway.manifest.write import render
+
+_SAMPLES: dict[int, st.SearchStrategy[Any]] = {
+    id(words.APP): st.from_regex(
+        r"[a-z][a-z0-9-]{0,38}[a-z0-9]|[a-z]", fullmatch=True, alphabet=st.characters(codec="ascii")
+    ),
+    id(words.COMMAND): st.text(
+        st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1
+    ).filter(str.strip),
+    id(words.TREE_PATH): st.sampled_from([".", "backend", "a b/c", "apps/web", "requirements/prod.txt", "ä/ö"]),
+    id(words.SHARED_PATH): st.sampled_from(["uploads", "db.sqlite3", "backend/media", "instance"]),
+    id(words.DOMAIN): st.sampled_from(["a.example.com", "b.example.com", "xn--mnchen-3ya.example", "intranet"]),
+    id(words.HOST): st.sampled_from(["", "a.example.com"]),
+    id(words.URL_PATH): st.sampled_from(["/", "/health", "/api/v1/utils/health-check/", "/a?b=c%20d"]),
+    id(words.STATUS): st.sampled_from(["200", "200-399", "200,204", "below-500"]),
+    id(words.PYTHON_VERSION): st.sampled_from(["", "3.11", "3.13"]),
+    id(words.PACKAGE): st.sampled_from(["gunicorn", "uvicorn[standard]>=0.30", "psycopg[binary]==3.2.*", "a>=1,<2"]),
+    id(words.GROUP): st.sampled_from(["prod", "docs"]),
+    id(words.SCRIPT): st.sampled_from(["", "build", "build:prod"]),
+    id(words.PROCESS_NAME): st.sampled_from(["web", "worker", "mail-queue", "w2"]),
+    id(words.ENV_NAME): st.from_regex(
+        r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True, alphabet=st.characters(codec="ascii")
+    ).filter(lambda name: name != "PORT"),
+    id(words.ENV_VALUE): st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"])),
+    id(words.EXTENSION): st.sampled_from(["pg_trgm", "uuid-ossp", "vector"]),
+    id(words.SCHEME): st.sampled_from(["postgresql", "postgres", "postgresql+asyncpg"]),
+    id(words.POSTGRES_URL): st.sampled_from(["", "postgres://u:p@h:1/d", "${PROD_DATABASE_URL}"]),
+    id(words.REDIS_URL): st.sampled_from(["", "redis://:p@h:6379/0", "${PROD_REDIS_URL}"]),
+}
+
+
+def values_of(kind: Any) -> st.SearchStrategy[Any]:
+    if id(kind) in _SAMPLES:
+        return _SAMPLES[id(kind)]
+    if isinstance(kind, kinds.Choice):
+        return st.sampled_from(kind.words)
+    if isinstance(kind, kinds.Flag):
+        return st.booleans()
+    if isinstance(kind, kinds.Whole):
+        return st.integers(kind.least, kind.most)
+    if isinstance(kind, kinds.Number):
+        return st.floats(kind.least, kind.most)
+    if isinstance(kind, kinds.Size):
+        sizes = st.integers(kinds.bytes_of(kind.least) or 0, kinds.bytes_of(kind.most) or 0)
+        return st.one_of(st.just(0), sizes) if kind.none else sizes
+    if isinstance(kind, kinds.Percent):
+        return st.integers(0, 10_000).map(lambda n: n / 10_000)
+    if isinstance(kind, kinds.Duration):
+        least, most = (float(kinds.seconds_of(bound) or 0) for bound in (kind.least, kind.most))
+        factor = 1000.0 if kind.in_ms else 1.0
+        return st.one_of(
+            st.floats(least * factor, most * factor).map(lambda v: round(v, 6)).filter(lambda v: v >= least * factor),
+            st.sampled_from([least * factor, most * factor]),
+        )
+    if isinstance(kind, kinds.ListOf):
+        lists = st.lists(values_of(kind.item), max_size=3, unique=True)
+        return lists.map(lambda v: tuple(sorted(v)) if kind is words.STEPS else tuple(v))
+    assert isinstance(kind, kinds.MapOf)
+    return st.dictionaries(values_of(kind.name), values_of(kind.value), max_size=3).map(MappingProxyType)
+
+
+def field_values(each: Declared) -> st.SearchStrategy[Any]:
+    key = each.key
+    if isinstance(key, Key):
+        return values_of(key.kind) if each.is_required else st.one_of(st.just(each.default), values_of(key.kind))
+    assert isinstance(key, Table)
+    if key.names is not None:
+        return st.dictionaries(values_of(key.names), tables(key.of), max_size=3).map(MappingProxyType)
+    return st.one_of(st.just(each.default), tables(key.of))
+
+
+def tables(of: type[Any]) -> st.SearchStrategy[Any]:
+    made = st.builds(of, **{d.field: field_values(d) for d in declared(of)})
+    return made.map(fitted)
+
+
+def fitted(made: Any) -> Any:
+    """Mend what the rules between keys would refuse."""
+    if isinstance(made, PythonBuild) and made.manager != "pip":
+        return dataclasses.replace(made, requirements=())
+    if isinstance(made, Health) and (made.successes - 1) * made.interval_s >= made.timeout_s:
+        return dataclasses.replace(made, successes=1)
+    if isinstance(made, EnvVar) and made.value and made.generate:
+        return dataclasses.replace(made, value="")
+    if getattr(made, "extensions", None) and made.url:
+        return dataclasses.replace(made, url="")
+    return made
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(tables(Manifest), st.text(max_size=20))
+def test_every_manifest_reads_back_as_it_was(manifest: Manifest, comment: str) -> None:
+    comments = dict.fromkeys(("", "app", "processes.web", "health.path", "env", "services.postgres"), comment)
+    assert read_manifest(render(manifest)) == manifest
+    assert read_manifest(render(manifest, comments=comments)) == manifest
+
+
+def test_only_what_differs_from_the_defaults_is_written() -> None:
+    text = render(Manifest(app="shop", processes={"web": Process(command="serve $PORT")}))
+    assert text == 'manifest = 1\napp = "shop"\n\n[processes.web]\ncommand = "serve $PORT"\n'
+
+
+def test_comments_stand_above_their_key() -> None:
+    manifest = read_manifest('app = "shop"\n[env]\nA = "1"\n[processes.web]\ncommand = "x"\ncwd = "b"\n')
+    text = render(
+        manifest, comments={"": "Head.", "processes.web.cwd": "from Procfile:1", "env.A": "from .env.example:3"}
+    )
+    lines = text.splitlines()
+    assert lines[0] == "# Head."
+    assert lines[lines.index('cwd = "b"') - 1] == "# from Procfile:1"
+    assert lines[lines.index('A = "1"') - 1] == "# from .env.example:3"
+
+
+def test_a_comment_cannot_become_a_key() -> None:
+    text = render(Manifest(app="shop"), comments={"app": "one\r\napp = 'evil'\x85tls = 'auto'\u2028x = 1"})
+    assert read_manifest(text) == Manifest(app="shop")
+
+
+def test_the_example_survives() -> None:
+    manifest = read_manifest(EXAMPLE)
+    assert read_manifest(render(manifest)) == manifest
+
+
+@pytest.mark.parametrize(
+    ("value", "result"),
+    [
+        ("${hosts}", "shop.example.com,shop.localhost,localhost,127.0.0.1"),
+        ("${hosts_json}", '["shop.example.com", "shop.localhost", "localhost", "127.0.0.1"]'),
+        ("${origins}", "https://shop.example.com,http://shop.localhost:8080"),
+        ("${url}/login", "https://shop.example.com/login"),
+        ("${app}-${host}-${other}", "shop-shop.example.com-${other}"),
+        ("${" + string.ascii_letters + "}", "${" + string.ascii_letters + "}"),
+    ],
+)
+def test_words_of_env_stand_for_the_apps_names(value: str, result: str) -> None:
+    assert expand(value, app="shop", domains=["shop.example.com"], tls="auto") == result
+
+
+def test_plain_env_leaves_out_what_is_generated_or_asked_for() -> None:
+    manifest = read_manifest(
+        'app = "shop"\n[env]\nA = "${url}"\nEMPTY = ""\nB = {generate = "hex"}\n'
+        "C = {required = true}\nD = {secret = true}\n"
+    )
+    assert plain_env(manifest, http_port=80) == {"A": "http://shop.localhost", "EMPTY": ""}
