@@ -1,0 +1,1 @@
+"""Caches: drivers of `ports/services.py` Cache."""

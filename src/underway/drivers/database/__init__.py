@@ -1,0 +1,1 @@
+"""Databases: drivers of `ports/services.py` Database."""

