@@ -1,0 +1,1 @@
+"""Letter Meadow: a small game in which children learn their letters."""
