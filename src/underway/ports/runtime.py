@@ -3,15 +3,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from underway.terms.process import Instance, InstanceSpec, ProcessSample
+from underway.terms.process import Instance, InstanceSpec, Limit, ProcessSample
 
 
 class Runtime(Protocol):
     """Runs instances as process groups that survive the agent.
 
-    An instance that ends by itself is started again with back-off, until it is called a crash loop; both are
-    told as `InstanceEnded` to the listener given at construction. Every method may be called again after a
-    crash between effect and return: a repeated call changes nothing more.
+    An instance that ends by itself is started again with back-off, until it is called a crash loop (which is
+    tried again only once a minute); both are told as `InstanceEnded` to the listener given at construction.
+    Every method may be called again after a crash between effect and return: a repeated call changes nothing more.
     """
 
     async def start(self, spec: InstanceSpec, env: Mapping[str, str]) -> Instance:
@@ -23,7 +23,9 @@ class Runtime(Protocol):
 
     async def stop(self, instance_id: str) -> None:
         """SIGTERM to the group, `stop_timeout_s`, then SIGKILL. On return no process of its tree is left,
-        its port is free, and it is forgotten. Stopping what is not there is fine."""
+        its port is free, and it is forgotten. Stopping what is not there is fine.
+
+        Raises `Failure` (`runtime.stop`) when a process cannot be ended even by SIGKILL."""
         ...
 
     def instances(self, app: str | None = None) -> Sequence[Instance]:
@@ -45,4 +47,8 @@ class Runtime(Protocol):
     async def adopt(self) -> Sequence[Instance]:
         """Called once at the agent's start: take over what a former agent left running (same pids, nothing
         restarted), restart what died meanwhile, and end processes of this home that belong to nothing."""
+        ...
+
+    def limits(self) -> Sequence[Limit]:
+        """Which of the limits of a spec this machine's kernel holds, and which not."""
         ...

@@ -77,6 +77,11 @@ class Home:
     def logs(self, app: str) -> Path:
         return self.app(app) / "logs"
 
+    def process_log(self, app: str, process: str, number: int, slot: str) -> Path:
+        """What an instance writes. One file per slot: two releases running side by side do not mix their lines.
+        Older parts have `.1` (the newest) to `.3` appended."""
+        return self.logs(app) / f"{process}.{number}.{slot}.log"
+
     def backups(self, app: str) -> Path:
         return self.app(app) / "backups"
 

@@ -73,8 +73,18 @@ class InstanceEnded(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None
     ran_s: float
     restart_in_s: float | None
-    """Seconds until it is started again; None when it is given up as a crash loop."""
+    """Seconds until it is started again; None when it is called a crash loop (then tried once in a long while)."""
     log_tail: tuple[str, ...] = ()
+    is_out_of_memory: bool = False
+    """The kernel ended one of its processes for the instance's memory limit."""
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a limit on `resource` ("memory", "cpu", "pids") is held on this machine, and by what or why not."""
+
+    resource: str
+    applies: bool
+    says: str
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,130 @@
+"""Log files that a program writes to by itself: rotated under its hands, read from the end, made safe to show."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+ROTATE_BYTES = 5_000_000
+KEPT_PARTS = 3
+
+_COLLAPSE_RANGE = 0x08  # FALLOC_FL_COLLAPSE_RANGE, fallocate(2)
+_CHUNK_BYTES = 1 << 18
+_TAIL_BYTES = 1 << 16
+_LINE_CHARS = 2_000
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def open_to_append(path: Path) -> int:
+    """Open a log (0600, its folder 0700) so that several writers never overwrite each other. The caller closes it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+
+
+def size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def rotate(path: Path, limit_bytes: int = ROTATE_BYTES, keep: int = KEPT_PARTS) -> int:
+    """Move what `path` holds to `path.1` when it is over `limit_bytes`, while programs go on writing to it.
+
+    Returns the bytes taken out of the front of the file, 0 when it was small. Where the file system can cut the
+    front of a file off (ext4, XFS) nothing written meanwhile is lost, and the parts one after the other are exactly
+    what was written. Elsewhere the file is emptied right after the last byte was copied: a write within those
+    microseconds is lost. A part holds at most `limit_bytes`; of a flood only the end is kept. On a full disk the
+    old content is let go rather than the disk kept full.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return 0
+    try:
+        found = os.fstat(fd)
+        if found.st_size <= limit_bytes:
+            return 0
+        block = max(4096, found.st_blksize)
+        cut = (found.st_size - 1) // block * block  # a cut must be whole blocks and leave the end of the file alone
+        fresh = path.with_name(f"{path.name}.new")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        out = os.open(fresh, flags, 0o600)
+        try:
+            copied = _copy(fd, out, max(0, cut - limit_bytes), cut)
+            if _LIBC.fallocate(fd, _COLLAPSE_RANGE, ctypes.c_int64(0), ctypes.c_int64(cut)) != 0:
+                cut = _copy(fd, out, copied, None)
+                os.ftruncate(fd, 0)
+        finally:
+            os.close(out)
+        _shift(path, keep)
+        os.replace(fresh, path.with_name(f"{path.name}.1"))
+    finally:
+        os.close(fd)
+    return cut
+
+
+def _copy(source: int, target: int, start: int, end: int | None) -> int:
+    """Copy from `start` to `end` (None: until nothing more comes); return where it stopped reading."""
+    at = start
+    while end is None or at < end:
+        chunk = os.pread(source, _CHUNK_BYTES if end is None else min(_CHUNK_BYTES, end - at), at)
+        if not chunk:
+            break
+        at += len(chunk)
+        try:
+            _write_all(target, chunk)
+        except OSError:  # no room: what is being rotated out would be the first to go anyway
+            os.ftruncate(target, 0)
+            return at if end is None else end
+    return at
+
+
+def _write_all(target: int, chunk: bytes) -> None:
+    left = memoryview(chunk)
+    while left:
+        left = left[os.write(target, left) :]
+
+
+def _shift(path: Path, keep: int) -> None:
+    for number in range(keep, 1, -1):
+        older = path.with_name(f"{path.name}.{number - 1}")
+        if older.exists():
+            os.replace(older, path.with_name(f"{path.name}.{number}"))
+
+
+def clean(text: str) -> str:
+    """`text` fit for a terminal and a page: no escape sequences, no control or direction characters, one line."""
+    return _CONTROLS.sub("", _ESCAPES.sub("", text)).replace("\n", " ").expandtabs(4).rstrip()[:_LINE_CHARS]
+
+
+def tail(path: Path, lines: int, since_byte: int = 0) -> Sequence[str]:
+    """The last `lines` lines written after `since_byte`, cleaned; the newest 64 KiB at most.
+
+    A negative `since_byte` reaches into the part that was rotated out last (`path.1`).
+    """
+    text = _end_of(path, max(0, since_byte))
+    if since_byte < 0 and text.count(b"\n") < lines:
+        older = path.with_name(f"{path.name}.1")
+        text = _end_of(older, max(0, size(older) + since_byte)) + text
+    return tuple(clean(line) for line in text.decode(errors="replace").split("\n") if line.strip())[-lines:]
+
+
+def _end_of(path: Path, since_byte: int) -> bytes:
+    try:
+        with path.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            since_byte = since_byte if since_byte <= end else 0  # it was rotated and nobody wrote that down
+            start = max(since_byte, end - _TAIL_BYTES)
+            log.seek(start)
+            text = log.read(_TAIL_BYTES)
+    except OSError:
+        return b""
+    if start > since_byte and b"\n" in text:
+        text = text.partition(b"\n")[2]  # the first line was cut
+    return text

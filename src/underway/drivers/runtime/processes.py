@@ -1,0 +1,375 @@
+"""Instances as plain processes of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import secrets
+import weakref
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+
+from underway.drivers import listeners, proc, process_log, process_tree
+from underway.drivers.cgroups import ControlGroups
+from underway.drivers.runtime import adoption, record
+from underway.drivers.runtime.life import Life
+from underway.drivers.runtime.record import Record
+from underway.drivers.spawn import EXIT_FILE, spawn_instance
+from underway.guard.restarts import RestartPolicy, after_end
+from underway.ports.clock import Clock
+from underway.terms.home import Home
+from underway.terms.problem import Failure, Problem
+from underway.terms.process import Instance, InstanceEnded, InstanceSpec, InstanceState, Limit, ProcessSample
+
+_LOG = logging.getLogger(__name__)
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_ROTATE_EVERY_S = 5.0
+_TAIL_LINES = 20
+_IDLE = (InstanceState.BACKING_OFF, InstanceState.CRASH_LOOP)
+
+
+class LocalRuntime:
+    """`Runtime` with one process group per instance. See the port for the contract.
+
+    Nothing runs per instance in the agent: ends are noticed by pidfd, samples are taken when asked for, and one
+    timer looks at the sizes of all logs.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        clock: Clock,
+        on_ended: Callable[[InstanceEnded], None] = lambda ended: None,
+        *,
+        restarts: RestartPolicy | None = None,
+        log_bytes: int = process_log.ROTATE_BYTES,
+        log_parts: int = process_log.KEPT_PARTS,
+    ) -> None:
+        self._home = home
+        self._clock = clock
+        self._on_ended = on_ended
+        self._policy = restarts or RestartPolicy()
+        self._log_bytes = log_bytes
+        self._log_parts = log_parts
+        self._groups = ControlGroups(home.id)
+        self._lives: dict[str, Life] = {}
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        self._stops: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._rotation: asyncio.Task[None] | None = None
+
+    # What the port promises ---------------------------------------------------------------------------------
+
+    async def start(self, spec: InstanceSpec, env: Mapping[str, str]) -> Instance:
+        if not _ID.fullmatch(spec.id):
+            raise ValueError(f"not an instance id: {spec.id!r}")
+        async with self._lock(spec.id):
+            there = self._lives.get(spec.id)
+            if there is not None and there.has_process:
+                return there.snapshot()
+            _require_folder(spec)
+            if spec.port and (holder := await asyncio.to_thread(listeners.taken_by, spec.port)):
+                raise Failure(_port_taken(spec, holder))
+            if there is not None:
+                there.unwatch(asyncio.get_running_loop())
+            log = self._home.process_log(spec.app, spec.process, spec.number, spec.slot.value)
+            kept = there.record.log_from if there is not None else process_log.size(log)
+            fresh = Record(spec=spec, env=dict(env), log_from=kept)
+            life = self._new_life(fresh)
+            self._lives[spec.id] = life
+            try:
+                await self._launch(life)
+            except Failure:
+                await self._forget(life)
+                raise
+            return life.snapshot()
+
+    async def stop(self, instance_id: str) -> None:
+        stopping = self._stops.get(instance_id)
+        if stopping is None:
+            if instance_id not in self._lives:
+                return
+            stopping = asyncio.create_task(self._stop(instance_id))
+            self._stops[instance_id] = stopping
+            stopping.add_done_callback(lambda _: self._stops.pop(instance_id, None))
+        await asyncio.shield(stopping)  # a caller that goes away does not leave it half stopped
+
+    def instances(self, app: str | None = None) -> Sequence[Instance]:
+        return tuple(
+            life.snapshot() for _, life in sorted(self._lives.items()) if app is None or life.record.spec.app == app
+        )
+
+    def sample(self, instance_id: str) -> ProcessSample | None:
+        life = self._lives.get(instance_id)
+        return None if life is None else life.sample()
+
+    def owns_port(self, instance_id: str) -> bool:
+        life = self._lives.get(instance_id)
+        return life is not None and life.owns_port()
+
+    def log_tail(self, instance_id: str, lines: int = _TAIL_LINES) -> Sequence[str]:
+        life = self._lives.get(instance_id)
+        return () if life is None else process_log.tail(life.log, lines, life.record.log_from)
+
+    def limits(self) -> Sequence[Limit]:
+        return self._groups.limits()
+
+    async def adopt(self) -> Sequence[Instance]:
+        found = await asyncio.to_thread(adoption.survey, self._home)
+        for one in found.kept:
+            await self._take_over(one)
+        await asyncio.gather(*(self._end_stopped(kept) for kept in found.stopped))
+        await adoption.end_strays(
+            self._home, self._groups, lambda: {name: life.record.spawn for name, life in self._lives.items()}
+        )
+        return self.instances()
+
+    async def close(self) -> None:
+        """Let go of everything without ending any instance: the agent leaves, they stay."""
+        loop = asyncio.get_running_loop()
+        tasks = [*self._tasks, *self._stops.values(), *([self._rotation] if self._rotation else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for life in self._lives.values():
+            life.unwatch(loop)
+            if life.popen is not None:
+                life.popen.returncode = 0  # it goes on; nobody here waits for it any more
+        self._lives.clear()
+
+    # One life ------------------------------------------------------------------------------------------------
+
+    def _new_life(self, kept: Record) -> Life:
+        spec = kept.spec
+        log = self._home.process_log(spec.app, spec.process, spec.number, spec.slot.value)
+        if self._rotation is None:
+            self._rotation = asyncio.create_task(self._rotate())
+        return Life(kept, self._home.instances / spec.id, log, self._home.id)
+
+    async def _launch(self, life: Life) -> None:
+        """Start the leader. The record is on disk before it, so a killed agent leaves no unknown process."""
+        kept = life.record
+        group = self._groups.make(
+            adoption.GROUP_PREFIX + kept.spec.id, memory_bytes=kept.spec.memory_bytes, cpus=kept.spec.cpus
+        )
+        kept.spawn = secrets.token_hex(8)
+        kept.pid = kept.start_ticks = 0
+        kept.boot_id = proc.boot_id()
+        kept.groups = tuple(str(folder) for folder in group.folders)
+        kept.started_at = self._clock.now()
+        life.state = InstanceState.STARTING
+        marks = {
+            proc.HOME_MARK: self._home.id,
+            proc.INSTANCE_MARK: kept.spec.id,
+            proc.SPAWN_MARK: kept.spawn,
+        }
+        try:
+            await asyncio.to_thread(record.write, life.folder, kept)
+            (life.folder / EXIT_FILE).unlink(missing_ok=True)
+            life.popen = spawn_instance(
+                kept.spec.command, kept.spec.cwd, {**kept.env, **marks}, life.log, life.folder, kept.spawn, group
+            )
+        except (OSError, ValueError) as error:
+            raise Failure(_cannot_spawn(kept.spec, error)) from error
+        found = proc.stat(life.popen.pid)
+        kept.pid, kept.start_ticks = life.popen.pid, found.start_ticks if found else 0
+        life.memory_kills = group.out_of_memory_kills()
+        self._watch(life)
+        with contextlib.suppress(OSError):  # the marks in its environment name it just as well
+            await asyncio.to_thread(record.write, life.folder, kept)
+
+    def _watch(self, life: Life) -> None:
+        """Notice the leader's end, also when it is over already."""
+        loop = asyncio.get_running_loop()
+        life.state = InstanceState.RUNNING
+        pidfd = proc.open_pidfd(life.record.leader) if life.record.leader else None
+        if pidfd is None:
+            self._spawn_task(self._ended(life, life.record.spawn))
+            return
+        life.pidfd = pidfd
+        loop.add_reader(pidfd, self._on_readable, life)
+
+    def _on_readable(self, life: Life) -> None:
+        life.unwatch(asyncio.get_running_loop())
+        self._spawn_task(self._ended(life, life.record.spawn))
+
+    async def _ended(self, life: Life, spawn: str) -> None:
+        """The leader ended: end what is left of its tree, tell it, and start it again when its time comes."""
+        async with self._lock(life.record.spec.id):
+            is_asked = life.state is not InstanceState.RUNNING or life.record.wanted == "stopped"
+            if self._lives.get(life.record.spec.id) is not life or is_asked or life.record.spawn != spawn:
+                return
+            ran_s = proc.age_s(life.record.leader) if life.record.leader else 0.0
+            life.state = InstanceState.BACKING_OFF
+            try:
+                await process_tree.end(life.tree, 0)
+            except Failure as failure:
+                _LOG.error("%s", failure)
+            life.cpu_before_s = life.cpu_s
+            await self._judge(life, life.reap(), ran_s)
+
+    async def _judge(
+        self, life: Life, exit_code: int | None, ran_s: float, why: str = "", *, is_late: bool = False
+    ) -> None:
+        """Record and tell an end and set the time of the next start; `is_late` when that is now, as the end was
+        some time ago."""
+        kept = life.record
+        again = after_end(self._policy, kept.short_lives, ran_s)
+        kept.exit_code = exit_code
+        kept.short_lives = again.short_lives
+        kept.is_crash_loop = again.is_crash_loop
+        kept.spawn, kept.pid, kept.start_ticks = "", 0, 0
+        life.state = InstanceState.CRASH_LOOP if again.is_crash_loop else InstanceState.BACKING_OFF
+        if not is_late:
+            self._start_later(life, again.delay_s)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(record.write, life.folder, kept)
+        kills = life.group.out_of_memory_kills()
+        self._tell(
+            InstanceEnded(
+                spec=kept.spec,
+                exit_code=exit_code,
+                ran_s=ran_s,
+                restart_in_s=0.0 if is_late else None if again.is_crash_loop else again.delay_s,
+                log_tail=(*process_log.tail(life.log, _TAIL_LINES, kept.log_from), *([why] if why else [])),
+                is_out_of_memory=kills > life.memory_kills,
+            )
+        )
+
+    def _start_later(self, life: Life, delay_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        life.timer = loop.call_later(delay_s, lambda: self._spawn_task(self._start_again(life)))
+
+    def _tell(self, ended: InstanceEnded) -> None:
+        try:
+            self._on_ended(ended)
+        except Exception:
+            _LOG.exception("the listener failed on the end of %s", ended.spec.id)
+
+    async def _start_again(self, life: Life) -> None:
+        async with self._lock(life.record.spec.id):
+            if self._lives.get(life.record.spec.id) is not life or life.state not in _IDLE:
+                return
+            life.record.restarts += 1
+            life.record.is_crash_loop = False
+            try:
+                _require_folder(life.record.spec)
+                await self._launch(life)
+            except Failure as failure:
+                await self._judge(life, None, 0.0, why=f"{failure.problem.code}: {failure.problem.why}")
+
+    async def _stop(self, instance_id: str) -> None:
+        async with self._lock(instance_id):
+            life = self._lives.get(instance_id)
+            if life is None:
+                return
+            life.state = InstanceState.STOPPING
+            life.unwatch(asyncio.get_running_loop())
+            life.record.wanted = "stopped"
+            with contextlib.suppress(OSError):  # a full disk must not keep anything from being stopped
+                await asyncio.to_thread(record.write, life.folder, life.record)
+            await process_tree.end(life.tree, life.record.spec.stop_timeout_s)
+            life.reap()
+            await self._forget(life)
+
+    async def _forget(self, life: Life) -> None:
+        await asyncio.to_thread(life.group.remove)
+        await asyncio.to_thread(record.remove, life.folder)
+        if self._lives.get(life.record.spec.id) is life:
+            del self._lives[life.record.spec.id]
+
+    # Adoption ------------------------------------------------------------------------------------------------
+
+    async def _take_over(self, found: adoption.Kept) -> None:
+        kept = found.record
+        if kept.spec.id in self._lives:
+            return
+        async with self._lock(kept.spec.id):
+            life = self._lives[kept.spec.id] = self._new_life(kept)
+            if found.leader is not None:
+                kept.pid, kept.start_ticks = found.leader
+                life.memory_kills = life.group.out_of_memory_kills()
+                self._watch(life)
+                return
+            if kept.boot_id == proc.boot_id() and kept.is_crash_loop:
+                life.state = InstanceState.CRASH_LOOP
+                self._start_later(life, self._policy.loop_retry_s)
+                return
+            life.state = InstanceState.BACKING_OFF
+            try:
+                await process_tree.end(life.tree, 0)
+            except Failure as failure:
+                _LOG.error("%s", failure)
+            if kept.boot_id == proc.boot_id() and kept.pid:
+                await self._judge(life, life.reap(), adoption.ran_s(life.folder, kept), is_late=True)
+        await self._start_again(life)
+
+    async def _end_stopped(self, kept: Record) -> None:
+        """Finish a stop that a former agent had begun."""
+        life = Life(kept, self._home.instances / kept.spec.id, Path(), self._home.id)
+        try:
+            await process_tree.end(life.tree, kept.spec.stop_timeout_s)
+        except Failure as failure:
+            _LOG.error("%s", failure)
+            return
+        await self._forget(life)
+
+    # Small parts ---------------------------------------------------------------------------------------------
+
+    def _lock(self, instance_id: str) -> asyncio.Lock:
+        lock = self._locks.get(instance_id)
+        if lock is None:
+            lock = self._locks[instance_id] = asyncio.Lock()
+        return lock
+
+    def _spawn_task(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _rotate(self) -> None:
+        while True:
+            await self._clock.sleep(_ROTATE_EVERY_S)
+            for life in tuple(self._lives.values()):
+                if process_log.size(life.log) > self._log_bytes:
+                    with contextlib.suppress(OSError):
+                        cut = await asyncio.to_thread(process_log.rotate, life.log, self._log_bytes, self._log_parts)
+                        for other in self._lives.values():
+                            if other.log == life.log:
+                                other.record.log_from -= cut
+
+
+def _require_folder(spec: InstanceSpec) -> None:
+    if not Path(spec.cwd).is_dir():
+        raise Failure(
+            Problem(
+                code="runtime.spawn",
+                where=spec.id,
+                why=f"the folder to run it in is not there: {spec.cwd}",
+                remedy="deploy the app again; its files are built anew",
+                command=f"underway deploy --app {spec.app}",
+            )
+        )
+
+
+def _cannot_spawn(spec: InstanceSpec, error: Exception) -> Problem:
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return Problem(
+        code="runtime.spawn",
+        where=spec.id,
+        why=f"the process could not be started: {why}",
+        remedy="free memory, processes or disk space, whichever is meant, and try again",
+        command="df -h; free -m",
+    )
+
+
+def _port_taken(spec: InstanceSpec, holder: str) -> Problem:
+    return Problem(
+        code="runtime.port-taken",
+        where=f"{spec.id} 127.0.0.1:{spec.port}",
+        why=f"the port is in use by {holder}",
+        remedy="stop that process, or let it use another port, and try again",
+        command=f"ss -ltnp 'sport = :{spec.port}'",
+    )

@@ -1,0 +1,110 @@
+"""Starting a program in a session of its own, through a few lines of `sh`.
+
+The lines put the program into its control group before it can start anything, and, for an instance, stay as the
+leader of the session to write its exit code to a file: so it is known even when the agent was dead at that moment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from underway.drivers import process_log
+from underway.drivers.cgroups import Group
+
+INSTANCE_LEADER = "underway-instance"
+TASK_LEADER = "underway-task"
+EXIT_FILE = "exit"
+
+_UMASK = 0o027
+_JOIN = 'for _uw_g; do echo $$ >"$_uw_g/cgroup.procs"; done 2>/dev/null; unset _uw_g\n'
+# A signal for the group must not end the leader before it wrote the code: it has handlers that do nothing, which
+# (unlike ignored signals) are back to the default in the program it runs. No name it sets is exported.
+_INSTANCE = (
+    "trap : HUP INT QUIT TERM USR1 USR2\nulimit -c 0\n"
+    "_uw_d=$1 _uw_n=$2 _uw_c=$3; shift 3\n" + _JOIN + '/bin/sh -c "$_uw_c"\n'
+    f'_uw_r=$?; echo "$_uw_n $_uw_r" >"$_uw_d/{EXIT_FILE}"; exit $_uw_r'
+)
+_TASK = (
+    '_uw_k=$1; shift; while [ "$_uw_k" -gt 0 ]; do echo $$ >"$1/cgroup.procs"; shift; _uw_k=$((_uw_k-1)); '
+    'done 2>/dev/null; unset _uw_k; exec "$@"'
+)
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_./+-]+")
+_SHELL_WORD = re.compile(
+    "[.]|:|alias|bg|break|case|cd|command|continue|do|done|echo|elif|else|esac|eval|exec|exit|export|false|fg|fi|for|"
+    "function|getopts|hash|if|in|jobs|kill|local|printf|pwd|read|readonly|return|set|shift|source|test|then|time|times|"
+    "trap|true|type|ulimit|umask|unalias|unset|until|wait|while"
+)
+
+
+def exec_form(command: str) -> str:
+    """`command` with `exec` in front when it is one plain program call, so that no shell stays beside it."""
+    try:
+        words = list(shlex.shlex(command, posix=True, punctuation_chars=True))
+        first = shlex.split(command)[0]
+    except (ValueError, IndexError):
+        return command
+    is_one_call = not any(set(word) <= set("();<>|&") for word in words) and "\n" not in command.strip()
+    is_plain = (
+        _PLAIN_WORD.fullmatch(first) and not _SHELL_WORD.fullmatch(first) and "`" not in command and "$(" not in command
+    )
+    return f"exec {command.strip()}" if is_one_call and is_plain and "#" not in command else command
+
+
+def spawn_instance(
+    command: str, cwd: str, env: Mapping[str, str], log: Path, folder: Path, spawn: str, group: Group
+) -> subprocess.Popen[bytes]:
+    """Start an instance's leader; its exit code will be in `folder`/exit beside the word `spawn`.
+
+    Raises `OSError` or `ValueError` (a NUL in the environment).
+    """
+    script = ["-c", _INSTANCE, INSTANCE_LEADER, str(folder), spawn, exec_form(command)]
+    return _popen([*script, *(str(place) for place in group.folders)], cwd, env, log)
+
+
+def spawn_task(
+    argv: Sequence[str], cwd: str, env: Mapping[str, str], log: Path, group: Group
+) -> subprocess.Popen[bytes]:
+    """Start `argv` as it is. Raises `OSError` or `ValueError`."""
+    places = [str(place) for place in group.folders]
+    return _popen(["-c", _TASK, TASK_LEADER, str(len(places)), *places, *argv], cwd, env, log)
+
+
+def _popen(arguments: Sequence[str], cwd: str, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    output = process_log.open_to_append(log)
+    try:
+        return subprocess.Popen(
+            ["sh", *arguments],
+            executable="/bin/sh",
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            close_fds=True,
+            umask=_UMASK,
+        )
+    finally:
+        os.close(output)
+
+
+def exit_code(status: int) -> int:
+    """A shell's `$?` as −N for signal N: shells say 128 + N."""
+    return -(status - 128) if 128 < status < 128 + signal.NSIG else status
+
+
+def written_exit_code(folder: Path, spawn: str) -> int | None:
+    """What the leader of this life wrote; None when it could not (it was killed itself, or the machine went down)."""
+    try:
+        text = (folder / EXIT_FILE).read_text()
+    except (OSError, UnicodeDecodeError):
+        return None
+    word, _, status = text.removesuffix("\n").partition(" ")
+    is_whole = text.endswith("\n") and word == spawn and status.isdigit()
+    return exit_code(int(status)) if is_whole else None
