@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 import msgspec
@@ -19,6 +19,9 @@ class BuildAsk(msgspec.Struct, frozen=True, kw_only=True):
     static: Static | None = None
     collect: tuple[str, ...] = ()
     """Shell lines run in the built tree with its environment after `build.commands` (collectstatic)."""
+    env: Mapping[str, str] = {}
+    """Settings of the app that build and collect commands may read: plain values, and placeholders where the app
+    only wants to be given something. Never a secret."""
 
 
 class Sources(Protocol):
@@ -48,7 +51,8 @@ class Builds(Protocol):
         """Copy the source and build it, or return the finished build of the same key (`was_reused`).
 
         `say` hears one short line per phase. Raises `Failure` (`build.install`, `build.command`, `build.timeout`,
-        `build.python`, `build.lock-missing`, `build.disk-full`, `build.source-changed`) with the tail of the log;
+        `build.python`, `build.node`, `build.lock-missing`, `build.folder-missing`, `build.static-missing`,
+        `build.disk-full`, `build.source-changed`, `home.unwritable`) with the tail of the log;
         nothing half-made stays.
         """
         ...

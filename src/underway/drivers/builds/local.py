@@ -1,0 +1,263 @@
+"""`Builds` on this machine: a copy of the source, its environment, and what the proxy serves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import msgspec
+from uv import find_uv_bin
+
+from underway.drivers.builds import bytecode, static_files
+from underway.drivers.builds.environment import build_environment, credentials
+from underway.drivers.builds.interpreters import Interpreter, choose, interpreters, tool_version
+from underway.drivers.builds.node_env import NodeEnvironment
+from underway.drivers.builds.python_env import PythonEnvironment, wanted_version
+from underway.drivers.builds.store import Store, remove, size_of
+from underway.drivers.builds.workshop import Workshop, disk_full, in_thread, is_no_space
+from underway.drivers.sources.copying import copy_tree, free_bytes
+from underway.drivers.sources.reading import LARGEST_TEXT, open_inside
+from underway.ports.builds import BuildAsk
+from underway.ports.commands import Commands
+from underway.terms.home import Home
+from underway.terms.problem import Failure, Problem
+from underway.terms.release import Build
+
+FORMAT = 1
+"""Raised whenever the same ask gives another build than before: old builds are then not reused."""
+
+LEAST_FREE = 200_000_000
+"""Bytes that must be free before a build begins."""
+
+
+class LocalBuilds:
+    """Makes builds below `home`, running every command through `commands`.
+
+    `environ` is the environment of the agent, of which builds see what `build_environment` lets through. One
+    process at a time may build in a home. `least_free_bytes` must be free on its disk before a build begins.
+    """
+
+    def __init__(
+        self, home: Home, commands: Commands, environ: Mapping[str, str], least_free_bytes: int = LEAST_FREE
+    ) -> None:
+        self._home = home
+        self._commands = commands
+        self._environ = environ
+        self._env = build_environment(environ)
+        self._store = Store(home)
+        self._least_free = least_free_bytes
+        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+
+    def key(self, ask: BuildAsk) -> str:
+        """Sixteen hex digits over the source, the keys that shape the build, and the tools' versions."""
+        shape: list[object] = [FORMAT, ask.app, ask.source.digest, dict(ask.env)]
+        build = dataclasses.asdict(ask.build)
+        del build["timeout_s"]
+        shape += [build, dataclasses.asdict(ask.static) if ask.static else None, list(ask.collect)]
+        if ask.build.python:
+            chosen = self._interpreter(ask, Path(ask.source.path))
+            shape += [tool_version(find_uv_bin()), [chosen.says, chosen.path] if chosen else None]
+        if ask.build.node:
+            node = shutil.which("node", path=self._env["PATH"])
+            shape.append(tool_version(node) if node else None)
+        return hashlib.sha256(msgspec.json.encode(shape, order="deterministic")).hexdigest()[:16]
+
+    def find(self, app: str, key: str) -> Build | None:
+        """See the port."""
+        return self._store.find(app, key)
+
+    async def make(self, ask: BuildAsk, say: Callable[[str], None]) -> Build:
+        """See the port. Also raises `Failure` with `build.folder-missing`, `build.static-missing`, `build.node`."""
+        key = await in_thread(self.key, ask)
+        lock = self._locks.setdefault((ask.app, key), asyncio.Lock())
+        async with lock:
+            found = self._store.find(ask.app, key)
+            if found is not None:
+                say(f"reusing build {key}")
+                return msgspec.structs.replace(found, was_reused=True)
+            return await self._made(ask, key, say)
+
+    async def discard(self, app: str, key: str) -> None:
+        """See the port."""
+        async with self._locks.setdefault((app, key), asyncio.Lock()):
+            await in_thread(self._store.discard, app, key)
+
+    async def prune(self, app: str, keep: Collection[str]) -> int:
+        """See the port. Also clears the pool of assets, half-made builds and old logs of failed ones."""
+        under_way = [key for (of, key), lock in self._locks.items() if of == app and lock.locked()]
+        return await in_thread(self._store.prune, app, keep, under_way)
+
+    async def _made(self, ask: BuildAsk, key: str, say: Callable[[str], None]) -> Build:
+        began = time.monotonic()
+        folder = self._store.folder(ask.app, key)
+        log = self._store.kept_log(ask.app, key)
+        try:
+            await in_thread(self._store.fresh, ask.app, key)
+            shop = Workshop(
+                app=ask.app,
+                key=key,
+                folder=folder,
+                kept_log=log,
+                cache=self._home.cache,
+                env=self._settings(ask, folder),
+                secrets=credentials(self._env),
+                commands=self._commands,
+                say=say,
+                timeout_s=ask.build.timeout_s,
+                deadline=began + ask.build.timeout_s,
+            )
+            static_dir = await self._built(ask, shop)
+            await in_thread(remove, shop.scratch)
+            build = Build(
+                key=key,
+                dir=str(shop.tree),
+                venv=str(shop.venv) if ask.build.python else "",
+                static_dir=static_dir,
+                size_bytes=await in_thread(size_of, folder),
+                took_s=round(time.monotonic() - began, 3),
+            )
+            await in_thread(self._store.finish, folder, build)
+        except BaseException as error:
+            await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(self._cleared, ask.app, key, folder)))
+            if isinstance(error, OSError):
+                raise _of_disk(error, folder) from error
+            raise
+        return build
+
+    def _cleared(self, app: str, key: str, folder: Path) -> None:
+        self._store.keep_log(app, key, folder / "build.log")
+        with contextlib.suppress(OSError):  # what cannot be removed has no marker, and the next prune tries again
+            remove(folder)
+
+    async def _built(self, ask: BuildAsk, shop: Workshop) -> str:
+        """Every phase of the build; returns the folder that the proxy serves."""
+        await self._copy(ask, shop)
+        for folder in ("home", "tmp"):
+            (shop.scratch / folder).mkdir(mode=0o700, parents=True)
+        env = {name: value for name, value in ask.env.items() if name not in shop.env}
+        path = [shop.env["PATH"]]
+        if ask.build.python:
+            interpreter = await self._interpreter_for(ask, shop)
+            shop.note(f"installing Python packages with {ask.build.python.manager} for Python {interpreter.says}")
+            await PythonEnvironment(shop, find_uv_bin(), ask.build.python, interpreter).make()
+            before = next((b.venv for b in self._store.newest(ask.app) if b.venv), "")
+            await bytecode.prepare(shop, Path(before) if before else None)
+            path.insert(0, str(shop.venv / "bin"))
+            env |= {"VIRTUAL_ENV": str(shop.venv), "UV_NO_SYNC": "1"}
+        if ask.build.node:
+            shop.note(f"installing and building with {ask.build.node.manager}")
+            wants_dev = bool(ask.build.node.script or ask.build.commands)
+            await NodeEnvironment(shop, ask.build.node, wants_dev, env).make()
+            path.insert(0, str(shop.tree / ask.build.node.dir / "node_modules/.bin"))
+        env["PATH"] = ":".join(path)
+        for line in (*ask.build.commands, *ask.collect):
+            shop.note(f"running {line}")
+            remedy = "run it in a checkout, mend what it says, and deploy again"
+            await shop.run(["/bin/sh", "-c", line], shop.tree, code="build.command", remedy=remedy, env=env, shown=line)
+        return await self._lay_out_static(ask, shop) if ask.static else ""
+
+    async def _copy(self, ask: BuildAsk, shop: Workshop) -> None:
+        free = free_bytes(shop.folder)
+        if free < self._least_free:
+            raise shop.disk_full(f"{free // 1_000_000} MB are free and a build wants {self._least_free // 1_000_000}")
+        copied = await in_thread(copy_tree, ask.source.path, shop.tree, [self._home.root])
+        shop.note(f"copied {copied.files} files, {copied.size_bytes / 1e6:.1f} MB")
+        if copied.digest != ask.source.digest:
+            raise Failure(
+                Problem(
+                    code="build.source-changed",
+                    where=ask.source.path,
+                    why="the files changed between the moment the release was planned and their copy",
+                    remedy="deploy again once nothing writes to the folder",
+                    command="underway deploy",
+                )
+            )
+
+    async def _lay_out_static(self, ask: BuildAsk, shop: Workshop) -> str:
+        assert ask.static is not None
+        served = ask.static.dir.strip("/") or "."
+        if not (shop.tree / served).is_dir():
+            raise Failure(
+                Problem(
+                    code="build.static-missing",
+                    where="underway.toml static.dir",
+                    why=f"after the build there is no folder {served!r} to serve",
+                    remedy="name the folder that the build writes, relative to the repository's root",
+                    command=f"cat {shop.kept_log}",
+                )
+            )
+        inner = os.path.relpath(shop.inside(served, "static.dir"), shop.tree)
+        to = shop.folder / "static"
+        paths = await in_thread(static_files.lay_out, shop.tree, inner, to)
+        count = await in_thread(static_files.compress, to, paths)
+        shop.note(f"{len(paths)} static files, {count} compressed")
+        await in_thread(static_files.pool, to, paths, self._store.assets(ask.app))
+        return str(to)
+
+    def _interpreter(self, ask: BuildAsk, tree: Path) -> Interpreter | None:
+        assert ask.build.python is not None
+        wanted = wanted_version(ask.build.python, lambda path: _text(tree, path))
+        return choose(interpreters(self._home.cache, self._environ), wanted, ask.build.python.version)
+
+    async def _interpreter_for(self, ask: BuildAsk, shop: Workshop) -> Interpreter:
+        assert ask.build.python is not None
+        chosen = await in_thread(self._interpreter, ask, shop.tree)
+        if chosen is not None:
+            return chosen
+        found = await in_thread(interpreters, self._home.cache, self._environ)
+        constraint = wanted_version(ask.build.python, lambda path: _text(shop.tree, path))
+        wanted = " and ".join(part for part in (ask.build.python.version, constraint) if part)
+        release = ask.build.python.version or "3.13"
+        raise Failure(
+            Problem(
+                code="build.python",
+                where="requires-python" if constraint else "underway.toml build.python.version",
+                why=f"the project wants Python {wanted}; found here: {', '.join(f.says for f in found) or 'none'}",
+                remedy="install such a Python, or change what the project asks for",
+                command=f"uv python install {release}",
+            )
+        )
+
+    def _settings(self, ask: BuildAsk, folder: Path) -> dict[str, str]:
+        return {
+            **self._env,
+            "HOME": str(folder / "scratch/home"),
+            "TMPDIR": str(folder / "scratch/tmp"),
+            "NO_COLOR": "1",
+            "UV_CACHE_DIR": str(self._home.cache / "uv"),
+            "UV_LINK_MODE": "hardlink",
+            "UV_NO_PROGRESS": "1",
+            "UV_PYTHON_DOWNLOADS": "never",
+            "UV_PROJECT_ENVIRONMENT": str(folder / ".venv"),
+        }
+
+
+def _of_disk(error: OSError, folder: Path) -> Failure:
+    """What an error of the file system means for the build."""
+    if is_no_space(error):
+        return disk_full(folder, "it filled up during the build")
+    return Failure(
+        Problem(
+            code="home.unwritable",
+            where=str(error.filename or folder),
+            why=f"the home's files cannot be written: {error.strerror or error}",
+            remedy="give the user that runs Underway a home it may write to, or name another one in UNDERWAY_HOME",
+            command=f"ls -ld {folder.parent}",
+        )
+    )
+
+
+def _text(tree: Path, path: str) -> str:
+    root = os.path.realpath(tree)
+    try:
+        with os.fdopen(open_inside(root, os.path.normpath(path)), "rb") as file:
+            return file.read(LARGEST_TEXT).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return ""

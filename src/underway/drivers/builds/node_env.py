@@ -1,0 +1,184 @@
+"""node_modules of a build, and the script that makes the front end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from underway.drivers.builds.workshop import Workshop
+from underway.manifest.model import NodeBuild
+from underway.terms.problem import Failure, Problem
+
+_LOCKS = {
+    "npm": ("package-lock.json", "npm-shrinkwrap.json"),
+    "pnpm": ("pnpm-lock.yaml",),
+    "yarn": ("yarn.lock",),
+    "bun": ("bun.lock", "bun.lockb"),
+}
+_WRITE_LOCK = {
+    "npm": "npm install --package-lock-only",
+    "pnpm": "pnpm install --lockfile-only",
+    "yarn": "yarn install",
+    "bun": "bun install --lockfile-only",
+}
+_MEND = "run the command shown in a checkout, mend what it says, and deploy again"
+
+
+@dataclass(frozen=True)
+class NodeEnvironment:
+    """Installs and builds with the manager that the manifest names.
+
+    `wants_dev` is false for a server without a build step: its development packages are left out. `settings` are
+    the app's, which a front end may bake in.
+    """
+
+    shop: Workshop
+    node: NodeBuild
+    wants_dev: bool
+    settings: Mapping[str, str]
+
+    async def make(self) -> None:
+        """Install from the lock, then run the script. Raises `Failure` (`build.install`, `build.lock-missing`,
+        `build.command`, `build.node`)."""
+        folder = self.shop.inside(self.node.dir, "build.node.dir")
+        package = _json(folder / "package.json")
+        tool = self._tool(package, folder)
+        env = self._variables(folder, package)
+        lock = self._lock(folder)
+        if lock is not None:
+            argv = [*tool, *self._install(lock)]
+            await self.shop.run(argv, folder, code="build.install", remedy=_MEND, env=env)
+        elif _has_dependencies(package):
+            raise self._no_lock(folder)
+        if self.node.script:
+            argv = [*tool, "run", self.node.script]
+            production = {"NODE_ENV": "production"}
+            await self.shop.run(argv, folder, code="build.command", remedy=_MEND, env={**env, **production})
+
+    def _install(self, lock: Path) -> list[str]:
+        manager = self.node.manager
+        if manager == "npm":
+            return ["ci", "--include=dev" if self.wants_dev else "--omit=dev"]
+        if manager == "pnpm":
+            return ["install", "--frozen-lockfile", *([] if self.wants_dev else ["--prod"])]
+        if manager == "yarn":
+            is_berry = "__metadata:" in _start(lock)
+            return ["install", "--immutable"] if is_berry else ["install", "--frozen-lockfile", "--production=false"]
+        return ["install", "--frozen-lockfile", *([] if self.wants_dev else ["--production"])]
+
+    def _tool(self, package: Mapping[str, Any], folder: Path) -> list[str]:
+        """The command of the package manager. pnpm and yarn are run through npm in the version the project names
+        when the machine has none that fits (pnpm's major must follow the lock's format)."""
+        manager = self.node.manager
+        path = self.shop.env["PATH"]
+        if shutil.which("node", path=path) is None and manager != "bun":
+            raise self._no_tool("node", "install Node.js 20 or newer", "node --version")
+        found = shutil.which(manager, path=path)
+        if manager in ("pnpm", "yarn"):
+            wanted = self._wanted_release(package, folder)
+            if found and not (wanted and manager == "pnpm"):
+                return [found]
+            npm = shutil.which("npm", path=path)
+            if npm and wanted:
+                return [npm, "exec", "--yes", f"--package={manager}@{wanted}", "--", manager]
+        if found:
+            return [found]
+        remedy = f"install {manager} so that the user that runs Underway finds it on PATH"
+        raise self._no_tool(manager, remedy, f"npm install --global {manager}" if manager != "npm" else "npm --version")
+
+    def _wanted_release(self, package: Mapping[str, Any], folder: Path) -> str:
+        """The version of pnpm or yarn that the project or its lock asks for, empty when neither does."""
+        manager = self.node.manager
+        match = re.fullmatch(rf"{manager}@(\d+(?:\.\d+){{0,2}})(?:[-+].*)?", str(package.get("packageManager", "")))
+        if match and not (manager == "yarn" and int(match[1].split(".")[0]) > 1):
+            return match[1]
+        lock = self._lock(folder)
+        start = _start(lock) if lock else ""
+        if manager == "yarn":
+            return "" if "__metadata:" in start else "1"
+        version = re.search(r"lockfileVersion:\s*'?(\d+)", start)
+        return {"5": "7", "6": "8", "9": "9"}.get(version[1], "") if version else ""
+
+    def _variables(self, folder: Path, package: Mapping[str, Any]) -> dict[str, str]:
+        env = {
+            **self.settings,
+            "npm_config_cache": str(self.shop.cache / "npm"),
+            "npm_config_store_dir": str(self.shop.cache / "pnpm"),
+            "npm_config_fund": "false",
+            "npm_config_audit": "false",
+            "npm_config_update_notifier": "false",
+            "npm_config_progress": "false",
+            "YARN_CACHE_FOLDER": str(self.shop.cache / "yarn"),
+            "BUN_INSTALL_CACHE_DIR": str(self.shop.cache / "bun"),
+            "COREPACK_HOME": str(self.shop.cache / "corepack"),
+            "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0",
+            "NEXT_TELEMETRY_DISABLED": "1",
+            "ASTRO_TELEMETRY_DISABLED": "1",
+        }
+        # npm 11 runs no install script of a dependency and does not say so, and native modules then fail at run
+        # time. The lock pins what is run. A project that decides for itself is obeyed.
+        decides = "scripts" in _start(folder / ".npmrc") or "allowScripts" in package
+        if self.node.manager == "npm" and not decides:
+            env["npm_config_dangerously_allow_all_scripts"] = "true"
+        return env
+
+    def _lock(self, folder: Path) -> Path | None:
+        """The lock, in the folder or (a workspace) above it."""
+        tree = self.shop.tree
+        for at in (folder, *folder.parents):
+            if at != tree and tree not in at.parents:
+                break
+            for name in _LOCKS[self.node.manager]:
+                if (at / name).is_file():
+                    return at / name
+        return None
+
+    def _no_lock(self, folder: Path) -> Failure:
+        name = _LOCKS[self.node.manager][0]
+        inner = os.path.relpath(folder, self.shop.tree)
+        return Failure(
+            Problem(
+                code="build.lock-missing",
+                where=name if inner == "." else f"{inner}/{name}",
+                why=f"{self.node.manager} installs from it and it is not in the repository",
+                remedy="write it, commit it and deploy again",
+                command=_WRITE_LOCK[self.node.manager],
+            )
+        )
+
+    def _no_tool(self, name: str, remedy: str, command: str) -> Failure:
+        return Failure(
+            Problem(
+                code="build.node",
+                where="underway.toml build.node.manager",
+                why=f"the build needs {name}, and it is not on the PATH of the user that runs Underway",
+                remedy=remedy,
+                command=command,
+            )
+        )
+
+
+def _has_dependencies(package: Mapping[str, Any]) -> bool:
+    return any(package.get(key) for key in ("dependencies", "devDependencies", "optionalDependencies", "workspaces"))
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        read = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _start(path: Path) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(4096)
+    except OSError:
+        return ""

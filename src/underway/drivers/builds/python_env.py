@@ -1,0 +1,248 @@
+"""The virtual environment of a build, whichever tool wrote the lock."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from underway.drivers.builds import locks
+from underway.drivers.builds.interpreters import Interpreter
+from underway.drivers.builds.workshop import Workshop
+from underway.manifest.model import PythonBuild
+from underway.terms.problem import Failure, Problem
+
+_MEND = "install it in a checkout with the command shown, mend what it says, and deploy again"
+
+Read = Callable[[str], str]
+"""The text of a file of the tree, empty when there is none."""
+
+
+def wanted_version(python: PythonBuild, read: Read) -> str:
+    """The constraint on the interpreter that the project states, as written, empty when it states none."""
+    at = "" if python.dir in (".", "") else python.dir.rstrip("/") + "/"
+    try:
+        project = tomllib.loads(read(f"{at}pyproject.toml"))
+    except tomllib.TOMLDecodeError:
+        project = {}
+    stated = locks.table(project, "project").get("requires-python")
+    if not isinstance(stated, str):
+        stated = locks.table(project, "tool", "poetry", "dependencies").get("python")
+    if not isinstance(stated, str) and python.manager == "pipenv":
+        match = re.search(r'"python_(?:full_)?version":\s*"([\d.]+)"', read(f"{at}Pipfile.lock"))
+        stated = f"=={match[1]}" if match else ""
+    if not isinstance(stated, str) and python.manager == "setuptools":
+        match = re.search(r"python_requires\s*=\s*[\"']?([^\"'\n]+)", read(f"{at}setup.cfg") or read(f"{at}setup.py"))
+        stated = match[1].strip() if match else ""
+    return stated if isinstance(stated, str) else ""
+
+
+@dataclass(frozen=True)
+class PythonEnvironment:
+    """Makes the environment of one build with `uv`, a binary, for `interpreter`."""
+
+    shop: Workshop
+    uv: str
+    python: PythonBuild
+    interpreter: Interpreter
+
+    async def make(self) -> None:
+        """Create the environment and install into it. Raises `Failure` (`build.install`, `build.lock-missing`)."""
+        folder = self.shop.inside(self.python.dir, "build.python.dir")
+        install = {
+            "uv": self._uv,
+            "pip": self._pip,
+            "poetry": self._poetry,
+            "pdm": self._pdm,
+            "pipenv": self._pipenv,
+            "setuptools": self._setuptools,
+        }[self.python.manager]
+        await self._create(folder)
+        await install(folder)
+        if self.python.extra:
+            await self._run(["pip", "install", *self._into(), "--", *self.python.extra], folder)
+
+    async def _create(self, folder: Path) -> None:
+        await self._run(
+            ["venv", "--quiet", "--no-project", "--python", self.interpreter.path, str(self.shop.venv)], folder
+        )
+        # so that scripts that say .venv/bin/… and `uv run` find it
+        link = folder / ".venv"
+        if not os.path.lexists(link):
+            link.symlink_to(os.path.relpath(self.shop.venv, folder))
+
+    async def _uv(self, folder: Path) -> None:
+        lock = next((at / "uv.lock" for at in _upwards(folder, self.shop.tree) if (at / "uv.lock").is_file()), None)
+        if lock is None:
+            raise self._no_lock("uv.lock", "uv lock", folder)
+        project = _toml(folder / "pyproject.toml")
+        argv = ["sync", "--frozen", "--python", self.interpreter.path]
+        if "dev" not in self.python.groups:
+            argv.append("--no-dev")
+        optional = locks.table(project, "project", "optional-dependencies")
+        for group in self.python.groups:
+            argv += ["--extra" if group in optional else "--group", group]
+        if "workspace" in locks.table(project, "tool", "uv"):
+            argv.append("--all-packages")
+        ended = await self.shop.attempt([self.uv, *argv], folder)
+        if ended.exit_code == 0:
+            return
+        if not any("incompatible with the project" in line for line in ended.lines):
+            raise self.shop.failed([self.uv, *argv], folder, ended, code="build.install", remedy=_MEND)
+        await self._uv_past_the_patch(folder, argv[3:])
+
+    async def _uv_past_the_patch(self, folder: Path, options: Sequence[str]) -> None:
+        """Install the lock although the project asks for another patch of this minor (`==3.11.4`), which uv refuses."""
+        self.shop.note(f"the project asks for another patch of Python; using {self.interpreter.says}")
+        listed = self.shop.scratch / "exported.txt"
+        export = ["export", "--quiet", "--frozen", "--no-emit-local", "--output-file", str(listed), *options[2:]]
+        await self._run([*export, "--python", self.interpreter.path], folder)
+        await self._run(["pip", "install", *self._into(), "--no-deps", "-r", str(listed)], folder)
+
+    async def _pip(self, folder: Path) -> None:
+        names = self.python.requirements or ("requirements.txt",)
+        files = [self._requirement_file(folder, name) for name in names]
+        texts = [file.read_text("utf-8", "replace") for file in files]
+        lines = [line for text in texts for line in _requirement_lines(text)]
+        unpinned = [line for line in lines if "==" not in line and "@" not in line and not line.startswith("-")]
+        if unpinned:
+            self.shop.note(
+                f"{len(unpinned)} of {len(lines)} requirements name no exact version "
+                f"({', '.join(line.split(';')[0].strip()[:40] for line in unpinned[:3])}): "
+                "the same commit may install other versions another day"
+            )
+        argv = ["pip", "install", *self._into()]
+        if any("--hash=" in text for text in texts):
+            argv.append("--require-hashes")
+        for file in files:
+            argv += ["-r", os.path.relpath(file, folder)]
+        await self._run(argv, folder)
+
+    def _requirement_file(self, folder: Path, name: str) -> Path:
+        for base in (folder, self.shop.tree):
+            if (base / name).is_file() and (base / name).resolve().is_relative_to(self.shop.tree.resolve()):
+                return base / name
+        raise self._no_lock(name, f"uv pip compile pyproject.toml -o {name}", folder)
+
+    async def _poetry(self, folder: Path) -> None:
+        project, lock = folder / "pyproject.toml", folder / "poetry.lock"
+        if not lock.is_file():
+            raise self._no_lock("poetry.lock", "poetry lock", folder)
+        await self._locked(folder, lambda: locks.poetry(_text(project), _text(lock), self.python.groups))
+        if locks.table(_toml(project), "tool", "poetry").get("package-mode") is not False:
+            await self._project_itself(folder)
+
+    async def _pdm(self, folder: Path) -> None:
+        project, lock = folder / "pyproject.toml", folder / "pdm.lock"
+        if not lock.is_file():
+            raise self._no_lock("pdm.lock", "pdm lock", folder)
+        await self._locked(folder, lambda: locks.pdm(_text(project), _text(lock), self.python.groups))
+        if locks.table(_toml(project), "tool", "pdm").get("distribution") is not False:
+            await self._project_itself(folder)
+
+    async def _pipenv(self, folder: Path) -> None:
+        lock = folder / "Pipfile.lock"
+        if not lock.is_file():
+            raise self._no_lock("Pipfile.lock", "pipenv lock", folder)
+        await self._locked(folder, lambda: locks.pipenv(_text(lock), self.python.groups))
+
+    async def _locked(self, folder: Path, read: Callable[[], locks.Locked]) -> None:
+        try:
+            locked = read()
+        except locks.Unreadable as error:
+            raise Failure(
+                Problem(
+                    code="build.install",
+                    where=self.python.dir,
+                    why=str(error),
+                    remedy="write the lock again with the tool that owns it, and commit it",
+                    command=f"{self.python.manager} lock",
+                )
+            ) from None
+        requirements = self.shop.scratch / "requirements.txt"
+        requirements.write_text("\n".join(locked.requirements) + "\n")
+        argv = ["pip", "install", *self._into(), "-r", str(requirements)]
+        if locked.is_closed:
+            argv.append("--no-deps")
+        else:
+            constraints = self.shop.scratch / "constraints.txt"
+            constraints.write_text("\n".join(locked.constraints) + "\n")
+            argv += ["-c", str(constraints)]
+        if locked.indexes:
+            # as poetry and PDM do; the lock's hashes say which file is meant
+            argv += ["--index-strategy", "unsafe-best-match"]
+            argv += [part for url in locked.indexes for part in ("--extra-index-url", url)]
+        await self._run(argv, folder)
+
+    async def _project_itself(self, folder: Path) -> None:
+        """Install the project when it can be; many applications name a build backend and are no package."""
+        if "build-system" not in _toml(folder / "pyproject.toml"):
+            return
+        argv = [self.uv, "pip", "install", *self._into(), "--no-deps", "--editable", "."]
+        if (await self.shop.attempt(argv, folder)).exit_code != 0:
+            self.shop.note("the project itself cannot be installed as a package; it runs from its folder")
+
+    async def _setuptools(self, folder: Path) -> None:
+        project = _toml(folder / "pyproject.toml")
+        stated = locks.table(project, "project")
+        if not stated and not (folder / "setup.py").is_file() and not (folder / "setup.cfg").is_file():
+            raise self._no_lock("pyproject.toml or setup.py", "uv init --bare", folder)
+        names = f"[{','.join(self.python.groups)}]" if self.python.groups else ""
+        by_list = ["pip", "install", *self._into(), "-r", "pyproject.toml"]
+        by_list += [part for group in self.python.groups for part in ("--extra", group)]
+        if stated and "build-system" not in project and not (folder / "setup.py").is_file():
+            await self._run(by_list, folder)
+            return
+        argv = [self.uv, "pip", "install", *self._into(), "--editable", f".{names}"]
+        ended = await self.shop.attempt(argv, folder)
+        if ended.exit_code == 0:
+            return
+        if not stated or not any("top-level packages" in line for line in ended.lines):
+            raise self.shop.failed(argv, folder, ended, code="build.install", remedy=_MEND)
+        self.shop.note("the project is no package (several top-level folders); it runs from its folder")
+        await self._run(by_list, folder)
+
+    def _into(self) -> list[str]:
+        return ["--python", str(self.shop.venv / "bin/python")]
+
+    async def _run(self, argv: Sequence[str], folder: Path) -> None:
+        await self.shop.run([self.uv, *argv], folder, code="build.install", remedy=_MEND)
+
+    def _no_lock(self, name: str, command: str, folder: Path) -> Failure:
+        inner = os.path.relpath(folder, self.shop.tree)
+        return Failure(
+            Problem(
+                code="build.lock-missing",
+                where=name if inner == "." else f"{inner}/{name}",
+                why=f"{self.python.manager} installs from it and it is not in the repository",
+                remedy="write it, commit it and deploy again",
+                command=command,
+            )
+        )
+
+
+def _upwards(folder: Path, top: Path) -> Sequence[Path]:
+    return [at for at in (folder, *folder.parents) if at == top or top in at.parents]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _toml(path: Path) -> dict[str, object]:
+    """The table in `path`, empty when it is missing or no TOML (uv then says what is wrong with it)."""
+    try:
+        return tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _requirement_lines(text: str) -> list[str]:
+    joined = text.replace("\\\n", " ")
+    return [line for raw in joined.splitlines() if (line := raw.partition(" #")[0].strip()) and line[0] not in "#-"]

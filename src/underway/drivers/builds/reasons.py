@@ -1,0 +1,87 @@
+"""The line of a log that says why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
+_NPM = re.compile(r"npm (?:error|ERR!) ?(.*)")
+_NPM_NOISE = re.compile(r"(code|errno|syscall|path|dest|command|cwd|A complete log|This is related|Log files)\b|$")
+_RAISED = re.compile(
+    r"[A-Za-z_][\w.]*(?:Error|Exception|Warning|Exit|Interrupt|Invalid|NotFound|Configured)\b(?:: .*)?"
+)
+_LOUD = re.compile(
+    r"(?i)\b(error|fatal|failed|failure|cannot|could not|couldn't|not found|no such|denied|refused|unable|missing"
+    r"|invalid)\b"
+)
+_LONGEST = 600
+_DISK_FULL = re.compile(r"ENOSPC|No space left on device|Disk quota exceeded|EDQUOT")
+
+
+def cleaned(lines: Iterable[str], secrets: Sequence[str] = ()) -> list[str]:
+    """`lines` without colours, control characters and `secrets`, right-stripped, each at most 600 characters."""
+    plain = []
+    for line in lines:
+        text = _ANSI.sub("", line.rpartition("\r")[2] if not line.endswith("\r") else line)
+        for secret in secrets:
+            text = text.replace(secret, "•••")
+        plain.append(text.rstrip()[:_LONGEST])
+    return plain
+
+
+def reason(lines: Sequence[str]) -> str:
+    """The most telling line of a failed command's log, empty when it said nothing.
+
+    In order: what uv ends with (`error:` or `×` with its causes), what npm calls an error, the last exception of a
+    Python traceback, the last line that sounds like a failure, the last line.
+    """
+    return (_of_uv(lines) or _of_npm(lines) or _of_python(lines) or _loud(lines) or _last(lines))[:_LONGEST]
+
+
+def is_disk_full(lines: Iterable[str]) -> bool:
+    """True when the log says that the disk is full."""
+    return any(_DISK_FULL.search(line) for line in lines)
+
+
+def _of_uv(lines: Sequence[str]) -> str:
+    start = next((at for at in range(len(lines) - 1, -1, -1) if re.match(r"\s*×|error: ", lines[at])), None)
+    if start is None:
+        return ""
+    said = [re.sub(r"^\s*(×|error:)\s*", "", lines[start])]
+    for line in lines[start + 1 :]:
+        text = line.strip(" │├└╰─▶\t")
+        if re.match(r"\s*(hint:|Caused by:?$)", text) or (not text and len(said) > 3):
+            break
+        if text:
+            said.append(re.sub(r"^(cause|Caused by):\s*", "", text))
+    whole = " ".join(said)
+    inner = _of_python(said)
+    if inner and len(whole) > _LONGEST:  # a build backend's traceback below uv's own words
+        return f"{said[0]}: {inner}"
+    return whole
+
+
+def _of_npm(lines: Sequence[str]) -> str:
+    said = [match[1] for line in lines if (match := _NPM.match(line)) and not _NPM_NOISE.match(match[1])]
+    if not said:
+        return ""
+    if said[0].startswith("Lifecycle script"):  # the script's own words are more telling
+        own = [line for line in lines if not line.startswith(("npm ", ">"))]
+        return _of_python(own) or _loud(own) or said[0]
+    return " ".join(said[:3])
+
+
+def _of_python(lines: Sequence[str]) -> str:
+    for line in reversed(lines):
+        if _RAISED.fullmatch(line.strip()) and not line.startswith(" " * 8):
+            return line.strip()
+    return ""
+
+
+def _loud(lines: Sequence[str]) -> str:
+    return next((line.strip() for line in reversed(lines) if _LOUD.search(line)), "")
+
+
+def _last(lines: Sequence[str]) -> str:
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
