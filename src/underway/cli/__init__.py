@@ -1,0 +1,1 @@
+"""The command line: flags → a request to the agent → what a person or a script reads."""

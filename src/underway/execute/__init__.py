@@ -1,0 +1,1 @@
+"""Runs steps: intent, apply, verify, outcome. Knows no step by name."""

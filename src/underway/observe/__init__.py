@@ -1,0 +1,1 @@
+"""Reads the world through ports and returns terms. Changes nothing, judges nothing."""

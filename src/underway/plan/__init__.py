@@ -1,0 +1,1 @@
+"""Plans: pure values made of facts. The same facts give the same plan, byte for byte."""

@@ -1,0 +1,1 @@
+"""One reversible act per file."""

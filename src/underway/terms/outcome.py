@@ -12,11 +12,13 @@ class Outcome(Enum):
     REFUSED = "refused"
     FAILED = "failed"
     ROLLED_BACK = "rolled_back"
+    DONE = "done"
+    """An act that makes nothing live did what was asked (down, retire)."""
 
     @property
     def exit_code(self) -> int:
         """0 live · 3 refused, nothing changed · 4 failed before traffic moved · 5 rolled back after it."""
-        return {Outcome.LIVE: 0, Outcome.REFUSED: 3, Outcome.FAILED: 4, Outcome.ROLLED_BACK: 5}[self]
+        return {Outcome.LIVE: 0, Outcome.DONE: 0, Outcome.REFUSED: 3, Outcome.FAILED: 4, Outcome.ROLLED_BACK: 5}[self]
 
 
 EXIT_FAULT = 1

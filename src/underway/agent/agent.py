@@ -1,0 +1,180 @@
+"""The agent: takes asks, runs acts, keeps warm releases for their time, goes on after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Coroutine
+from typing import Any, assert_never
+
+from underway import __version__
+from underway.agent.views import PlanAsk
+from underway.flows.carry_out import carry_out
+from underway.flows.deploy import Planning, prepare_deploy, prepare_down, prepare_rollback, take_lease
+from underway.flows.resume import resume
+from underway.journal.events import ActKind, AgentStarted, InstanceLost
+from underway.journal.journal import Journal
+from underway.journal.state import AppState
+from underway.plan.rollback import plan_retire
+from underway.ports.drivers import Drivers
+from underway.steps.step import Act
+from underway.terms.problem import Problem, Refusal
+from underway.terms.process import InstanceEnded
+from underway.terms.release import Slot, release_id
+
+_log = logging.getLogger(__name__)
+PLANS_KEPT = 50
+PLAN_LIFE_S = 600.0
+RETIRE_DRAIN_S = 30.0
+
+
+class Agent:
+    """One per home. `owner` names this process in leases."""
+
+    def __init__(self, on: Drivers, journal: Journal, owner: str) -> None:
+        self.on = on
+        self.journal = journal
+        self.started_at = on.clock.now()
+        self._owner = owner
+        self._plans: OrderedDict[str, tuple[float, Planning]] = OrderedDict()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._retiring: dict[str, asyncio.Task[Any]] = {}
+
+    async def start(self) -> None:
+        """Take over what a former agent left: its processes first, then its unfinished acts."""
+        await self.on.commands.sweep()
+        adopted = await self.on.runtime.adopt()
+        self.journal.record(AgentStarted(app="", version=__version__, pid=os.getpid(), adopted=len(adopted)))
+        await self._adopt_servers()
+        for app in list(self.journal.states()):
+            self._spawn(self._take_over(app))
+
+    async def stop(self) -> None:
+        """End the agent. Instances, proxy and services go on; an act under way is taken up by the next agent."""
+        for task in [*self._tasks, *self._retiring.values()]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._retiring.values(), return_exceptions=True)
+
+    async def plan(self, ask: PlanAsk) -> tuple[str, Planning]:
+        """Make a plan and keep it for ten minutes. Raises `Refusal`."""
+        planning = await self._prepare(ask)
+        plan_id = self._new_id()
+        self._plans[plan_id] = (self.on.clock.monotonic(), planning)
+        while len(self._plans) > PLANS_KEPT:
+            self._plans.popitem(last=False)
+        return plan_id, planning
+
+    async def _prepare(self, ask: PlanAsk) -> Planning:
+        match ask.kind:
+            case ActKind.DEPLOY:
+                return await prepare_deploy(ask.path, ask.app, self.on, self.journal)
+            case ActKind.ROLLBACK:
+                return prepare_rollback(ask.app, ask.to, self.on, self.journal)
+            case ActKind.DOWN:
+                return prepare_down(ask.app, self.on, self.journal)
+            case ActKind.RETIRE:
+                raise Refusal([_not_for_asking()])
+            case _:
+                assert_never(ask.kind)
+
+    def run(self, plan_id: str) -> tuple[str, Planning]:
+        """Run a kept plan in the background; return the act's id. Raises `Refusal`."""
+        made_at, planning = self._plans.pop(plan_id, (0.0, None))
+        if planning is None or self.on.clock.monotonic() - made_at > PLAN_LIFE_S:
+            raise Refusal([_no_plan(plan_id)])
+        return self._begin(planning), planning
+
+    def _begin(self, planning: Planning) -> str:
+        act = take_lease(planning, self._new_id(), self._owner, self.on, self.journal)
+        self._spawn(self._carry_out(planning, act.app, act.id))
+        return act.id
+
+    async def _carry_out(self, planning: Planning, app: str, act_id: str) -> None:
+        await carry_out(planning.plan, Act(app, act_id), self.on, self.journal, "go_on")
+        self._keep_warm(app)
+
+    async def _take_over(self, app: str) -> None:
+        await resume(app, self.on, self.journal)
+        self._keep_warm(app)
+
+    def _keep_warm(self, app: str) -> None:
+        """Stop the release on the idle slot when its warm time is over."""
+        if former := self._retiring.pop(app, None):
+            former.cancel()
+        state = self.journal.state(app)
+        if state.act is None and state.live_slot and state.live_slot.other in state.slots:
+            self._retiring[app] = asyncio.create_task(self._retire(app, state.live_slot.other, state.warm_until))
+
+    async def _retire(self, app: str, slot: Slot, at: float) -> None:
+        await self.on.clock.sleep(max(0.0, at - self.on.clock.now()))
+        state = self.journal.state(app)
+        held = state.slots.get(slot)
+        if state.act or held is None or state.live_slot is slot:
+            return
+        plan = plan_retire(app, held.release, slot, RETIRE_DRAIN_S)
+        self._begin(Planning(plan, state.seq))
+
+    async def _adopt_servers(self) -> None:
+        """The proxy and the data services of apps that are up. What cannot be started is told, not fatal."""
+        up = [state for state in self.journal.states().values() if state.route or state.act]
+        starts: list[Coroutine[Any, Any, Any]] = []
+        if self.on.routes.all():
+            starts.append(self.on.router.start())
+        if any(_uses(state, "postgres") for state in up):
+            starts.append(self.on.database.start())
+        if any(_uses(state, "redis") for state in up):
+            starts.append(self.on.cache.adopt())
+        for result in await asyncio.gather(*starts, return_exceptions=True):
+            if isinstance(result, BaseException):
+                _log.error("could not take over a server: %s", result)
+
+    def heard(self, news: InstanceEnded) -> None:
+        """An instance ended by itself: into the journal with it."""
+        self.journal.record(
+            InstanceLost(
+                app=news.spec.app,
+                instance=news.spec.id,
+                release=news.spec.release,
+                exit_code=news.exit_code,
+                ran_s=news.ran_s,
+                restart_in_s=news.restart_in_s,
+                log_tail=news.log_tail[-10:],
+            )
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("a background task ended: %s", error, exc_info=error)
+
+    def _new_id(self) -> str:
+        return release_id(self.on.clock.now(), self.on.clock.entropy())
+
+
+def _uses(state: AppState, service: str) -> bool:
+    return any(f"services.{service}" in it.manifest for it in state.releases.values() if not it.is_pruned)
+
+
+def _no_plan(plan_id: str) -> Problem:
+    return Problem(
+        code="plan.unknown",
+        where=plan_id[:40],
+        why="there is no such plan: plans are kept for ten minutes and run once",
+        remedy="ask for a new one",
+    )
+
+
+def _not_for_asking() -> Problem:
+    return Problem(
+        code="plan.kind",
+        where="kind",
+        why="retiring is done by the agent itself",
+        remedy="use deploy, rollback or down",
+    )

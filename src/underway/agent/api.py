@@ -1,0 +1,269 @@
+"""The agent's HTTP API over its unix socket, and its OpenAPI description made from the same table."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from underway import __version__
+from underway.agent.agent import Agent
+from underway.agent.look import API_VERSION, app_view, plan_view, release_views, status_view
+from underway.agent.views import AppView, PlanAsk, PlanView, Refused, ReleaseView, Started, StatusView
+from underway.journal.state import AppState
+from underway.terms.problem import Failure, Problem, Refusal
+
+_log = logging.getLogger(__name__)
+_JSON = "application/json"
+_LINES = "application/x-ndjson"
+MAX_BODY_BYTES = 64 * 1024
+
+
+class Endpoint(NamedTuple):
+    """One row of the API: what it takes, what it gives, and its description in its function's docstring."""
+
+    method: str
+    path: str
+    answer: Callable[[Agent, Request], Awaitable[Response]]
+    gives: Any
+    takes: Any = None
+    query: tuple[tuple[str, str], ...] = ()
+
+
+async def status(agent: Agent, request: Request) -> Response:
+    """The agent and every app."""
+    return _json(status_view(agent))
+
+
+async def one_app(agent: Agent, request: Request) -> Response:
+    """One app as it is now."""
+    return _json(app_view(agent, _state(agent, request)))
+
+
+async def releases(agent: Agent, request: Request) -> Response:
+    """The app's releases, newest first."""
+    return _json(release_views(_state(agent, request)))
+
+
+async def make_plan(agent: Agent, request: Request) -> Response:
+    """Make a plan of a deploy, a rollback or a take-down. Changes nothing."""
+    plan_id, planning = await agent.plan(await _body(request, PlanAsk))
+    return _json(plan_view(plan_id, planning), 201)
+
+
+async def run_plan(agent: Agent, request: Request) -> Response:
+    """Run a plan that was made before, in the background."""
+    act, planning = agent.run(request.path_params["plan"])
+    return _json(Started(act=act, app=planning.plan.app, release=planning.plan.release), 202)
+
+
+async def events(agent: Agent, request: Request) -> Response:
+    """Events as JSON lines, oldest first; with `follow` new ones as they happen."""
+    query = request.query_params
+    after, limit = _number(query.get("after", "0")), _number(query.get("limit", "0"))
+    app, act = query.get("app", ""), query.get("act", "")
+    past = agent.journal.read(after, app, act, limit)
+
+    async def lines() -> AsyncIterator[bytes]:
+        last = after
+        for record in past:
+            last = record.seq
+            yield msgspec.json.encode(record.flat()) + b"\n"
+        if query.get("follow") == "true":
+            async for record in agent.journal.follow(last, app, act):
+                yield msgspec.json.encode(record.flat()) + b"\n"
+
+    return StreamingResponse(lines(), media_type=_LINES)
+
+
+async def logs(agent: Agent, request: Request) -> Response:
+    """The output of the app's processes as JSON lines `{source, line}`; with `follow` new lines as they come."""
+    state = _state(agent, request)
+    query = request.query_params
+    found = agent.on.logs.lines(
+        state.app, query.get("process", ""), _number(query.get("tail", "100")), query.get("follow") == "true"
+    )
+
+    async def lines() -> AsyncIterator[bytes]:
+        async for line in found:
+            yield msgspec.json.encode(line) + b"\n"
+
+    return StreamingResponse(lines(), media_type=_LINES)
+
+
+async def stop(agent: Agent, request: Request) -> Response:
+    """End the agent. Apps, proxy and services go on running."""
+    request.app.state.stop()
+    return Response(status_code=202)
+
+
+async def openapi(agent: Agent, request: Request) -> Response:
+    """This description."""
+    return _json(openapi_document())
+
+
+_FOLLOW = ("follow", "true: go on with what is new, without end")
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint("GET", "/v1/status", status, StatusView),
+    Endpoint("GET", "/v1/apps/{app}", one_app, AppView),
+    Endpoint("GET", "/v1/apps/{app}/releases", releases, list[ReleaseView]),
+    Endpoint(
+        "GET",
+        "/v1/apps/{app}/logs",
+        logs,
+        None,
+        query=(("process", "only this process"), ("tail", "how many lines of the past, 100 by default"), _FOLLOW),
+    ),
+    Endpoint("POST", "/v1/plans", make_plan, PlanView, takes=PlanAsk),
+    Endpoint("POST", "/v1/plans/{plan}/run", run_plan, Started),
+    Endpoint(
+        "GET",
+        "/v1/events",
+        events,
+        None,
+        query=(
+            ("app", "only of this app"),
+            ("act", "only of this act"),
+            ("after", "only those with a higher number"),
+            ("limit", "only the last so many of the past"),
+            _FOLLOW,
+        ),
+    ),
+    Endpoint("POST", "/v1/stop", stop, None),
+    Endpoint("GET", "/v1/openapi.json", openapi, None),
+)
+
+
+def make_api(agent: Agent, stop_agent: Callable[[], None]) -> Starlette:
+    """The ASGI application. `stop_agent` ends the server."""
+    api = Starlette(routes=[Route(e.path, _guarded(agent, e), methods=[e.method]) for e in ENDPOINTS])
+    api.state.stop = stop_agent
+    return api
+
+
+def openapi_document() -> dict[str, Any]:
+    """OpenAPI 3.1 of every endpoint; the schemas are those the code decodes and encodes with."""
+    types = [t for e in ENDPOINTS for t in (e.takes, e.gives) if t is not None] + [Refused]
+    found, parts = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    schemas = {repr(kind): schema for kind, schema in zip(types, found, strict=True)}
+    refused = schemas[repr(Refused)]
+    paths: dict[str, dict[str, Any]] = {}
+    for e in ENDPOINTS:
+        content = {_JSON: {"schema": schemas[repr(e.gives)]}} if e.gives is not None else {_LINES: {}}
+        names = [part[1:-1] for part in e.path.split("/") if part.startswith("{")]
+        operation: dict[str, Any] = {
+            "operationId": e.answer.__name__,
+            "summary": inspect.getdoc(e.answer),
+            "parameters": [
+                *({"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names),
+                *({"name": n, "in": "query", "description": d, "schema": {"type": "string"}} for n, d in e.query),
+            ],
+            "responses": {
+                "2XX": {"description": "done", "content": content},
+                "4XX": {"description": "refused; nothing was changed", "content": {_JSON: {"schema": refused}}},
+            },
+        }
+        if e.takes is not None:
+            operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": schemas[repr(e.takes)]}}}
+        paths.setdefault(e.path, {})[e.method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Underway agent", "version": f"{API_VERSION}", "x-underway": __version__},
+        "paths": paths,
+        "components": {"schemas": parts},
+    }
+
+
+def _guarded(agent: Agent, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint.answer(agent, request)
+        except Refusal as refusal:
+            return _json(Refused(problems=refusal.problems), _status_of(refusal.problems))
+        except Failure as failure:
+            return _json(Refused(problems=(failure.problem,)), 409)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            _log.exception("%s %s raised", endpoint.method, endpoint.path)
+            return _json(Refused(problems=(_fault(endpoint, error),)), 500)
+
+    return answer
+
+
+def _status_of(problems: tuple[Problem, ...]) -> int:
+    codes = {problem.code for problem in problems}
+    if codes & {"app.unknown", "plan.unknown"}:
+        return 404
+    return 400 if codes & {"api.body", "app.name"} else 409
+
+
+def _fault(endpoint: Endpoint, error: Exception) -> Problem:
+    return Problem(
+        code="underway.fault",
+        where=f"{endpoint.method} {endpoint.path}",
+        why=f"Underway itself failed: {type(error).__name__}: {str(error)[:300]}",
+        remedy="what runs goes on running; the agent's log has the traceback: please report it",
+        command="underway agent status",
+    )
+
+
+def _state(agent: Agent, request: Request) -> AppState:
+    app = request.path_params["app"]
+    states = agent.journal.states()
+    if app in states:
+        return states[app]
+    raise Refusal(
+        [
+            Problem(
+                code="app.unknown",
+                where=str(app)[:60],
+                why=f"there is no app {str(app)[:60]!r} in this home",
+                remedy="see which apps there are, or deploy it first",
+                command="underway status",
+            )
+        ]
+    )
+
+
+_T = TypeVar("_T")
+
+
+async def _body(request: Request, kind: type[_T]) -> _T:
+    """The decoded body. Raises `Refusal` (`api.body`)."""
+    text = b""
+    async for chunk in request.stream():
+        text += chunk
+        if len(text) > MAX_BODY_BYTES:
+            break
+    try:
+        if len(text) > MAX_BODY_BYTES:
+            raise msgspec.ValidationError(f"more than {MAX_BODY_BYTES} bytes")
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal(
+            [
+                Problem(
+                    code="api.body",
+                    where=f"{request.method} {request.url.path}",
+                    why=f"the body is not what is asked for: {error}",
+                    remedy="see /v1/openapi.json",
+                )
+            ]
+        ) from error
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
+
+
+def _json(value: Any, status_code: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status_code, media_type=_JSON)

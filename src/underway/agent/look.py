@@ -1,0 +1,150 @@
+"""Journal and drivers → the views of the API."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+from underway import __version__
+from underway.agent.agent import Agent
+from underway.agent.views import (
+    ActView,
+    AgentView,
+    AppView,
+    ClaimView,
+    InstanceView,
+    PlanView,
+    ReleaseView,
+    StatusView,
+)
+from underway.flows.deploy import Planning
+from underway.flows.facts import url_of
+from underway.journal.state import AppState, ReleaseState, StepState
+from underway.terms.process import Instance, InstanceState
+
+API_VERSION = 1
+
+
+def plan_view(plan_id: str, planning: Planning) -> PlanView:
+    plan = planning.plan
+    return PlanView(
+        id=plan_id,
+        kind=plan.kind,
+        app=plan.app,
+        release=plan.release,
+        was=plan.was,
+        url=plan.url,
+        digest=plan.digest,
+        steps=plan.lines(),
+        notes=plan.notes,
+        claims=tuple(ClaimView(about=c.about, says=c.says, evidence=c.evidence) for c in planning.claims),
+        manifest=planning.manifest,
+        is_detected=bool(planning.claims),
+    )
+
+
+def status_view(agent: Agent) -> StatusView:
+    states = sorted(agent.journal.states().values(), key=lambda state: state.app)
+    return StatusView(
+        agent=AgentView(
+            version=__version__,
+            api=API_VERSION,
+            pid=os.getpid(),
+            home=str(agent.on.home.root),
+            http_port=agent.on.home.http_port,
+            started_at=agent.started_at,
+            rss_bytes=psutil.Process().memory_info().rss,
+            apps=len(states),
+        ),
+        apps=tuple(app_view(agent, state) for state in states),
+    )
+
+
+def app_view(agent: Agent, state: AppState) -> AppView:
+    idle = state.slots.get(state.live_slot.other) if state.live_slot else None
+    live = state.live_release
+    return AppView(
+        app=state.app,
+        url=url_of(state.app, agent.on) if state.live else "",
+        hosts=state.route.hosts if state.route else (),
+        live=state.live,
+        source=live.release.source.says() if live else "",
+        live_since=live.live_since if live else None,
+        warm=idle.release if idle else "",
+        warm_until=state.warm_until if idle else 0.0,
+        path=state.path,
+        instances=tuple(_instance(agent, instance) for instance in agent.on.runtime.instances(state.app)),
+        act=_act(state),
+        last=state.last,
+        troubles=tuple(_troubles(agent, state)),
+    )
+
+
+def _act(state: AppState) -> ActView | None:
+    act = state.act
+    if act is None:
+        return None
+    step = next((s for s, it in act.steps.items() if it in (StepState.STARTED, StepState.UNDOING)), "")
+    return ActView(
+        id=act.id, kind=act.kind, release=act.release, started_at=act.started_at, phase=act.phase.value, step=step
+    )
+
+
+def _instance(agent: Agent, instance: Instance) -> InstanceView:
+    sample = agent.on.runtime.sample(instance.spec.id)
+    return InstanceView(
+        id=instance.spec.id,
+        process=instance.spec.process,
+        release=instance.spec.release,
+        state=instance.state.value,
+        pid=instance.pid,
+        port=instance.spec.port,
+        started_at=instance.started_at,
+        restarts=instance.restarts,
+        memory_bytes=sample.rss_bytes if sample else 0,
+        exit_code=instance.exit_code,
+    )
+
+
+def _troubles(agent: Agent, state: AppState) -> list[str]:
+    """What a person should look at."""
+    return [
+        f"{i.spec.process} {i.spec.number + 1} of {i.spec.release} keeps ending (exit code {i.exit_code});"
+        f" it is not started again: underway logs {state.app} --process {i.spec.process}"
+        for i in agent.on.runtime.instances(state.app)
+        if i.state is InstanceState.CRASH_LOOP
+    ]
+
+
+def release_views(state: AppState) -> list[ReleaseView]:
+    """Newest first."""
+    return [
+        ReleaseView(
+            id=it.release.id,
+            created_at=it.release.created_at,
+            source=it.release.source.says(),
+            state=_state(state, it),
+            outcome=it.outcome,
+            live_since=it.live_since,
+            duration_s=it.duration_s,
+            because=it.because,
+            traffic=it.traffic,
+            build_key=it.release.build_key,
+        )
+        for _, it in sorted(state.releases.items(), reverse=True)
+    ]
+
+
+def _state(state: AppState, it: ReleaseState) -> str:
+    """live | warm (a rollback is instant) | kept (a rollback starts it) | failed | pruned | deploying."""
+    release = it.release.id
+    if release == state.live:
+        return "live"
+    if it.is_pruned:
+        return "pruned"
+    if state.act and state.act.release == release:
+        return "deploying"
+    if state.slot_of(release):
+        return "warm"
+    return "kept" if it.live_since else "failed"

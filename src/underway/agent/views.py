@@ -1,0 +1,135 @@
+"""What the API takes and gives. Every type here is part of the published, versioned interface."""
+
+from __future__ import annotations
+
+import msgspec
+
+from underway.journal.events import ActKind, Finished, StepLine
+from underway.terms.outcome import Outcome
+from underway.terms.problem import Problem
+from underway.terms.verdict import Traffic
+
+
+class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ask for a plan. `deploy` wants `path` (and maybe `app`); `rollback` wants `app` (and maybe `to`); `down` wants
+    `app`."""
+
+    kind: ActKind
+    app: str = ""
+    path: str = ""
+    to: str = ""
+
+
+class ClaimView(msgspec.Struct, frozen=True, kw_only=True):
+    """What detection says and where it read it."""
+
+    about: str
+    says: str
+    evidence: str
+
+
+class PlanView(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan to look at; `id` runs this very one, within ten minutes and while the app does not change."""
+
+    id: str
+    kind: ActKind
+    app: str
+    release: str
+    was: str
+    url: str
+    digest: str
+    steps: tuple[StepLine, ...]
+    notes: tuple[str, ...]
+    claims: tuple[ClaimView, ...] = ()
+    manifest: str = ""
+    is_detected: bool = False
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """The act that runs the plan. Follow it with `GET /v1/events?act=…&follow=true`."""
+
+    act: str
+    app: str
+    release: str
+
+
+class InstanceView(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    process: str
+    release: str
+    state: str
+    pid: int
+    port: int
+    started_at: float
+    restarts: int
+    memory_bytes: int
+    exit_code: int | None = None
+
+
+class ActView(msgspec.Struct, frozen=True, kw_only=True):
+    """An act that is under way."""
+
+    id: str
+    kind: ActKind
+    release: str
+    started_at: float
+    phase: str
+    step: str
+
+
+class AppView(msgspec.Struct, frozen=True, kw_only=True):
+    """One app as it is now. `warm` can be rolled back to at once, until `warm_until`."""
+
+    app: str
+    url: str
+    hosts: tuple[str, ...]
+    live: str
+    source: str
+    live_since: float | None
+    warm: str
+    warm_until: float
+    path: str
+    instances: tuple[InstanceView, ...]
+    act: ActView | None = None
+    last: Finished | None = None
+    troubles: tuple[str, ...] = ()
+
+
+class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """One release and what became of it. `traffic` is what it answered while it was being deployed and watched."""
+
+    id: str
+    created_at: float
+    source: str
+    state: str
+    outcome: Outcome | None
+    live_since: float | None
+    duration_s: float
+    because: str
+    traffic: Traffic | None
+    build_key: str
+
+
+class AgentView(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent itself. `rss_bytes` is its own memory, `limits` what the kernel can hold instances to."""
+
+    version: str
+    api: int
+    pid: int
+    home: str
+    http_port: int
+    started_at: float
+    rss_bytes: int
+    apps: int
+    limits: tuple[str, ...] = ()
+
+
+class StatusView(msgspec.Struct, frozen=True, kw_only=True):
+    agent: AgentView
+    apps: tuple[AppView, ...]
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """Why nothing was done: every problem at once."""
+
+    problems: tuple[Problem, ...]

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import click
+import msgspec
+
+from underway.agent.views import StatusView
+from underway.cli.client import Client, connect
+from underway.cli.render.terminal import Terminal
+from underway.cli.render.words import ago, megabytes
+from underway.wiring.home import find_home
+
+
+@click.group()
+def agent() -> None:
+    """The agent is the one process that keeps the apps of a home. Commands start it when it is needed."""
+
+
+@agent.command()
+def run() -> None:
+    """Run the agent in the foreground until SIGTERM."""
+    from underway.agent.serve import run_agent
+
+    os.environ.setdefault("UNDERWAY_AGENT", find_home(os.environ).id)
+    run_agent(find_home(os.environ), dict(os.environ))
+
+
+@agent.command()
+def start() -> None:
+    """Start the agent in the background."""
+    client = connect()
+    view = client.get("/v1/status", StatusView).agent
+    Terminal().line(f"The agent runs: pid {view.pid}, home {view.home}.")
+
+
+@agent.command()
+def stop() -> None:
+    """Stop the agent. Apps, proxy and databases go on running; the next command starts it again."""
+    client = Client(find_home(os.environ))
+    if not client.is_up():
+        Terminal().line("The agent does not run.")
+        return
+    pid = client.get("/v1/status", StatusView).agent.pid
+    client.post("/v1/stop", object)
+    deadline = time.monotonic() + 15
+    while _is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    Terminal().line("The agent has stopped; what it keeps goes on running.")
+
+
+@agent.command()
+@click.option("--json", "is_json", is_flag=True, help="The same as JSON.")
+def status(is_json: bool) -> None:
+    """Say whether the agent runs, where, and what it uses."""
+    client = Client(find_home(os.environ))
+    if not client.is_up():
+        if is_json:
+            sys.stdout.write('{"is_running":false}\n')
+        else:
+            Terminal().line(f"The agent of {client.home.root} does not run. Start it: underway agent start")
+        sys.exit(3)
+    view = client.get("/v1/status", StatusView).agent
+    if is_json:
+        sys.stdout.write(msgspec.json.encode({"is_running": True, **msgspec.to_builtins(view)}).decode() + "\n")
+        return
+    Terminal().line(
+        f"agent {view.version}, pid {view.pid}, started {ago(view.started_at)}, {megabytes(view.rss_bytes)},"
+        f" {view.apps} apps\nhome {view.home}, proxy on port {view.http_port}, log {client.home.agent_log}"
+    )
+
+
+@agent.command()
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
+def install(yes: bool) -> None:
+    """Let systemd run the agent, now and after every boot."""
+    from underway.cli.systemd import install_unit
+
+    sys.exit(install_unit(find_home(os.environ), is_asking=not yes))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

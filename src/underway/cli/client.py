@@ -1,0 +1,199 @@
+"""A small client of the agent's API over its unix socket, and the starting of an agent that does not run."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from underway.agent.views import Refused
+from underway.terms.home import Home
+from underway.terms.problem import Failure, Problem, Refusal
+from underway.wiring.home import find_home, make_home
+
+_T = TypeVar("_T")
+START_TIMEOUT_S = 20.0
+
+
+class AgentGone(Exception):
+    """The agent ended in the middle of an answer. What it had begun is taken up by the next one."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout_s: float | None) -> None:
+        super().__init__("underway", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+class Client:
+    """Talks to the agent of one home."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    def get(self, path: str, kind: type[_T], **query: object) -> _T:
+        return msgspec.json.decode(self._ask("GET", _with(path, query)), type=kind)
+
+    def post(self, path: str, kind: type[_T], body: object = None) -> _T:
+        text = msgspec.json.encode(body) if body is not None else b""
+        return msgspec.json.decode(self._ask("POST", path, text) or b"null", type=kind)
+
+    def lines(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
+        """JSON lines as they come. Raises `AgentGone` when the agent ends before the answer does."""
+        connection = _UnixConnection(self.home.agent_socket, None)
+        try:
+            connection.request("GET", _with(path, query))
+            response = connection.getresponse()
+            if response.status >= 400:
+                raise _refusal(response.read())
+            while line := response.readline():
+                yield msgspec.json.decode(line)
+            if query.get("follow"):
+                raise AgentGone
+        except (http.client.HTTPException, OSError) as error:
+            raise AgentGone from error
+        finally:
+            connection.close()
+
+    def is_up(self) -> bool:
+        try:
+            connection = _UnixConnection(self.home.agent_socket, 5.0)
+            connection.connect()
+        except OSError:
+            return False
+        connection.close()
+        return True
+
+    def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
+        connection = _UnixConnection(self.home.agent_socket, 120.0)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            text = response.read()
+        except (http.client.HTTPException, OSError) as error:
+            raise AgentGone from error
+        finally:
+            connection.close()
+        if response.status >= 400:
+            raise _refusal(text)
+        return text
+
+
+def connect(environ: Mapping[str, str] = os.environ, *, is_starting: bool = True) -> Client:
+    """A client of this home's agent, which is started when it does not run.
+
+    Raises `Refusal` (`home.unwritable`, `home.port`, `agent.down`) or `Failure` (`agent.start`).
+    """
+    home = find_home(environ)
+    client = Client(home)
+    if client.is_up():
+        return client
+    if not is_starting:
+        raise Refusal([_down(home)])
+    make_home(home)
+    _start(client, environ)
+    return client
+
+
+def _start(client: Client, environ: Mapping[str, str]) -> None:
+    home = client.home
+    log = os.open(home.agent_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        began_at = os.fstat(log).st_size
+        process = subprocess.Popen(
+            [sys.executable, "-m", "underway", "agent", "run"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env={**environ, "UNDERWAY_AGENT": home.id, "UNDERWAY_HOME": str(home.root)},
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not client.is_up():
+        if process.poll() is not None and not _is_held(home):
+            raise Failure(_no_start(home, f"it ended with exit code {process.returncode}"), _tail(home, began_at))
+        if time.monotonic() > deadline:
+            raise Failure(_no_start(home, f"it did not answer within {START_TIMEOUT_S:g} s"), _tail(home, began_at))
+        time.sleep(0.02)
+
+
+def _is_held(home: Home) -> bool:
+    """True while another agent of this home holds the lock (it is about to answer)."""
+    import fcntl
+
+    try:
+        descriptor = os.open(home.agent_lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _tail(home: Home, began_at: int) -> list[str]:
+    with home.agent_log.open("rb") as stream:
+        stream.seek(began_at)
+        return stream.read(64_000).decode(errors="replace").splitlines()[-15:]
+
+
+def _with(path: str, query: Mapping[str, object]) -> str:
+    words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items() if value}
+    return f"{path}?{urlencode(words)}" if words else path
+
+
+def _refusal(text: bytes) -> Refusal:
+    try:
+        return Refusal(msgspec.json.decode(text, type=Refused).problems)
+    except msgspec.DecodeError:
+        return Refusal(
+            [
+                Problem(
+                    code="agent.answer",
+                    where="the agent's API",
+                    why=f"it answered something unexpected: {text[:200].decode(errors='replace')!r}",
+                    remedy="the agent may be of another version: stop it, and it is started again by the next command",
+                    command="underway agent stop",
+                )
+            ]
+        )
+
+
+def _down(home: Home) -> Problem:
+    return Problem(
+        code="agent.down",
+        where=str(home.root),
+        why="the agent of this home does not run",
+        remedy="start it",
+        command="underway agent start",
+    )
+
+
+def _no_start(home: Home, why: str) -> Problem:
+    return Problem(
+        code="agent.start",
+        where=str(home.root),
+        why=f"the agent did not start: {why}",
+        remedy="read its log",
+        command=f"tail {home.agent_log}",
+    )

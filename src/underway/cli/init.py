@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from underway.cli.render.terminal import Terminal
+from underway.terms.outcome import Outcome
+from underway.wiring.home import find_home
+
+
+@click.command()
+@click.argument("path", default=".", type=click.Path(file_okay=False))
+@click.option("--print", "is_printing", is_flag=True, help="Print it instead of writing the file.")
+def init(path: str, is_printing: bool) -> None:
+    """Write underway.toml into PATH: what was recognised, each guess with its evidence. An existing one is kept."""
+    from underway.wiring.init import recognised
+
+    where = Path(path).expanduser().absolute()
+    target = where / "underway.toml"
+    terminal = Terminal()
+    if target.exists() and not is_printing:
+        terminal.line(f"{target} is there already and was not touched.")
+        return
+    text, problems = recognised(str(where), find_home(os.environ), dict(os.environ))
+    if is_printing:
+        sys.stdout.write(text)
+    elif text:
+        with open(target, "x", encoding="utf-8") as stream:
+            stream.write(text)
+        terminal.line(f"{terminal.mark('done')} {target}")
+    if problems:
+        from underway.cli.render.problems import show_problems
+
+        show_problems(problems, terminal)
+        sys.exit(Outcome.REFUSED.exit_code)

@@ -1,0 +1,74 @@
+"""The `underway` command. Commands are imported when they are called, so that `--version` stays quick."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from underway import __version__
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "deploy": ("underway.cli.deploy:deploy", "Make the app in PATH live, or take it back when it is not well."),
+    "rollback": ("underway.cli.rollback:rollback", "Go back to an earlier release."),
+    "status": ("underway.cli.status:status", "Show what runs."),
+    "releases": ("underway.cli.releases:releases", "List an app's releases."),
+    "events": ("underway.cli.events:events", "Show what happened, and with -f what happens."),
+    "logs": ("underway.cli.logs:logs", "Show what an app's processes write."),
+    "down": ("underway.cli.down:down", "Stop an app; its data stays."),
+    "init": ("underway.cli.init:init", "Write the manifest that was recognised."),
+    "demo": ("underway.cli.demo:demo", "Play a whole launch in under a minute."),
+    "agent": ("underway.cli.agent:agent", "Run, start, stop or install the agent."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are needed; `--help` reads their one line from here."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]  # each is a command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, says) for name, (_, says) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", "-V", prog_name="underway", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of a fault of Underway.")
+def cli(debug: bool) -> None:
+    """Take a web app from its repository to production, and keep it there.
+
+    \b
+    Exit codes: 0 live or done · 2 wrong usage · 3 refused, nothing changed · 4 failed before traffic moved,
+    the old release untouched · 5 rolled back after traffic moved · 1 a fault of Underway.
+    """
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line. No traceback reaches a user unless `--debug` asks for it."""
+    words = sys.argv[1:] if args is None else args
+    is_debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        cli.main(args=words, prog_name="underway", standalone_mode=True)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:
+        from underway.cli.render.problems import exit_with
+
+        if is_debug:
+            raise
+        sys.exit(exit_with(error))

@@ -1,0 +1,147 @@
+"""A plan and its run, as a person watches them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from underway.agent.views import PlanView
+from underway.cli.render.problems import show_problems
+from underway.cli.render.terminal import Terminal, clean
+from underway.cli.render.words import requests, seconds
+from underway.terms.problem import Problem
+
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+def show_plan(plan: PlanView, terminal: Terminal) -> None:
+    """What was recognised, and one line per step."""
+    if plan.claims:
+        terminal.line(terminal.paint("Recognised", "bold"))
+        width = max(len(claim.about) for claim in plan.claims)
+        for claim in plan.claims:
+            evidence = terminal.paint(f"  {clean(claim.evidence)}", "dim") if claim.evidence else ""
+            terminal.line(f"  {claim.about:<{width}}  {clean(claim.says)}{evidence}")
+    for note in plan.notes:
+        terminal.line(f"{terminal.mark('warning')} {clean(note)}")
+    was = f", {plan.was} is live" if plan.was and plan.was != plan.release else ""
+    terminal.line(terminal.paint(f"Plan: {plan.kind.value} {plan.app} {plan.release}{was}", "bold"))
+    for number, step in enumerate(plan.steps, start=1):
+        one_way = terminal.paint("  one way: " + step.undo, "amber") if step.is_one_way else ""
+        terminal.line(f"  {number:>2}  {clean(step.says)}{one_way}")
+    terminal.line()
+
+
+class ActRenderer:
+    """Follows one act's events and keeps a line that says what is going on now."""
+
+    def __init__(self, plan: PlanView, terminal: Terminal) -> None:
+        self._plan = plan
+        self._terminal = terminal
+        self._width = max((len(step.id) for step in plan.steps), default=8)
+        self._now = ""
+        self._since = time.monotonic()
+        self._turn = 0
+
+    def tick(self) -> None:
+        """Draw the running step again, with its time."""
+        if self._now:
+            sign = _SPINNER[self._turn % len(_SPINNER)] if self._terminal.has_unicode else "*"
+            self._turn += 1
+            took = seconds(time.monotonic() - self._since)
+            text = f"{sign} {self._now}"[: max(10, self._terminal.width - 12)]
+            self._terminal.draw(f"{text}  {self._terminal.paint(took, 'dim')}")
+
+    def show(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "step_started" | "undo_started":
+                self._begin(f"{event['step']:<{self._width}}  {clean(event['says'])}")
+            case "step_done":
+                self._end("done", event)
+            case "step_failed":
+                self._end("failed", event)
+                show_problems([_problem(event["problem"])], self._terminal, event["log_tail"])
+            case "undo_done":
+                self._end("undone", event)
+            case "undo_failed":
+                self._end("failed", event)
+                show_problems([_problem(event["problem"])], self._terminal)
+            case "judged":
+                self._judged(event["verdict"])
+            case "interrupted":
+                self._interrupted(event)
+            case "instance_lost":
+                self._terminal.line(f"{self._terminal.mark('warning')} {event['instance']} ended: {event['exit_code']}")
+            case "finished":
+                self._finished(event)
+            case _:
+                pass
+        self._watching(event)
+
+    def _begin(self, what: str) -> None:
+        self._now, self._since = what, time.monotonic()
+        self.tick()
+
+    def _end(self, kind: str, event: dict[str, Any]) -> None:
+        t = self._terminal
+        self._now = ""
+        took = t.paint(f"{seconds(event['took_s']):>9}", "dim")
+        result = f"  {clean(event.get('result', ''))}"
+        t.line(f"{t.mark(kind)} {event['step']:<{self._width}} {took}{result}".rstrip())
+
+    def _watching(self, event: dict[str, Any]) -> None:
+        if event["event"] == "step_done" and event["step"] == "switch":
+            self._begin(f"{'watch':<{self._width}}  checking health on live traffic")
+
+    def _judged(self, verdict: dict[str, Any]) -> None:
+        t = self._terminal
+        is_bad = verdict["action"] == "roll_back"
+        took = t.paint(f"{seconds(time.monotonic() - self._since):>9}", "dim")
+        self._now = ""
+        t.line(f"{t.mark('failed' if is_bad else 'done')} {'watch':<{self._width}} {took}  {clean(verdict['because'])}")
+        for line in verdict["evidence"]:
+            t.line(f"  {clean(line)}")
+
+    def _interrupted(self, event: dict[str, Any]) -> None:
+        t = self._terminal
+        what = "goes on" if event["goes_on"] else "takes it back"
+        t.line(f"{t.mark('warning')} The agent ended; the next one {what}: {clean(event['because'])}")
+
+    def _finished(self, event: dict[str, Any]) -> None:
+        t = self._terminal
+        self._now = ""
+        counts = event["requests"]
+        meanwhile = f"{requests(counts['served'], counts['failed'])} meanwhile"
+        took = f"{len(event['steps'])} steps in {seconds(event['duration_s'])}"
+        t.line()
+        match event["outcome"]:
+            case "live":
+                t.line(f"{t.paint('Live', 'green', 'bold')}  {event['release']}  {t.paint(event['url'], 'bold')}")
+                for change in event["changes"]:
+                    t.line(f"  {t.mark('dot')} {clean(change)}")
+            case "done":
+                t.line(t.paint("Done", "green", "bold"))
+            case "rolled_back":
+                serves = f"{event['live']} serves again" if event["live"] else "nothing serves"
+                t.line(f"{t.paint('Rolled back', 'red', 'bold')}  {event['release']}; {serves}")
+                t.line(f"  because {clean(event['because'])}")
+            case _:
+                serves = f"{event['live']} was not touched and serves" if event["live"] else "nothing was live before"
+                t.line(f"{t.paint('Failed', 'red', 'bold')}  {event['release']}; {serves}")
+                t.line(f"  because {clean(event['because'])}")
+        if event["outcome"] == "live" and event["because"]:
+            t.line(f"  {t.mark('dot')} {clean(event['because'])}")
+        t.line(t.paint(f"  {took}; {meanwhile}", "dim"))
+        for release, traffic in sorted(event["traffic"].items()):
+            if traffic["served"] + traffic["failed"]:
+                t.line(
+                    t.paint(
+                        f"  {release or 'no release'}: {requests(traffic['served'], traffic['failed'])},"
+                        f" p50 {traffic['p50_ms']:.0f} ms, p95 {traffic['p95_ms']:.0f} ms",
+                        "dim",
+                    )
+                )
+
+
+def _problem(fields: dict[str, Any]) -> Problem:
+    return Problem(**fields)

@@ -1,0 +1,85 @@
+"""Apps as a person looks at them."""
+
+from __future__ import annotations
+
+import time
+
+from underway.agent.views import AppView, ReleaseView, StatusView
+from underway.cli.render.terminal import Terminal, clean
+from underway.cli.render.words import ago, clock, megabytes, requests, seconds
+
+_STATES = {"running": "green", "starting": "amber", "backing-off": "amber", "crash-loop": "red", "stopping": "amber"}
+
+
+def show_status(view: StatusView, terminal: Terminal) -> None:
+    t = terminal
+    if not view.apps:
+        t.line("No app yet. Deploy one: underway deploy PATH")
+    width = max((len(app.app) for app in view.apps), default=3)
+    for app in view.apps:
+        if app.live:
+            since = f"since {ago(app.live_since)}" if app.live_since else ""
+            running = sum(i.state == "running" and i.release == app.live for i in app.instances)
+            memory = sum(i.memory_bytes for i in app.instances)
+            dot = t.paint("●" if t.has_unicode else "*", "green")
+            t.line(
+                f"{dot} {t.paint(f'{app.app:<{width}}', 'bold')}  {app.live}"
+                f"  {app.source}  {since}, {running} running, {megabytes(memory)}  {app.url}"
+            )
+        else:
+            t.line(f"{t.paint('○' if t.has_unicode else 'o', 'dim')} {app.app:<{width}}  down")
+        _act(app, t)
+        for trouble in app.troubles:
+            t.line(f"  {t.mark('warning')} {clean(trouble)}")
+    agent = view.agent
+    t.line(
+        t.paint(
+            f"agent {agent.version}, pid {agent.pid}, {megabytes(agent.rss_bytes)}, home {agent.home},"
+            f" proxy on port {agent.http_port}",
+            "dim",
+        )
+    )
+
+
+def show_app(app: AppView, terminal: Terminal) -> None:
+    t = terminal
+    t.line(f"{t.paint(app.app, 'bold')}  {app.url or 'down'}")
+    if app.hosts:
+        t.line(f"  hosts     {', '.join(app.hosts)}")
+    if app.live:
+        t.line(f"  live      {app.live}  {app.source}" + (f"  since {clock(app.live_since)}" if app.live_since else ""))
+    if app.warm:
+        left = max(0.0, app.warm_until - time.time())
+        t.line(f"  warm      {app.warm}  for {seconds(left)} more: underway rollback {app.app} is instant")
+    for instance in app.instances:
+        port = f"port {instance.port}  " if instance.port else ""
+        t.line(
+            f"  {instance.process:<9} {t.paint(instance.state, _STATES.get(instance.state, 'dim'))}  pid {instance.pid}"
+            f"  {port}{megabytes(instance.memory_bytes)}  {instance.release}"
+            + (f"  {instance.restarts} restarts" if instance.restarts else "")
+        )
+    _act(app, t)
+    if app.last and app.last.outcome.value != "live":
+        t.line(
+            f"  last      {app.last.kind.value} {app.last.release}: {app.last.outcome.value} {clean(app.last.because)}"
+        )
+    for trouble in app.troubles:
+        t.line(f"  {t.mark('warning')} {clean(trouble)}")
+
+
+def _act(app: AppView, t: Terminal) -> None:
+    if app.act:
+        t.line(f"  {t.mark('arrow')} {app.act.kind.value} {app.act.release} under way: {app.act.step or app.act.phase}")
+
+
+def show_releases(releases: list[ReleaseView], terminal: Terminal) -> None:
+    t = terminal
+    colours = {"live": "green", "warm": "blue", "failed": "red", "pruned": "dim"}
+    for it in releases:
+        state = t.paint(f"{it.state:<9}", colours.get(it.state, "bold")) if it.state in colours else f"{it.state:<9}"
+        traffic = ""
+        if it.traffic and it.traffic.served + it.traffic.failed:
+            traffic = f"  {requests(it.traffic.served, it.traffic.failed)}, p95 {it.traffic.p95_ms:.0f} ms"
+        t.line(f"{it.id}  {state}  {clock(it.created_at)}  {it.source:<14}  {seconds(it.duration_s):>7}{traffic}")
+        if it.because and it.state == "failed":
+            t.line(t.paint(f"            {clean(it.because)}", "dim"))

@@ -1,0 +1,65 @@
+"""What the terminal can show: colour, width, one line that is drawn over."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TextIO
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "amber": "33", "blue": "36"}
+
+
+class Terminal:
+    """Writes for a person. Colours and moving lines yield to pipes, `NO_COLOR` and `TERM=dumb`."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream or sys.stdout
+        dumb = os.environ.get("TERM", "") in ("dumb", "")
+        self.is_live = self.stream.isatty() and not dumb
+        forced = bool(os.environ.get("FORCE_COLOR"))
+        self.has_colour = (self.is_live or forced) and "NO_COLOR" not in os.environ
+        encoding = (getattr(self.stream, "encoding", "") or "").lower().replace("-", "")
+        self.has_unicode = encoding.startswith("utf")
+        self._drawn = False
+
+    @property
+    def width(self) -> int:
+        return shutil.get_terminal_size((100, 24)).columns
+
+    def paint(self, text: str, *styles: str) -> str:
+        if not self.has_colour or not styles:
+            return text
+        return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
+
+    def mark(self, kind: str) -> str:
+        """The sign before a line: done, failed, undone, warning."""
+        signs = {"done": "✓", "failed": "✗", "undone": "↺", "warning": "!", "arrow": "→", "dot": "·"}
+        plain = {"done": "ok", "failed": "FAILED", "undone": "undone", "warning": "!", "arrow": "->", "dot": "-"}
+        colours = {"done": "green", "failed": "red", "undone": "amber", "warning": "amber"}
+        sign = (signs if self.has_unicode else plain)[kind]
+        return self.paint(sign, colours[kind]) if kind in colours else sign
+
+    def line(self, text: str = "") -> None:
+        self.clear()
+        if not self.has_unicode:
+            text = text.encode("ascii", "replace").decode()
+        self.stream.write(text + "\n")
+        self.stream.flush()
+
+    def draw(self, text: str) -> None:
+        """A line that the next one replaces. Nothing where lines cannot be replaced."""
+        if self.is_live:
+            self.stream.write("\r\x1b[2K" + text)
+            self.stream.flush()
+            self._drawn = True
+
+    def clear(self) -> None:
+        if self._drawn:
+            self.stream.write("\r\x1b[2K")
+            self._drawn = False
+
+
+def clean(text: str) -> str:
+    """Text from elsewhere without control characters, so that it cannot steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\t" else "�" for c in text)

@@ -1,0 +1,40 @@
+"""Figures as people say them."""
+
+from __future__ import annotations
+
+import time
+
+
+def seconds(value: float) -> str:
+    """`0.04 s`, `1.2 s`, `48 s`, `3 min 20 s`."""
+    if value < 0.1:
+        return f"{value:.2f} s"
+    if value < 10:
+        return f"{value:.1f} s"
+    if value < 90:
+        return f"{value:.0f} s"
+    return f"{value // 60:.0f} min {value % 60:.0f} s"
+
+
+def ago(then: float, now: float | None = None) -> str:
+    """`12 s ago`, `5 min ago`, `3 h ago`, `2 days ago`."""
+    past = max(0.0, (now if now is not None else time.time()) - then)
+    for size, name in ((86_400, "day"), (3_600, "h"), (60, "min")):
+        if past >= size:
+            count = int(past // size)
+            return f"{count} {name}{'s' if name == 'day' and count > 1 else ''} ago"
+    return f"{past:.0f} s ago"
+
+
+def clock(at: float) -> str:
+    """Local time to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size >= 10e6 else f"{size / 1e6:.1f} MB"
+
+
+def requests(served: int, failed: int) -> str:
+    """`1,204 requests served, 0 failed`."""
+    return f"{served:,} request{'s' * (served != 1)} served, {failed:,} failed"

@@ -1,0 +1,117 @@
+"""Carry out a plan to its end, whatever the end is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from underway.execute.engine import Stopped, run, undo
+from underway.flows.watch import watch
+from underway.journal.events import ActKind, Counts, Finished, Judged, StepTime
+from underway.journal.journal import Journal
+from underway.journal.state import ActState, StepState
+from underway.observe.traffic import Tally
+from underway.plan.model import Plan
+from underway.ports.drivers import Drivers
+from underway.steps.step import Act
+from underway.terms.outcome import Outcome
+from underway.terms.problem import Problem
+from underway.terms.verdict import Action
+
+_COUNT_EVERY_S = 1.0
+
+
+async def carry_out(plan: Plan, act: Act, on: Drivers, journal: Journal, start: Literal["go_on", "undo"]) -> Finished:
+    """Run the stages one by one, each watched where the plan says so; take everything back when one goes wrong.
+
+    `start` is "undo" for an interrupted act that is to be taken back. Returns the event that ended the act.
+    """
+    held = journal.state(act.app).act
+    tally = Tally(act.app, held.log_offset) if held else None
+    counting = asyncio.create_task(_count(tally, on)) if tally else None
+    try:
+        if start == "go_on":
+            problem, because = await _forward(plan, act, on, journal)
+            if not problem and not because:
+                good = Outcome.LIVE if plan.kind in (ActKind.DEPLOY, ActKind.ROLLBACK) else Outcome.DONE
+                return _finish(plan, act, good, tally, on, journal, because=_good(act, journal))
+        else:
+            problem, because = None, "the agent ended in the middle of it"
+        moved = _held(act, journal).has_moved_traffic
+        await undo(plan.steps, act, on, journal)
+        outcome = Outcome.ROLLED_BACK if moved else Outcome.FAILED
+        return _finish(plan, act, outcome, tally, on, journal, because=because or (problem.why if problem else ""))
+    finally:
+        if counting:
+            counting.cancel()
+
+
+async def _forward(plan: Plan, act: Act, on: Drivers, journal: Journal) -> tuple[Problem | None, str]:
+    """Run what is left. Returns the problem or the verdict's reason that stopped it; (None, "") when all is well."""
+    for stage in plan.stages:
+        try:
+            await run(stage.steps, act, on, journal)
+        except Stopped as stopped:
+            return stopped.problem, ""
+        if stage.watch and _held(act, journal).verdict is None:
+            verdict = await watch(act.app, plan.release, stage.watch, on)
+            journal.record(Judged(app=act.app, act=act.id, release=plan.release, verdict=verdict))
+            if verdict.action is Action.ROLL_BACK:
+                return None, verdict.because
+    return None, ""
+
+
+async def _count(tally: Tally, on: Drivers) -> None:
+    while True:
+        tally.catch_up(on.request_log)
+        await on.clock.sleep(_COUNT_EVERY_S)
+
+
+def _good(act: Act, journal: Journal) -> str:
+    verdict = _held(act, journal).verdict
+    return verdict.because if verdict else ""
+
+
+def _finish(
+    plan: Plan, act: Act, outcome: Outcome, tally: Tally | None, on: Drivers, journal: Journal, *, because: str
+) -> Finished:
+    held = _held(act, journal)
+    if tally:
+        tally.catch_up(on.request_log)
+    live = journal.state(act.app).live
+    event = Finished(
+        app=act.app,
+        act=act.id,
+        kind=plan.kind,
+        release=plan.release,
+        outcome=outcome,
+        url=plan.url if live else "",
+        duration_s=round(max(0.0, on.clock.now() - held.started_at), 3),
+        steps=tuple(StepTime(id=step, took_s=round(took_s, 3)) for step, took_s in held.took_s.items()),
+        requests=Counts(served=tally.served, failed=tally.failed) if tally else Counts(),
+        changes=_changes(plan, held),
+        problems=tuple(held.problems),
+        because=because,
+        live=live,
+        traffic=tally.by_release() if tally else {},
+    )
+    journal.record(event)
+    return event
+
+
+def _changes(plan: Plan, held: ActState) -> tuple[str, ...]:
+    """What is different now, one line each."""
+    done = [step for step in plan.steps if held.steps.get(step.id) is StepState.DONE]
+    if plan.kind is ActKind.RETIRE:
+        return ()
+    return tuple(step.says() for step in done if step.id in _CHANGING)
+
+
+_CHANGING = {"migrate", "route", "switch", "swap_workers", "prune", "unroute", "stop"}
+
+
+def _held(act: Act, journal: Journal) -> ActState:
+    held = journal.state(act.app).act
+    if held is None or held.id != act.id:
+        raise RuntimeError(f"act {act.id} does not hold {act.app}")
+    return held

@@ -1,0 +1,89 @@
+"""The main story: a repository becomes the live release."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from underway.detect.model import Claim
+from underway.flows.carry_out import carry_out
+from underway.flows.facts import deploy_facts, down_facts, rollback_facts
+from underway.journal.events import ActKind, ActStarted, Finished, Planned
+from underway.journal.journal import Journal
+from underway.plan.deploy import plan_deploy
+from underway.plan.model import Plan
+from underway.plan.rollback import plan_down, plan_rollback
+from underway.ports.drivers import Drivers
+from underway.steps.step import Act
+from underway.terms.problem import Problem, Refusal
+
+
+class Planning(NamedTuple):
+    """A plan that can be shown and then run, and what it rests on."""
+
+    plan: Plan
+    as_of: int
+    """The number of the app's last event when the facts were read: the plan is stale once there is a newer one."""
+    claims: tuple[Claim, ...] = ()
+    manifest: str = ""
+
+
+async def prepare_deploy(path: str, name: str, on: Drivers, journal: Journal) -> Planning:
+    """Facts → plan. Changes nothing. Raises `Refusal` with all problems at once."""
+    facts, claims = await deploy_facts(path, name, on, journal)
+    return Planning(plan_deploy(facts), facts.state.seq, claims, facts.manifest_text)
+
+
+def prepare_rollback(app: str, to: str, on: Drivers, journal: Journal) -> Planning:
+    facts = rollback_facts(app, to, on, journal)
+    return Planning(plan_rollback(facts), facts.state.seq)
+
+
+def prepare_down(app: str, on: Drivers, journal: Journal) -> Planning:
+    facts = down_facts(app, on, journal)
+    return Planning(plan_down(facts), facts.state.seq)
+
+
+def take_lease(planning: Planning, act_id: str, owner: str, on: Drivers, journal: Journal) -> Act:
+    """Hold the app for this plan. Raises `Refusal` when someone else does, or when the plan is stale."""
+    plan = planning.plan
+    state = journal.state(plan.app)
+    if state.act or state.seq != planning.as_of:
+        raise Refusal([_stale(plan)])
+    journal.record(
+        ActStarted(
+            app=plan.app,
+            act=act_id,
+            kind=plan.kind,
+            release=plan.release,
+            owner=owner,
+            log_offset=on.request_log.end(),
+            path=plan.path,
+        ),
+        Planned(
+            app=plan.app,
+            act=act_id,
+            digest=plan.digest,
+            steps=plan.lines(),
+            notes=plan.notes,
+            plan=msgspec.Raw(plan.text()),
+        ),
+    )
+    return Act(plan.app, act_id)
+
+
+async def carry_out_plan(plan: Plan, act: Act, on: Drivers, journal: Journal) -> Finished:
+    """Run the very plan that was shown."""
+    return await carry_out(plan, act, on, journal, "go_on")
+
+
+def _stale(plan: Plan) -> Problem:
+    what = "a rollback" if plan.kind is ActKind.ROLLBACK else f"a {plan.kind.value}"
+    return Problem(
+        code="plan.stale",
+        where=plan.app,
+        why=f"{plan.app} changed after {what} of it was planned, so the plan may not fit any more",
+        remedy="ask again; nothing was changed",
+        command=f"underway status {plan.app}",
+    )

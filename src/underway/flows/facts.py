@@ -1,0 +1,250 @@
+"""Gather what a plan is made of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from underway.detect.complete import complete
+from underway.detect.model import Claim, Machine
+from underway.journal.journal import Journal
+from underway.journal.state import AppState, ReleaseState
+from underway.manifest.model import MANIFEST_FILE, Manifest
+from underway.manifest.read import read_manifest
+from underway.manifest.write import render
+from underway.plan.facts import DeployFacts, DownFacts, RollbackFacts
+from underway.ports.builds import BuildAsk
+from underway.ports.drivers import Drivers
+from underway.steps.environment import missing_value
+from underway.steps.provision import missing_extensions
+from underway.terms.problem import Problem, Refusal
+from underway.terms.process import InstanceState
+from underway.terms.release import release_id, require_app_name
+from underway.terms.tree import Tree
+
+DISK_NEEDED_BYTES = 200_000_000
+"""Below this much free space no build is begun."""
+
+_LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "package-lock.json", "pnpm-lock.yaml", "yarn.lock")
+
+
+async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> tuple[DeployFacts, tuple[Claim, ...]]:
+    """Read the repository, the machine and the journal. Raises `Refusal` with everything that stands in the way."""
+    tree = on.sources.look(path)
+    text = tree.text(MANIFEST_FILE) or None
+    manifest, claims = complete(tree, detect_machine(on), text, name=require_app_name(name) if name else "")
+    state = journal.state(manifest.app)
+    problems = [
+        *_held(state),
+        *_unset(manifest, on),
+        *_claimed_domains(manifest, on),
+        *_full_disk(on),
+        *await _missing_extensions(manifest, on),
+    ]
+    if problems:
+        raise Refusal(problems)
+    source = await on.sources.fingerprint(path)
+    ask = BuildAsk(app=manifest.app, source=source, build=manifest.build, static=manifest.static)
+    key = on.builds.key(ask)
+    web = manifest.processes.get("web")
+    facts = DeployFacts(
+        release=release_id(on.clock.now(), on.clock.entropy()),
+        manifest=manifest,
+        manifest_text=render(manifest),
+        ask=ask,
+        key=key,
+        is_built=on.builds.find(manifest.app, key) is not None,
+        migrations=_migrations_digest(manifest, tree),
+        state=state,
+        ports=_ports(state, web.instances if web else 0, on),
+        url=url_of(manifest.app, on),
+        notes=_notes(state, text, source.path),
+    )
+    return facts, claims
+
+
+def detect_machine(on: Drivers) -> Machine:
+    return Machine(cpus=on.machine.cpus(), pythons=on.machine.pythons(), node_version=on.machine.node())
+
+
+def url_of(app: str, on: Drivers) -> str:
+    port = "" if on.home.http_port == 80 else f":{on.home.http_port}"
+    return f"http://{app}.localhost{port}"
+
+
+def rollback_facts(app: str, to: str, on: Drivers, journal: Journal) -> RollbackFacts:
+    """Where a rollback would go. Raises `Refusal` when there is nothing to go back to."""
+    state = journal.state(require_app_name(app))
+    if problems := [*_unknown(state), *_held(state)]:
+        raise Refusal(problems)
+    release = state.releases.get(to) if to else _newest_before_live(state)
+    if release is None or release.is_pruned or release.release.id == state.live:
+        raise Refusal([_no_release(state, to)])
+    target = release.release.id
+    manifest = read_manifest(release.manifest)
+    live = state.live_release
+    web = manifest.processes.get("web")
+    slot = state.slots.get(state.idle_slot)
+    is_warm = bool(slot and slot.release == target and _all_run(app, target, web.instances if web else 0, on))
+    return RollbackFacts(
+        state=state,
+        to=target,
+        manifest=manifest,
+        key=release.release.build_key,
+        is_warm=is_warm,
+        ports=slot.ports if slot and is_warm else _ports(state, web.instances if web else 0, on),
+        url=url_of(app, on),
+        live_manifest=read_manifest(live.manifest) if live else None,
+        live_key=live.release.build_key if live else "",
+    )
+
+
+def down_facts(app: str, on: Drivers, journal: Journal) -> DownFacts:
+    state = journal.state(require_app_name(app))
+    if problems := [*_unknown(state), *_held(state)]:
+        raise Refusal(problems)
+    has_cache = any(read_manifest(r.manifest).services.redis for r in state.releases.values() if not r.is_pruned)
+    return DownFacts(state=state, instances=tuple(on.runtime.instances(app)), has_cache=has_cache)
+
+
+def _newest_before_live(state: AppState) -> ReleaseState | None:
+    earlier = [it for r, it in state.releases.items() if it.live_since and not it.is_pruned and r < state.live]
+    return max(earlier, key=lambda it: it.release.id, default=None)
+
+
+def _all_run(app: str, release: str, wanted: int, on: Drivers) -> bool:
+    running = [
+        i
+        for i in on.runtime.instances(app)
+        if i.spec.release == release and i.spec.process == "web" and i.state is InstanceState.RUNNING
+    ]
+    return len(running) >= wanted
+
+
+def _ports(state: AppState, count: int, on: Drivers) -> tuple[int, ...]:
+    """The idle slot keeps its ports as long as they are free and as many as before: then nothing is reloaded."""
+    if not count:
+        return ()
+    slot = state.idle_slot
+    known = {s.slot: s.ports for s in state.route.slots} if state.route else {}
+    taken = {port for s, ports in known.items() if s is not slot for port in ports}
+    before = known.get(slot, ())
+    held = state.slots.get(slot)
+    if len(before) == count and (held or on.machine.are_free(before)):
+        return before
+    first = on.machine.free_block(count, taken | set(held.ports if held else ()))
+    return tuple(range(first, first + count))
+
+
+def _held(state: AppState) -> Sequence[Problem]:
+    if state.act is None:
+        return ()
+    act = state.act
+    return [
+        Problem(
+            code="lease.held",
+            where=state.app,
+            why=f"a {act.kind.value} of {state.app} is under way (release {act.release})",
+            remedy="wait for it to end, or give --wait to queue behind it",
+            command=f"underway events {state.app} -f",
+        )
+    ]
+
+
+def _unknown(state: AppState) -> Sequence[Problem]:
+    if state.releases:
+        return ()
+    return [
+        Problem(
+            code="app.unknown",
+            where=state.app,
+            why=f"there is no app {state.app} in this home",
+            remedy="see which apps there are, or deploy it first",
+            command="underway status",
+        )
+    ]
+
+
+def _no_release(state: AppState, to: str) -> Problem:
+    there = [r for r, it in sorted(state.releases.items()) if it.live_since and not it.is_pruned and r != state.live]
+    named = f"there is no release {to[:40]!r} to go back to" if to else "there is no earlier release to go back to"
+    if to and to == state.live:
+        named = f"{to} is the release that is live"
+    return Problem(
+        code="release.not-found",
+        where=state.app,
+        why=named + (f"; there are {', '.join(there)}" if there else ""),
+        remedy="choose one of the releases that are kept; nothing was changed",
+        command=f"underway releases {state.app}",
+    )
+
+
+def _unset(manifest: Manifest, on: Drivers) -> Sequence[Problem]:
+    kept = on.vault.values(manifest.app)
+    return [
+        missing_value(name)
+        for name, variable in manifest.env.items()
+        if variable.required and not variable.value and not variable.generate and name not in kept
+    ]
+
+
+def _claimed_domains(manifest: Manifest, on: Drivers) -> Sequence[Problem]:
+    owners = {host: route.app for route in on.routes.all() if route.app != manifest.app for host in route.hosts}
+    return [
+        Problem(
+            code="domain.taken",
+            where=f"domains = [… {domain!r} …]",
+            why=f"{domain} belongs to the app {owners[domain]}",
+            remedy=f"take it out of one of the two manifests, or take {owners[domain]} down",
+            command=f"underway down {owners[domain]}",
+        )
+        for domain in manifest.domains
+        if domain in owners
+    ]
+
+
+def _full_disk(on: Drivers) -> Sequence[Problem]:
+    free = on.machine.disk_free_bytes()
+    if free >= DISK_NEEDED_BYTES:
+        return ()
+    return [
+        Problem(
+            code="machine.disk-full",
+            where=str(on.home.root),
+            why=f"{free / 1e6:.0f} MB are free; a build needs at least {DISK_NEEDED_BYTES / 1e6:.0f} MB",
+            remedy="make room, or move the home with UNDERWAY_HOME",
+            command=f"df -h {on.home.root}",
+        )
+    ]
+
+
+async def _missing_extensions(manifest: Manifest, on: Drivers) -> Sequence[Problem]:
+    postgres = manifest.services.postgres
+    if postgres is None or postgres.url or not postgres.extensions:
+        return ()
+    await on.database.start()
+    missing = await on.database.missing_extensions(postgres.extensions)
+    return [missing_extensions(missing)] if missing else ()
+
+
+def _migrations_digest(manifest: Manifest, tree: Tree) -> str:
+    """Equal digests mean that there is nothing new to migrate: same migration files, same locked dependencies."""
+    if manifest.migrate is None or not manifest.migrate.paths:
+        return ""
+    prefixes = tuple(f"{path.strip('/')}/" for path in manifest.migrate.paths)
+    digest = hashlib.sha256(manifest.migrate.command.encode())
+    for path in tree.paths:
+        name = path.rpartition("/")[2]
+        is_lock = name in _LOCKS or (name.startswith("requirements") and name.endswith(".txt"))
+        if is_lock or path in manifest.migrate.paths or path.startswith(prefixes):
+            digest.update(path.encode(errors="surrogateescape") + b"\0" + tree.text(path).encode() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _notes(state: AppState, text: str | None, source: str) -> tuple[str, ...]:
+    notes = []
+    if text is None:
+        notes.append(f"There is no {MANIFEST_FILE}: this is what was recognised. `underway init` writes it down.")
+    if state.path and state.path != source:
+        notes.append(f"The last deploy of {state.app} came from {state.path}, this one comes from {source}.")
+    return tuple(notes)

@@ -1,0 +1,35 @@
+"""After the agent's end: go on with what was interrupted, or take it back, and say which."""
+
+from __future__ import annotations
+
+from underway.execute.resume import next_move
+from underway.flows.carry_out import carry_out
+from underway.journal.events import Finished, Interrupted
+from underway.journal.journal import Journal
+from underway.plan.model import read_plan
+from underway.ports.drivers import Drivers
+from underway.steps.step import Act
+from underway.terms.outcome import Outcome
+
+
+async def resume(app: str, on: Drivers, journal: Journal) -> Finished | None:
+    """End the act that a former agent left unfinished. Returns the event that ended it, None when there was none."""
+    held = journal.state(app).act
+    if held is None:
+        return None
+    act = Act(app, held.id)
+    move = next_move(held)
+    journal.record(Interrupted(app=app, act=act.id, goes_on=move.kind == "go_on", because=move.because))
+    if move.kind == "close":
+        ended = Finished(
+            app=app,
+            act=act.id,
+            kind=held.kind,
+            release=held.release,
+            outcome=Outcome.FAILED,
+            because=f"the agent ended: {move.because}",
+            live=journal.state(app).live,
+        )
+        journal.record(ended)
+        return ended
+    return await carry_out(read_plan(held.plan), act, on, journal, move.kind)

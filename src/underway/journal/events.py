@@ -1,0 +1,274 @@
+"""Every event there is. Names are past tense: each says that something happened.
+
+Events are the only record: state, history, status and reports are folds over them. The tag (`event`) and the
+fields are stable; new fields come with defaults, so that an older journal can still be read.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from underway.terms.outcome import Outcome
+from underway.terms.problem import Problem
+from underway.terms.release import Release, Slot
+from underway.terms.route import AppRoute, LogOffset
+from underway.terms.verdict import Traffic, Verdict
+
+
+class ActKind(Enum):
+    """What was asked for."""
+
+    DEPLOY = "deploy"
+    ROLLBACK = "rollback"
+    DOWN = "down"
+    RETIRE = "retire"
+
+
+class StepLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a plan for people: what it does and what undoing it means."""
+
+    id: str
+    says: str
+    undo: str
+    is_one_way: bool = False
+    stage: str = ""
+
+
+class StepTime(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    took_s: float
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests the proxy answered for the app. A failed one got a 5xx answer."""
+
+    served: int = 0
+    failed: int = 0
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """What all events share: the app, and the act (deploy, rollback …) they belong to, empty for none."""
+
+    app: str
+    act: str = ""
+
+
+class ActStarted(Event, frozen=True, kw_only=True, tag="act_started"):
+    """The lease on the app was taken. `owner` is the agent's `pid:start_ticks:boot_id`; the lease ends with it."""
+
+    kind: ActKind
+    release: str
+    owner: str
+    log_offset: LogOffset
+    path: str = ""
+
+
+class Planned(Event, frozen=True, kw_only=True, tag="planned"):
+    """The very plan that is run; `plan` is read again when an interrupted act goes on."""
+
+    digest: str
+    steps: tuple[StepLine, ...]
+    notes: tuple[str, ...] = ()
+    plan: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class StepStarted(Event, frozen=True, kw_only=True, tag="step_started"):
+    """Intent: written before the step touches anything."""
+
+    step: str
+    says: str
+
+
+class StepDone(Event, frozen=True, kw_only=True, tag="step_done"):
+    """Applied and verified. `result` is a few words of what came out ("reused build 3f2a91c")."""
+
+    step: str
+    took_s: float
+    result: str = ""
+
+
+class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
+    step: str
+    took_s: float
+    problem: Problem
+    log_tail: tuple[str, ...] = ()
+
+
+class UndoStarted(Event, frozen=True, kw_only=True, tag="undo_started"):
+    step: str
+    says: str
+
+
+class UndoDone(Event, frozen=True, kw_only=True, tag="undo_done"):
+    step: str
+    took_s: float
+
+
+class UndoFailed(Event, frozen=True, kw_only=True, tag="undo_failed"):
+    """An undo that did not succeed. The others go on; this is shown until somebody has looked."""
+
+    step: str
+    took_s: float
+    problem: Problem
+
+
+class ReleaseMade(Event, frozen=True, kw_only=True, tag="release_made"):
+    """A release exists: its build is finished. `manifest` is what it was deployed with, as TOML."""
+
+    release: Release
+    manifest: str
+    migrations: str = ""
+    """Digest of the migrations it carries, empty when it has none."""
+
+
+class SlotTaken(Event, frozen=True, kw_only=True, tag="slot_taken"):
+    """A release is about to be started on a slot."""
+
+    release: str
+    slot: Slot
+    ports: tuple[int, ...]
+
+
+class SlotFreed(Event, frozen=True, kw_only=True, tag="slot_freed"):
+    """Nothing of a release runs on the slot any more."""
+
+    release: str
+    slot: Slot
+
+
+class Routed(Event, frozen=True, kw_only=True, tag="routed"):
+    """The proxy knows the app's hosts and ports; None when it was taken out."""
+
+    route: AppRoute | None
+
+
+class DatabaseDumped(Event, frozen=True, kw_only=True, tag="database_dumped"):
+    path: str
+    size_bytes: int
+
+
+class Migrated(Event, frozen=True, kw_only=True, tag="migrated"):
+    """The database carries the migrations with this digest."""
+
+    release: str
+    digest: str
+
+
+class TrafficSwitched(Event, frozen=True, kw_only=True, tag="traffic_switched"):
+    """From now on `release` on `slot` answers; `was` did before (empty for the first)."""
+
+    release: str
+    slot: Slot
+    was: str = ""
+    was_slot: Slot | None = None
+    keep_warm_s: float = 0.0
+
+
+class Judged(Event, frozen=True, kw_only=True, tag="judged"):
+    release: str
+    verdict: Verdict
+
+
+class Interrupted(Event, frozen=True, kw_only=True, tag="interrupted"):
+    """The agent ended in the middle of the act; the next one says what it does about it."""
+
+    goes_on: bool
+    because: str
+
+
+class Finished(Event, frozen=True, kw_only=True, tag="finished"):
+    """The act is over and its lease released."""
+
+    kind: ActKind
+    release: str
+    outcome: Outcome
+    url: str = ""
+    duration_s: float = 0.0
+    steps: tuple[StepTime, ...] = ()
+    requests: Counts = Counts()
+    changes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    because: str = ""
+    live: str = ""
+    """The release that serves now, empty when none does."""
+    traffic: dict[str, Traffic] = msgspec.field(default_factory=dict)
+
+
+class InstanceLost(Event, frozen=True, kw_only=True, tag="instance_lost"):
+    """An instance ended by itself. `restart_in_s` is None when it was given up as a crash loop."""
+
+    instance: str
+    release: str
+    exit_code: int | None
+    ran_s: float
+    restart_in_s: float | None
+    log_tail: tuple[str, ...] = ()
+
+
+class ReleasePruned(Event, frozen=True, kw_only=True, tag="release_pruned"):
+    release: str
+
+
+class AppRemoved(Event, frozen=True, kw_only=True, tag="app_removed"):
+    """The app was taken down. Its releases, database, backups and shared folders stay."""
+
+
+class AgentStarted(Event, frozen=True, kw_only=True, tag="agent_started"):
+    version: str
+    pid: int
+    adopted: int = 0
+
+
+AnyEvent = (
+    ActStarted
+    | Planned
+    | StepStarted
+    | StepDone
+    | StepFailed
+    | UndoStarted
+    | UndoDone
+    | UndoFailed
+    | ReleaseMade
+    | SlotTaken
+    | SlotFreed
+    | Routed
+    | DatabaseDumped
+    | Migrated
+    | TrafficSwitched
+    | Judged
+    | Interrupted
+    | Finished
+    | InstanceLost
+    | ReleasePruned
+    | AppRemoved
+    | AgentStarted
+)
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as the journal holds it: its number (from 1, without gaps) and time (seconds since the epoch)."""
+
+    seq: int
+    at: float
+    event: AnyEvent
+
+    def flat(self) -> dict[str, object]:
+        """The object that `--json` prints: the event's own fields with `seq` and `at`."""
+        fields = msgspec.to_builtins(self.event)
+        fields.pop("plan", None)
+        return {"event": fields.pop("event"), "seq": self.seq, "at": round(self.at, 3), **fields}
+
+
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(event: AnyEvent) -> bytes:
+    return _encoder.encode(event)
+
+
+def decode(text: bytes) -> AnyEvent:
+    """Raises `msgspec.ValidationError` for what is no event of ours."""
+    return _decoder.decode(text)

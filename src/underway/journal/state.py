@@ -1,0 +1,313 @@
+"""State is a fold over events, with a table of what may follow what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import NamedTuple, assert_never
+
+import msgspec
+
+from underway.journal.events import (
+    ActKind,
+    ActStarted,
+    AgentStarted,
+    AnyEvent,
+    AppRemoved,
+    DatabaseDumped,
+    Event,
+    Finished,
+    InstanceLost,
+    Interrupted,
+    Judged,
+    Migrated,
+    Planned,
+    Recorded,
+    ReleaseMade,
+    ReleasePruned,
+    Routed,
+    SlotFreed,
+    SlotTaken,
+    StepDone,
+    StepFailed,
+    StepStarted,
+    TrafficSwitched,
+    UndoDone,
+    UndoFailed,
+    UndoStarted,
+)
+from underway.terms.outcome import Outcome
+from underway.terms.problem import Problem
+from underway.terms.release import Release, Slot
+from underway.terms.route import AppRoute, LogOffset
+from underway.terms.verdict import Traffic, Verdict
+
+
+class IllegalTransition(Exception):
+    """The journal says something that cannot follow what it said before. A fault of Underway."""
+
+
+class Phase(Enum):
+    """Where an act is."""
+
+    NONE = "none"
+    STARTED = "started"
+    RUNNING = "running"
+    UNDOING = "undoing"
+
+
+class StepState(Enum):
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo-failed"
+
+
+_ANY_ACT = frozenset({Phase.STARTED, Phase.RUNNING, Phase.UNDOING})
+_LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
+    ActStarted: {Phase.NONE: Phase.STARTED},
+    Planned: {Phase.STARTED: Phase.RUNNING},
+    StepStarted: {Phase.RUNNING: Phase.RUNNING},
+    StepDone: {Phase.RUNNING: Phase.RUNNING},
+    StepFailed: {Phase.RUNNING: Phase.UNDOING},
+    Judged: {Phase.RUNNING: Phase.RUNNING},
+    UndoStarted: {Phase.RUNNING: Phase.UNDOING, Phase.UNDOING: Phase.UNDOING},
+    UndoDone: {Phase.UNDOING: Phase.UNDOING},
+    UndoFailed: {Phase.UNDOING: Phase.UNDOING},
+    Interrupted: {Phase.STARTED: Phase.STARTED, Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
+    Finished: dict.fromkeys(_ANY_ACT, Phase.NONE),
+    ReleaseMade: {Phase.RUNNING: Phase.RUNNING},
+    SlotTaken: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
+    SlotFreed: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
+    Routed: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
+    DatabaseDumped: {Phase.RUNNING: Phase.RUNNING},
+    Migrated: {Phase.RUNNING: Phase.RUNNING},
+    TrafficSwitched: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
+    ReleasePruned: {Phase.RUNNING: Phase.RUNNING},
+    AppRemoved: {Phase.RUNNING: Phase.RUNNING},
+    InstanceLost: {phase: phase for phase in Phase},
+    AgentStarted: {phase: phase for phase in Phase},
+}
+"""Which event may come in which phase of the app's act, and the phase after it."""
+
+
+class ActState(msgspec.Struct, kw_only=True):
+    """The act in progress."""
+
+    id: str
+    kind: ActKind
+    release: str
+    owner: str
+    started_at: float
+    log_offset: LogOffset
+    path: str = ""
+    phase: Phase = Phase.STARTED
+    plan: bytes = b"null"
+    digest: str = ""
+    steps: dict[str, StepState] = msgspec.field(default_factory=dict)
+    took_s: dict[str, float] = msgspec.field(default_factory=dict)
+    problems: list[Problem] = msgspec.field(default_factory=list)
+    verdict: Verdict | None = None
+    has_moved_traffic: bool = False
+    interruptions: int = 0
+    dump: str = ""
+    changes: list[str] = msgspec.field(default_factory=list)
+
+
+class ReleaseState(msgspec.Struct, kw_only=True):
+    """One release and what became of it."""
+
+    release: Release
+    manifest: str
+    migrations: str = ""
+    outcome: Outcome | None = None
+    live_since: float | None = None
+    because: str = ""
+    duration_s: float = 0.0
+    traffic: Traffic | None = None
+    is_pruned: bool = False
+
+
+class SlotState(msgspec.Struct, kw_only=True):
+    release: str
+    ports: tuple[int, ...]
+
+
+class AppState(msgspec.Struct, kw_only=True):
+    """Everything the journal says about one app."""
+
+    app: str
+    seq: int = 0
+    releases: dict[str, ReleaseState] = msgspec.field(default_factory=dict)
+    slots: dict[Slot, SlotState] = msgspec.field(default_factory=dict)
+    live: str = ""
+    live_slot: Slot | None = None
+    previous: str = ""
+    warm_until: float = 0.0
+    route: AppRoute | None = None
+    migrations: str = ""
+    """Digest of the migrations the database carries."""
+    act: ActState | None = None
+    path: str = ""
+    last: Finished | None = None
+    lost: list[InstanceLost] = msgspec.field(default_factory=list)
+    """The latest instances that ended by themselves (at most ten)."""
+
+    @property
+    def live_release(self) -> ReleaseState | None:
+        return self.releases.get(self.live)
+
+    @property
+    def idle_slot(self) -> Slot:
+        """The slot a new release starts on."""
+        return self.live_slot.other if self.live_slot else Slot.A
+
+    def slot_of(self, release: str) -> Slot | None:
+        """The slot on which `release` runs, None when it does not."""
+        return next((slot for slot, state in self.slots.items() if state.release == release), None)
+
+
+class Hold(NamedTuple):
+    """Who holds an app and how far it got: all that decides which event may come next."""
+
+    act: str
+    phase: Phase
+
+
+def holder(state: AppState | None) -> Hold:
+    return Hold(state.act.id, state.act.phase) if state and state.act else Hold("", Phase.NONE)
+
+
+def follow_on(hold: Hold, event: Event) -> Hold:
+    """The hold after `event`. Raises `IllegalTransition` when it may not come now."""
+    if not event.app:
+        return hold
+    after = _LEGAL[type(event)].get(hold.phase)
+    if after is None:
+        raise IllegalTransition(f"{type(event).__name__} while {event.app} is in phase {hold.phase.value}")
+    if hold.act and event.act and event.act != hold.act:
+        raise IllegalTransition(f"{type(event).__name__} of act {event.act} while {hold.act} holds {event.app}")
+    return Hold((hold.act or event.act) if after is not Phase.NONE else "", after)
+
+
+def fold(records: Iterable[Recorded]) -> dict[str, AppState]:
+    """The state of every app. Raises `IllegalTransition`."""
+    states: dict[str, AppState] = {}
+    for record in records:
+        apply(states, record)
+    return states
+
+
+def apply(states: dict[str, AppState], record: Recorded) -> None:
+    """Advance `states` by one event, in place. Raises `IllegalTransition` and leaves the state as it was."""
+    event = record.event
+    if not event.app:
+        return
+    state = states.get(event.app) or AppState(app=event.app)
+    after = follow_on(holder(state), event)
+    states[event.app] = state
+    state.seq = record.seq
+    _enter(state, event, record.at)
+    if state.act:
+        state.act.phase = after.phase
+
+
+def _enter(state: AppState, event: AnyEvent, at: float) -> None:
+    act = state.act
+    match event:
+        case ActStarted():
+            state.act = ActState(
+                id=event.act,
+                kind=event.kind,
+                release=event.release,
+                owner=event.owner,
+                started_at=at,
+                log_offset=event.log_offset,
+                path=event.path,
+            )
+        case Planned() if act:
+            act.plan, act.digest = bytes(event.plan), event.digest
+        case StepStarted() if act:
+            act.steps[event.step] = StepState.STARTED
+        case StepDone() if act:
+            act.steps[event.step] = StepState.DONE
+            act.took_s[event.step] = event.took_s
+            if event.result:
+                act.changes.append(event.result)
+        case StepFailed() if act:
+            act.steps[event.step] = StepState.FAILED
+            act.took_s[event.step] = event.took_s
+            act.problems.append(event.problem)
+        case UndoStarted() if act:
+            act.steps[event.step] = StepState.UNDOING
+        case UndoDone() if act:
+            act.steps[event.step] = StepState.UNDONE
+        case UndoFailed() if act:
+            act.steps[event.step] = StepState.UNDO_FAILED
+            act.problems.append(event.problem)
+        case Judged() if act:
+            act.verdict = event.verdict
+        case Interrupted() if act:
+            act.interruptions += 1
+        case ReleaseMade():
+            state.releases[event.release.id] = ReleaseState(
+                release=event.release, manifest=event.manifest, migrations=event.migrations
+            )
+        case SlotTaken():
+            state.slots[event.slot] = SlotState(release=event.release, ports=event.ports)
+        case SlotFreed():
+            state.slots.pop(event.slot, None)
+        case Routed():
+            state.route = event.route
+        case DatabaseDumped() if act:
+            act.dump = event.path
+        case Migrated():
+            state.migrations = event.digest
+        case TrafficSwitched():
+            state.live, state.live_slot = event.release, event.slot if event.release else None
+            state.previous = event.was
+            state.warm_until = at + event.keep_warm_s
+            if act:
+                act.has_moved_traffic = True
+            if release := state.releases.get(event.release):
+                release.live_since = at
+        case Finished():
+            _finish(state, event)
+        case InstanceLost():
+            state.lost = [*state.lost[-9:], event]
+        case ReleasePruned():
+            if release := state.releases.get(event.release):
+                release.is_pruned = True
+        case AppRemoved():
+            state.live, state.live_slot, state.previous = "", None, ""
+            state.slots, state.route, state.lost = {}, None, []
+        case (
+            AgentStarted()
+            | Planned()
+            | StepStarted()
+            | StepDone()
+            | StepFailed()
+            | UndoStarted()
+            | UndoDone()
+            | UndoFailed()
+            | Judged()
+            | Interrupted()
+            | DatabaseDumped()
+        ):
+            pass
+        case _:
+            assert_never(event)
+
+
+def _finish(state: AppState, event: Finished) -> None:
+    if event.kind is ActKind.DEPLOY and state.act and state.act.path and event.outcome is Outcome.LIVE:
+        state.path = state.act.path
+    if event.kind is ActKind.DEPLOY and (release := state.releases.get(event.release)):
+        release.outcome = event.outcome
+        release.because = event.because
+        release.duration_s = event.duration_s
+        release.traffic = event.traffic.get(event.release)
+    state.last = event
+    state.act = None

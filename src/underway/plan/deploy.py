@@ -1,0 +1,113 @@
+"""Facts → the plan of a deploy. Pure."""
+
+from __future__ import annotations
+
+from underway.journal.events import ActKind
+from underway.journal.state import AppState
+from underway.manifest.model import Manifest
+from underway.manifest.read import read_manifest
+from underway.plan.facts import DeployFacts
+from underway.plan.model import Plan, Stage
+from underway.plan.parts import env_of, free_slot, start_steps, swap_workers, watch_of
+from underway.steps.build_release import BuildRelease
+from underway.steps.every_step import EveryStep
+from underway.steps.migrate import DumpDatabase, MigrateDatabase
+from underway.steps.provision import ProvisionPostgres, ProvisionRedis
+from underway.steps.prune_releases import PruneReleases
+from underway.steps.switch_traffic import SwitchTraffic
+
+
+def plan_deploy(facts: DeployFacts) -> Plan:
+    """The steps that make `facts.release` live and leave a way back."""
+    manifest, state = facts.manifest, facts.state
+    slot = state.idle_slot
+    held = state.slots.get(slot)
+    start: list[EveryStep] = [
+        *free_slot(held.release if held else "", slot, manifest.release.drain_s),
+        *start_steps(manifest, facts.release, facts.key, slot, facts.ports, state.route),
+        *swap_workers(manifest, facts.release, facts.key, slot, live_manifest(state), state.live, live_key(state)),
+        SwitchTraffic(
+            release=facts.release,
+            slot=slot,
+            was=state.live,
+            was_slot=state.live_slot,
+            keep_warm_s=manifest.release.keep_warm_s,
+        ),
+    ]
+    stages = [
+        Stage(name="prepare", steps=tuple(_prepare(facts))),
+        Stage(name="release", steps=tuple(start), watch=watch_of(manifest)),
+    ]
+    if finish := _prune(facts):
+        stages.append(Stage(name="finish", steps=tuple(finish)))
+    return Plan(
+        kind=ActKind.DEPLOY,
+        app=manifest.app,
+        release=facts.release,
+        was=state.live,
+        url=facts.url,
+        stages=tuple(stages),
+        notes=facts.notes,
+        path=facts.ask.source.path,
+    )
+
+
+def live_manifest(state: AppState) -> Manifest | None:
+    """What the live release was deployed with, None when nothing is live."""
+    live = state.live_release
+    return read_manifest(live.manifest) if live else None
+
+
+def live_key(state: AppState) -> str:
+    live = state.live_release
+    return live.release.build_key if live else ""
+
+
+def _prepare(facts: DeployFacts) -> list[EveryStep]:
+    manifest, state = facts.manifest, facts.state
+    is_first = not state.releases
+    steps: list[EveryStep] = [
+        BuildRelease(
+            release=facts.release,
+            ask=facts.ask,
+            key=facts.key,
+            manifest=facts.manifest_text,
+            migrations=facts.migrations,
+            is_reused=facts.is_built,
+            shared=manifest.shared,
+        )
+    ]
+    postgres, redis = manifest.services.postgres, manifest.services.redis
+    is_ours = postgres is not None and not postgres.url
+    if postgres and is_ours:
+        steps.append(ProvisionPostgres(extensions=postgres.extensions, is_new=is_first))
+    if redis and not redis.url:
+        steps.append(ProvisionRedis(is_new=is_first))
+    has_news = not facts.migrations or facts.migrations != state.migrations
+    if manifest.migrate and has_news:
+        dump_name = f"before-{facts.release}" if is_ours else ""
+        if dump_name:
+            steps.append(DumpDatabase(name=dump_name))
+        steps.append(
+            MigrateDatabase(
+                release=facts.release,
+                key=facts.key,
+                migrate=manifest.migrate,
+                env=env_of(manifest, facts.release),
+                digest=facts.migrations,
+                dump_name=dump_name,
+            )
+        )
+    return steps
+
+
+def _prune(facts: DeployFacts) -> list[EveryStep]:
+    """Keep the new release, the newest that were live, and what a rollback would go to."""
+    state = facts.state
+    were_live = sorted((r for r, it in state.releases.items() if it.live_since and not it.is_pruned), reverse=True)
+    kept = {facts.release, state.live, *were_live[: max(facts.manifest.release.keep - 1, 1)]}
+    gone = tuple(sorted(r for r, it in state.releases.items() if r not in kept and not it.is_pruned))
+    if not gone:
+        return []
+    keys = {it.release.build_key for r, it in state.releases.items() if r in kept} | {facts.key}
+    return [PruneReleases(releases=gone, keep_builds=tuple(sorted(keys)))]

@@ -1,0 +1,69 @@
+"""What planning needs to know, gathered before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from underway.journal.state import AppState
+from underway.manifest.model import Manifest
+from underway.ports.builds import BuildAsk
+from underway.terms.process import Instance
+from underway.terms.release import Slot
+from underway.terms.route import AppRoute, SlotRoute
+
+
+@dataclass(frozen=True)
+class DeployFacts:
+    """The world as it was when a deploy was asked for."""
+
+    release: str
+    manifest: Manifest
+    manifest_text: str
+    ask: BuildAsk
+    key: str
+    is_built: bool
+    migrations: str
+    """Digest of the files that decide whether there is anything to migrate, empty when there are none."""
+    state: AppState
+    ports: tuple[int, ...]
+    """Free ports for the new release's web instances on the idle slot."""
+    url: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RollbackFacts:
+    """The world as it was when a rollback was asked for."""
+
+    state: AppState
+    to: str
+    manifest: Manifest
+    key: str
+    is_warm: bool
+    """The release's instances all run on the other slot."""
+    ports: tuple[int, ...]
+    url: str
+    live_manifest: Manifest | None
+    live_key: str
+
+
+@dataclass(frozen=True)
+class DownFacts:
+    state: AppState
+    instances: tuple[Instance, ...]
+    has_cache: bool
+
+
+def route_for(manifest: Manifest, slot: Slot, ports: tuple[int, ...], former: AppRoute | None) -> AppRoute:
+    """The app's route with `ports` on `slot`; the other slot stays as it was."""
+    kept = {s.slot: s for s in former.slots} if former else {}
+    kept[slot] = SlotRoute(slot=slot, ports=ports)
+    return AppRoute(
+        app=manifest.app,
+        hosts=(f"{manifest.app}.localhost", *manifest.domains),
+        slots=(kept.get(Slot.A, SlotRoute(slot=Slot.A)), kept.get(Slot.B, SlotRoute(slot=Slot.B))),
+        has_web="web" in manifest.processes,
+        static_url=manifest.static.url if manifest.static else "",
+        spa=bool(manifest.static and manifest.static.spa),
+        tls=manifest.tls,
+    )

@@ -1,0 +1,81 @@
+"""A plan: stages of steps, written down so that it can be shown, digested, journaled and run again."""
+
+from __future__ import annotations
+
+import hashlib
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from underway.journal.events import ActKind, StepLine
+from underway.steps.every_step import EveryStep
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """How a release is watched after a stage: for how long, on what path, and what it may not exceed."""
+
+    for_s: float
+    path: str
+    status: str
+    host: str
+    interval_s: float
+    request_timeout_s: float
+    failed_health_checks: int
+    memory_bytes: int
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """Steps that end in a state worth watching. A failure or a bad verdict undoes this and all earlier stages."""
+
+    name: str
+    steps: tuple[EveryStep, ...]
+    watch: Watch | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What will be done. `notes` are lines a person should read before it is."""
+
+    kind: ActKind
+    app: str
+    release: str
+    was: str
+    url: str
+    stages: tuple[Stage, ...]
+    notes: tuple[str, ...] = ()
+    path: str = ""
+
+    @property
+    def steps(self) -> tuple[EveryStep, ...]:
+        return tuple(step for stage in self.stages for step in stage.steps)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that are equal for equal plans."""
+        return hashlib.sha256(self.text()).hexdigest()[:12]
+
+    def lines(self) -> tuple[StepLine, ...]:
+        """The plan for people, one line per step."""
+        return tuple(
+            StepLine(id=s.id, says=s.says(), undo=s.undo_says(), is_one_way=s.is_one_way, stage=stage.name)
+            for stage in self.stages
+            for s in stage.steps
+        )
+
+    def text(self) -> bytes:
+        return _encoder.encode(self)
+
+
+def read_plan(text: bytes) -> Plan:
+    """The plan that `Plan.text` wrote. Raises `msgspec.ValidationError`."""
+    return _decoder.decode(text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, MappingProxyType):
+        return dict(value)
+    raise NotImplementedError(f"{type(value).__name__} is not part of a plan")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain, order="deterministic")
+_decoder = msgspec.json.Decoder(Plan)

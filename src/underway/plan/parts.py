@@ -1,0 +1,102 @@
+"""Steps that several plans share."""
+
+from __future__ import annotations
+
+from underway.manifest.model import Manifest, Process
+from underway.plan.facts import route_for
+from underway.plan.model import Watch
+from underway.steps.check_health import CheckHealth
+from underway.steps.environment import EnvAsk
+from underway.steps.every_step import EveryStep
+from underway.steps.free_slot import FreeSlot
+from underway.steps.route_app import RouteApp
+from underway.steps.start_release import StartRelease, SwapWorkers
+from underway.steps.warm_up import WarmUp
+from underway.terms.release import Slot
+from underway.terms.route import AppRoute
+
+
+def host_of(manifest: Manifest) -> str:
+    """The host name under which the app can always be reached on this machine."""
+    return f"{manifest.app}.localhost"
+
+
+def env_of(manifest: Manifest, release: str) -> EnvAsk:
+    return EnvAsk(
+        app=manifest.app,
+        release=release,
+        host=host_of(manifest),
+        variables=dict(manifest.env),
+        postgres=manifest.services.postgres,
+        redis=manifest.services.redis,
+    )
+
+
+def workers_of(manifest: Manifest | None) -> dict[str, Process]:
+    return {name: keys for name, keys in manifest.processes.items() if name != "web"} if manifest else {}
+
+
+def free_slot(slot_holder: str, slot: Slot, drain_s: float) -> list[EveryStep]:
+    return [FreeSlot(release=slot_holder, slot=slot, drain_s=drain_s)] if slot_holder else []
+
+
+def start_steps(
+    manifest: Manifest, release: str, key: str, slot: Slot, ports: tuple[int, ...], former: AppRoute | None
+) -> list[EveryStep]:
+    """Start the release on a slot, wait for health, route it where needed, and warm it up."""
+    web = manifest.processes.get("web")
+    host = host_of(manifest)
+    steps: list[EveryStep] = [
+        StartRelease(release=release, key=key, slot=slot, ports=ports, web=web, env=env_of(manifest, release))
+    ]
+    if web:
+        steps.append(CheckHealth(release=release, health=manifest.health, host=host))
+    route = route_for(manifest, slot, ports, former)
+    if route != former:
+        steps.append(RouteApp(route=route, slot=slot, former=former))
+    path = manifest.health.path if web or not manifest.static else manifest.static.url
+    if manifest.release.warm_up:
+        steps.append(
+            WarmUp(release=release, path=path, host=host, requests=manifest.release.warm_up, instances=len(ports) or 1)
+        )
+    return steps
+
+
+def swap_workers(
+    manifest: Manifest, release: str, key: str, slot: Slot, was: Manifest | None, was_release: str, was_key: str
+) -> list[EveryStep]:
+    """One step when either release has workers, else none."""
+    workers, was_workers = workers_of(manifest), workers_of(was)
+    if not workers and not was_workers:
+        return []
+    return [
+        SwapWorkers(
+            release=release,
+            key=key,
+            slot=slot,
+            workers=workers,
+            env=env_of(manifest, release),
+            was=was_release if was_workers else "",
+            was_key=was_key,
+            was_slot=slot.other if was_workers else None,
+            was_workers=was_workers,
+            was_env=env_of(was, was_release) if was and was_workers else None,
+        )
+    ]
+
+
+def watch_of(manifest: Manifest) -> Watch | None:
+    """How the release is watched after the switch; None for the instant strategy."""
+    keys = manifest.release
+    if keys.strategy == "instant" or keys.watch_s <= 0:
+        return None
+    return Watch(
+        for_s=keys.watch_s,
+        path=manifest.health.path,
+        status=manifest.health.status,
+        host=manifest.health.host or host_of(manifest),
+        interval_s=0.5,
+        request_timeout_s=manifest.health.request_timeout_s,
+        failed_health_checks=keys.limits.failed_health_checks,
+        memory_bytes=keys.limits.memory_bytes,
+    )

@@ -1,0 +1,87 @@
+"""Facts → the plan of a rollback, and of taking an app down. Pure."""
+
+from __future__ import annotations
+
+from underway.journal.events import ActKind
+from underway.plan.facts import DownFacts, RollbackFacts
+from underway.plan.model import Plan, Stage
+from underway.plan.parts import free_slot, start_steps, swap_workers
+from underway.steps.every_step import EveryStep
+from underway.steps.free_slot import FreeSlot
+from underway.steps.route_app import UnrouteApp
+from underway.steps.stop_app import StopApp
+from underway.steps.switch_traffic import SwitchTraffic
+from underway.terms.release import Slot
+
+
+def plan_rollback(facts: RollbackFacts) -> Plan:
+    """Back to a warm release: switch first, then everything else. To a cold one: start it as a deploy would."""
+    state, manifest = facts.state, facts.manifest
+    slot = state.idle_slot
+    held = state.slots.get(slot)
+    switch = SwitchTraffic(
+        release=facts.to,
+        slot=slot,
+        was=state.live,
+        was_slot=state.live_slot,
+        keep_warm_s=manifest.release.keep_warm_s,
+    )
+    workers = swap_workers(manifest, facts.to, facts.key, slot, facts.live_manifest, state.live, facts.live_key)
+    steps: list[EveryStep]
+    if facts.is_warm:
+        steps = [switch, *workers]
+    else:
+        steps = [
+            *free_slot(held.release if held else "", slot, manifest.release.drain_s),
+            *start_steps(manifest, facts.to, facts.key, slot, facts.ports, state.route),
+            switch,
+            *workers,
+        ]
+    return Plan(
+        kind=ActKind.ROLLBACK,
+        app=state.app,
+        release=facts.to,
+        was=state.live,
+        url=facts.url,
+        stages=(Stage(name="rollback", steps=tuple(steps)),),
+        notes=_database_notes(facts),
+    )
+
+
+def _database_notes(facts: RollbackFacts) -> tuple[str, ...]:
+    release = facts.state.releases[facts.to]
+    if not facts.state.migrations or release.migrations == facts.state.migrations:
+        return ()
+    return (
+        f"The database stays as it is: it carries newer migrations than {facts.to} was made for. "
+        "Whether its code runs on them was not tried.",
+    )
+
+
+def plan_down(facts: DownFacts) -> Plan:
+    """Close the route, then stop everything."""
+    state = facts.state
+    steps: list[EveryStep] = [UnrouteApp(former=state.route)] if state.route else []
+    releases = sorted({instance.spec.release for instance in facts.instances})
+    steps.append(StopApp(releases=tuple(releases), has_cache=facts.has_cache))
+    return Plan(
+        kind=ActKind.DOWN,
+        app=state.app,
+        release=state.live,
+        was=state.live,
+        url="",
+        stages=(Stage(name="down", steps=tuple(steps)),),
+        notes=("The database, backups, releases and shared folders stay.",),
+    )
+
+
+def plan_retire(app: str, release: str, slot: Slot, drain_s: float) -> Plan:
+    """Stop a release whose warm time is over."""
+    return Plan(
+        kind=ActKind.RETIRE,
+        app=app,
+        release=release,
+        was=release,
+        url="",
+        stages=(Stage(name="retire", steps=(FreeSlot(release=release, slot=slot, drain_s=drain_s),)),),
+    )

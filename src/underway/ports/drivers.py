@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from underway.ports.builds import Builds, Sources
+from underway.ports.clock import Clock
+from underway.ports.commands import Commands
+from underway.ports.logs import Logs
+from underway.ports.machine import Machine
+from underway.ports.prober import Prober
+from underway.ports.request_log import RequestLog
+from underway.ports.router import Router
+from underway.ports.routes import Routes
+from underway.ports.runtime import Runtime
+from underway.ports.services import Cache, Database
+from underway.ports.vault import Vault
+from underway.terms.home import Home
+
+
+@dataclass(frozen=True)
+class Drivers:
+    """Everything a step may touch the world through."""
+
+    home: Home
+    clock: Clock
+    machine: Machine
+    sources: Sources
+    builds: Builds
+    commands: Commands
+    runtime: Runtime
+    prober: Prober
+    router: Router
+    routes: Routes
+    request_log: RequestLog
+    database: Database
+    cache: Cache
+    vault: Vault
+    logs: Logs

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import msgspec
+
+from underway.manifest.model import Health
+from underway.ports.drivers import Drivers
+from underway.ports.prober import Probe
+from underway.steps.step import Act, Did
+from underway.terms.problem import Failure, Problem
+from underway.terms.process import Instance, InstanceState
+
+
+def accepts(accepted: str, status: int) -> bool:
+    """True when `status` is in `accepted`: "200-299", "200,204", "below-500"."""
+    if accepted.startswith("below-"):
+        return 100 <= status < int(accepted.removeprefix("below-"))
+    spans = (part.partition("-") for part in accepted.split(","))
+    return any(int(low) <= status <= int(high or low) for low, _, high in spans)
+
+
+class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health", tag_field="step"):
+    """Wait until every new instance gave several good answers in a row. One lucky answer is not health."""
+
+    release: str
+    health: Health
+    host: str
+
+    id: str = "health"
+    is_one_way: bool = False
+
+    def says(self) -> str:
+        return f"wait for {self.health.successes} healthy answers in a row from {self.health.path} of each instance"
+
+    def undo_says(self) -> str:
+        return "nothing to undo"
+
+    async def apply(self, act: Act, on: Drivers) -> Did:
+        deadline = on.clock.monotonic() + self.health.timeout_s
+        asked = 0
+        for instance in _web_of(act.app, self.release, on):
+            in_a_row = 0
+            last = Probe(status=0, took_ms=0.0, error="not asked yet")
+            while in_a_row < self.health.successes:
+                self._require_alive(instance.spec.id, act, last, on)
+                last = await self._ask(instance, on)
+                asked += 1
+                is_good = accepts(self.health.status, last.status) and on.runtime.owns_port(instance.spec.id)
+                in_a_row = in_a_row + 1 if is_good else 0
+                if 300 <= last.status < 400 and not is_good:
+                    raise Failure(self._redirects(last), on.runtime.log_tail(instance.spec.id))
+                if in_a_row >= self.health.successes:
+                    break
+                if on.clock.monotonic() > deadline:
+                    raise Failure(self._unhealthy(instance, last, act), on.runtime.log_tail(instance.spec.id))
+                await on.clock.sleep(self.health.interval_s if last.status else min(0.05, self.health.interval_s))
+        return Did(result=f"{asked} answers")
+
+    async def _ask(self, instance: Instance, on: Drivers) -> Probe:
+        return await on.prober.get(
+            instance.spec.port,
+            self.health.path,
+            host=self.health.host or self.host,
+            timeout_s=self.health.request_timeout_s,
+        )
+
+    def _require_alive(self, instance_id: str, act: Act, last: Probe, on: Drivers) -> None:
+        found = next((i for i in on.runtime.instances(act.app) if i.spec.id == instance_id), None)
+        if found and found.state is not InstanceState.CRASH_LOOP and found.restarts < 2:
+            return
+        code = found.exit_code if found else None
+        raise Failure(
+            Problem(
+                code="health.died",
+                where=f"process web of {self.release}",
+                why=f"it ended with exit code {code} before it was healthy; no traffic reached it",
+                remedy="read its last lines below; what they name is usually a missing setting or a failed import",
+                command=f"underway logs {act.app} --process web",
+            ),
+            on.runtime.log_tail(instance_id),
+        )
+
+    def _redirects(self, last: Probe) -> Problem:
+        return Problem(
+            code="health.redirects",
+            where=f"health.path = {self.health.path!r}",
+            why=f"it answered {last.status} and sends on to {last.location or 'nowhere'}; a redirect proves little",
+            remedy="name the path it sends to, or accept the redirect with health.status",
+            command=f"[health] path = {_path_of(last.location) or '/health'!r}",
+        )
+
+    def _unhealthy(self, instance: Instance, last: Probe, act: Act) -> Problem:
+        got = f"answered {last.status}" if last.status else f"gave no answer ({last.error})"
+        return Problem(
+            code="health.failed",
+            where=f"http://127.0.0.1:{instance.spec.port}{self.health.path}",
+            why=f"the last of its checks {got}; it was not healthy within {self.health.timeout_s:g} s, so no traffic"
+            f" reached it (accepted: {self.health.status})",
+            remedy="mend it, or correct health.path, health.status or health.timeout in underway.toml",
+            command=f"underway logs {act.app} --process web",
+        )
+
+    async def verify(self, act: Act, on: Drivers) -> None:
+        return None
+
+    async def undo(self, act: Act, on: Drivers) -> Did:
+        return Did()
+
+
+def _web_of(app: str, release: str, on: Drivers) -> list[Instance]:
+    found = [i for i in on.runtime.instances(app) if i.spec.release == release and i.spec.process == "web"]
+    return sorted(found, key=lambda i: i.spec.number)
+
+
+def _path_of(location: str) -> str:
+    if "://" in location:
+        location = "/" + location.split("://", 1)[1].partition("/")[2]
+    return location.split("?")[0][:200]

@@ -1,0 +1,101 @@
+"""The environment of an app's processes: what the manifest sets, what services give, what Underway adds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import msgspec
+
+from underway.manifest.model import EnvVar, Postgres, Redis
+from underway.ports.drivers import Drivers
+from underway.steps.service_env import service_env
+from underway.terms.problem import Problem, Refusal
+from underway.terms.release import Build
+
+DATABASE_PASSWORD = "UNDERWAY_DATABASE_PASSWORD"  # noqa: S105 - the name under which the vault keeps it
+CACHE_PASSWORD = "UNDERWAY_CACHE_PASSWORD"  # noqa: S105
+
+
+class EnvAsk(msgspec.Struct, frozen=True, kw_only=True):
+    """What shapes the environment. It names secrets and holds none."""
+
+    app: str
+    release: str
+    host: str
+    variables: dict[str, EnvVar]
+    postgres: Postgres | None = None
+    redis: Redis | None = None
+
+
+async def environment(ask: EnvAsk, build: Build, on: Drivers) -> dict[str, str]:
+    """The whole environment for a process of this release, secrets in the clear: give it to the process only.
+
+    Raises `Failure` when a service does not answer and `Refusal` (`env.missing`) when a required value is not set.
+    """
+    values: dict[str, str] = {
+        "PATH": ":".join(filter(None, (build.venv and f"{build.venv}/bin", f"{build.dir}/node_modules/.bin", _PATH))),
+        "HOME": str(on.home.app(ask.app)),
+        "LANG": "C.UTF-8",
+        "HOST": "127.0.0.1",
+        "PYTHONUNBUFFERED": "1",
+        "NODE_ENV": "production",
+        "UNDERWAY_APP": ask.app,
+        "UNDERWAY_RELEASE": ask.release,
+    }
+    if build.venv:
+        values["VIRTUAL_ENV"] = build.venv
+    if zone := os.environ.get("TZ"):
+        values["TZ"] = zone
+    values |= await _of_services(ask, on)
+    values |= _of_manifest(ask, on)
+    return values
+
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+async def _of_services(ask: EnvAsk, on: Drivers) -> Mapping[str, str]:
+    database = cache = database_password = cache_password = None
+    if ask.postgres and not ask.postgres.url:
+        database_password = on.vault.ensure(ask.app, DATABASE_PASSWORD, "password")
+        database = await on.database.provision(ask.app, database_password, ask.postgres.extensions)
+    if ask.redis and not ask.redis.url:
+        cache_password = on.vault.ensure(ask.app, CACHE_PASSWORD, "password")
+        cache = await on.cache.provision(ask.app, cache_password)
+    found = service_env(
+        ask.postgres,
+        ask.redis,
+        database=database,
+        database_password=database_password,
+        cache=cache,
+        cache_password=cache_password,
+    )
+    return {name: secret.reveal() for name, secret in found.items()}
+
+
+def _of_manifest(ask: EnvAsk, on: Drivers) -> Mapping[str, str]:
+    values: dict[str, str] = {}
+    kept = on.vault.values(ask.app)
+    missing: list[Problem] = []
+    for name, variable in ask.variables.items():
+        if variable.generate:
+            values[name] = on.vault.ensure(ask.app, name, variable.generate).reveal()
+        elif name in kept:
+            values[name] = kept[name].reveal()
+        elif variable.value or not variable.required:
+            values[name] = variable.value
+        else:
+            missing.append(missing_value(name))
+    if missing:
+        raise Refusal(missing)
+    return values
+
+
+def missing_value(name: str) -> Problem:
+    return Problem(
+        code="env.missing",
+        where=f"env.{name}",
+        why=f"the app needs {name} and it is not set anywhere",
+        remedy=f'set it in underway.toml: [env] {name} = "…"',
+    )

@@ -1,0 +1,33 @@
+"""The closed set of steps: what a plan is made of and how it is written down."""
+
+from __future__ import annotations
+
+from underway.steps.build_release import BuildRelease
+from underway.steps.check_health import CheckHealth
+from underway.steps.free_slot import FreeSlot
+from underway.steps.migrate import DumpDatabase, MigrateDatabase
+from underway.steps.provision import ProvisionPostgres, ProvisionRedis
+from underway.steps.prune_releases import PruneReleases
+from underway.steps.route_app import RouteApp, UnrouteApp
+from underway.steps.start_release import StartRelease, SwapWorkers
+from underway.steps.stop_app import StopApp
+from underway.steps.switch_traffic import SwitchTraffic
+from underway.steps.warm_up import WarmUp
+
+EveryStep = (
+    BuildRelease
+    | ProvisionPostgres
+    | ProvisionRedis
+    | DumpDatabase
+    | MigrateDatabase
+    | FreeSlot
+    | StartRelease
+    | CheckHealth
+    | RouteApp
+    | WarmUp
+    | SwapWorkers
+    | SwitchTraffic
+    | PruneReleases
+    | UnrouteApp
+    | StopApp
+)

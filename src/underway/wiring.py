@@ -1,1 +1,0 @@
-"""manifest + machine → Drivers. The only module that names a concrete driver."""

@@ -1,0 +1,1 @@
+"""Home + environment → Drivers. The only room that names a concrete driver."""

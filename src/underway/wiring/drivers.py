@@ -1,0 +1,57 @@
+"""Every driver of this machine, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from underway.drivers.builds.environment import build_environment
+from underway.drivers.builds.interpreters import available_pythons
+from underway.drivers.builds.local import LocalBuilds
+from underway.drivers.cache.valkey import ValkeyCache
+from underway.drivers.clock.system import SystemClock
+from underway.drivers.commands.local import LocalCommands
+from underway.drivers.database.postgres import PostgresDatabase
+from underway.drivers.event_log.sqlite import SqliteEventLog
+from underway.drivers.logs.files import LogFiles
+from underway.drivers.machine.local import LocalMachine
+from underway.drivers.prober.http import HttpProber
+from underway.drivers.request_log.caddy import CaddyRequestLog
+from underway.drivers.router.book import RouteBook
+from underway.drivers.router.caddy import CaddyRouter
+from underway.drivers.runtime.local import LocalRuntime
+from underway.drivers.sources.local import LocalSources
+from underway.drivers.vault.file import FileVault
+from underway.journal.journal import Journal
+from underway.ports.drivers import Drivers
+from underway.terms.home import Home
+from underway.terms.process import InstanceEnded
+
+
+def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[InstanceEnded], None]) -> Drivers:
+    """Everything a step may touch the world through, on this machine."""
+    clock = SystemClock()
+    commands = LocalCommands(home)
+    builder_env = build_environment(environ)
+    router = CaddyRouter(home)
+    return Drivers(
+        home=home,
+        clock=clock,
+        machine=LocalMachine(home, lambda: available_pythons(home.cache, environ)),
+        sources=LocalSources(home),
+        builds=LocalBuilds(home, commands, builder_env),
+        commands=commands,
+        runtime=LocalRuntime(home, tell),
+        prober=HttpProber(),
+        router=router,
+        routes=RouteBook(home.proxy / "routes.json", router),
+        request_log=CaddyRequestLog(home),
+        database=PostgresDatabase(home),
+        cache=ValkeyCache(home),
+        vault=FileVault(home),
+        logs=LogFiles(home, clock),
+    )
+
+
+def open_journal(home: Home) -> Journal:
+    """Raises `Failure` (`journal.unwritable`, `journal.newer`)."""
+    return Journal(SqliteEventLog(home.journal, SystemClock()))
