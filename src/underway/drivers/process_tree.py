@@ -91,6 +91,11 @@ async def end(tree: Tree, timeout_s: float) -> None:
         alive = await asyncio.to_thread(tree.members)
         if alive and time.monotonic() > deadline:
             raise Failure(_survivors(tree, alive))
+
+
+async def dissolve(tree: Tree, timeout_s: float) -> None:
+    """`end` it and remove its control group."""
+    await end(tree, timeout_s)
     await _wait_for(tree.group.remove, 1.0)
 
 

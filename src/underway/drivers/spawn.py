@@ -24,10 +24,13 @@ EXIT_FILE = "exit"
 _UMASK = 0o027
 _JOIN = 'for _uw_g; do echo $$ >"$_uw_g/cgroup.procs"; done 2>/dev/null; unset _uw_g\n'
 # A signal for the group must not end the leader before it wrote the code: it has handlers that do nothing, which
-# (unlike ignored signals) are back to the default in the program it runs. No name it sets is exported.
+# (unlike ignored signals) are back to the default in the program it runs. No name it sets is exported. Its own
+# word on how a program ended ("Killed") stays out of the program's log.
 _INSTANCE = (
     "trap : HUP INT QUIT TERM USR1 USR2\nulimit -c 0\n"
-    "_uw_d=$1 _uw_n=$2 _uw_c=$3; shift 3\n" + _JOIN + '/bin/sh -c "$_uw_c"\n'
+    "_uw_d=$1 _uw_n=$2 _uw_c=$3; shift 3\n"
+    + _JOIN
+    + 'exec 3>&2 2>/dev/null\n(exec 2>&3 3>&-; exec /bin/sh -c "$_uw_c")\n'
     f'_uw_r=$?; echo "$_uw_n $_uw_r" >"$_uw_d/{EXIT_FILE}"; exit $_uw_r'
 )
 _TASK = (

@@ -81,7 +81,7 @@ class LocalCommands:
 
     async def _end(self, tree: Tree, spawn: str, popen: subprocess.Popen[bytes], grace_s: float) -> int:
         try:
-            await process_tree.end(tree, grace_s)
+            await process_tree.dissolve(tree, grace_s)
         except Failure as failure:
             _LOG.error("%s", failure)
         finally:
@@ -93,7 +93,7 @@ class LocalCommands:
 
 async def _end_quietly(tree: Tree) -> None:
     try:
-        await process_tree.end(tree, _GRACE_S)
+        await process_tree.dissolve(tree, _GRACE_S)
     except Failure as failure:
         _LOG.error("%s", failure)
 

@@ -84,7 +84,9 @@ async def end_strays(home: Home, groups: ControlGroups, spawns: Callable[[], Map
     for name in sorted(unknown - set(kept)):
         _LOG.warning("ending processes of %s, which no record knows", name)
         try:
-            await process_tree.end(Tree(home.id, "instance", name, None, groups.group(GROUP_PREFIX + name)), _GRACE_S)
+            await process_tree.dissolve(
+                Tree(home.id, "instance", name, None, groups.group(GROUP_PREFIX + name)), _GRACE_S
+            )
         except Failure as failure:
             _LOG.error("%s", failure)
     older = [m.stat.identity for m in marks if m.instance in kept and m.spawn != kept[m.instance]]

@@ -270,7 +270,7 @@ class LocalRuntime:
             life.record.wanted = "stopped"
             with contextlib.suppress(OSError):  # a full disk must not keep anything from being stopped
                 await asyncio.to_thread(record.write, life.folder, life.record)
-            await process_tree.end(life.tree, life.record.spec.stop_timeout_s)
+            await process_tree.dissolve(life.tree, life.record.spec.stop_timeout_s)
             life.reap()
             await self._forget(life)
 
@@ -310,7 +310,7 @@ class LocalRuntime:
         """Finish a stop that a former agent had begun."""
         life = Life(kept, self._home.instances / kept.spec.id, Path(), self._home.id)
         try:
-            await process_tree.end(life.tree, kept.spec.stop_timeout_s)
+            await process_tree.dissolve(life.tree, kept.spec.stop_timeout_s)
         except Failure as failure:
             _LOG.error("%s", failure)
             return
