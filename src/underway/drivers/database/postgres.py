@@ -31,7 +31,7 @@ _DUMP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 _LOCK_WAIT_MS = 30_000
 
 
-class Postgres:
+class PostgresDatabase:
     """Driver of `Database`. `find` lists the installations to choose from, the preferred one first."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Postgres:
         tell: Callable[[ServerEnded], None] | None = None,
         find: Callable[[], list[Installation]] = installations,
     ) -> None:
-        self._home = home
+        self.home = home
         self._tell = tell
         self._find = find
         self._turn = asyncio.Lock()
@@ -112,7 +112,7 @@ class Postgres:
         began = time.monotonic()
         if not _DUMP_NAME.fullmatch(name):
             raise ValueError("a dump's name is letters, digits, dots, underscores and hyphens")
-        folder = self._home.backups(require_app_name(app))
+        folder = self.home.backups(require_app_name(app))
         path, partial = folder / f"{name}.dump", folder / f".{name}.dump.partial"
         tools = await self._running()
         try:
@@ -164,9 +164,9 @@ class Postgres:
             return await self._started()
 
     async def _started(self) -> ClientTools:
-        if self._server is not None and self._tools is not None and self._server.pid:
-            return self._tools
         cluster = self._cluster()
+        if self._server is not None and self._tools is not None and self._server.pid and cluster.holds_databases:
+            return self._tools
         cluster.open_way()
         installation = await self._ready_installation(cluster)
         server = self._server or self._server_of(cluster, installation)
@@ -183,11 +183,15 @@ class Postgres:
         return self._tools
 
     async def _ready_installation(self, cluster: Cluster) -> Installation:
-        """The installation to run, reachable for its account; a cluster no app uses is made anew for a better one."""
+        """The installation to run, where its account can run it. While no app has a database, a better one than
+        before is taken (somebody installed what an extension needs) and the cluster is made anew for it."""
         best = await asyncio.to_thread(self._choose, cluster)
-        if cluster.major is not None and cluster.major != best.major:
-            await self._server_of(cluster, best).stop()
-            await asyncio.to_thread(cluster.discard)
+        kept = cluster.kept
+        if cluster.major is not None and (kept is None or (cluster.major, kept.kind) != (best.major, best.kind.value)):
+            if not cluster.holds_databases:
+                await (self._server or self._server_of(cluster, best)).stop()
+                await asyncio.to_thread(cluster.discard)
+            self._server = self._tools = None
         try:
             return await asyncio.to_thread(reachable, best, cluster.account, cluster.folder)
         except OSError as error:
@@ -219,7 +223,7 @@ class Postgres:
         if account is None:
             why = "PostgreSQL does not run as root, and this machine has neither of the accounts postgres and nobody"
             raise Failure(_problem("postgres.start", "/etc/passwd", why, "add one", "useradd --system postgres"))
-        return Cluster(self._home, account)
+        return Cluster(self.home, account)
 
     def _server_of(self, cluster: Cluster, installation: Installation) -> ServerProcess:
         async def is_ready(pid: int) -> bool:
@@ -237,7 +241,7 @@ class Postgres:
 
         return ServerProcess(
             ServerSpec(
-                home_id=self._home.id,
+                home_id=self.home.id,
                 name="postgres",
                 argv=(installation.program("postgres"), *cluster.server_args),
                 cwd=cluster.data,
@@ -264,7 +268,9 @@ def _database_of(app: str) -> str:
 def _require(ended: Ended, code: str, app: str) -> None:
     if ended.exit_code != 0:
         tail = ended.tail()
-        raise Failure(_problem(code, app, tail[-1] if tail else f"exit status {ended.exit_code}"), tail)
+        telling = [line for line in tail if "error:" in line.lower()]
+        why = [*telling[:1], *tail[-1:], f"exit status {ended.exit_code}"][0].strip()
+        raise Failure(_problem(code, app, why), tail)
 
 
 def _problem(code: str, where: str, why: str, remedy: str = "", command: str = "") -> Problem:

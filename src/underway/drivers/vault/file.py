@@ -40,7 +40,7 @@ class _Kept(msgspec.Struct, frozen=True):
     values: dict[str, str]
 
 
-class JsonVault:
+class FileVault:
     """Driver of `Vault`. Many processes may use one home's vault at the same time."""
 
     def __init__(self, home: Home) -> None:

@@ -39,7 +39,7 @@ class _Kept(msgspec.Struct, frozen=True):
     password_sha256: str
 
 
-class Redis:
+class ValkeyCache:
     """Driver of `Cache`. `find` lists the server programs to choose from, the preferred one first."""
 
     def __init__(
