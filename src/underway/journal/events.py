@@ -256,7 +256,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
     def flat(self) -> dict[str, object]:
         """The object that `--json` prints: the event's own fields with `seq` and `at`."""
-        fields = msgspec.to_builtins(self.event)
+        fields = msgspec.json.decode(_encoder.encode(self.event))
         fields.pop("plan", None)
         return {"event": fields.pop("event"), "seq": self.seq, "at": round(self.at, 3), **fields}
 

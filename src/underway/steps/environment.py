@@ -70,6 +70,7 @@ async def _of_services(ask: EnvAsk, on: Drivers) -> Mapping[str, str]:
         database_password=database_password,
         cache=cache,
         cache_password=cache_password,
+        references=on.vault.values(ask.app),
     )
     return {name: secret.reveal() for name, secret in found.items()}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from underway.drivers.builds.environment import build_environment
 from underway.drivers.builds.interpreters import available_pythons
 from underway.drivers.builds.local import LocalBuilds
 from underway.drivers.cache.valkey import ValkeyCache
@@ -14,11 +13,11 @@ from underway.drivers.database.postgres import PostgresDatabase
 from underway.drivers.event_log.sqlite import SqliteEventLog
 from underway.drivers.logs.files import LogFiles
 from underway.drivers.machine.local import LocalMachine
-from underway.drivers.prober.http import HttpProber
+from underway.drivers.prober.loopback import LoopbackProber
 from underway.drivers.request_log.caddy import CaddyRequestLog
 from underway.drivers.router.book import RouteBook
 from underway.drivers.router.caddy import CaddyRouter
-from underway.drivers.runtime.local import LocalRuntime
+from underway.drivers.runtime.processes import LocalRuntime
 from underway.drivers.sources.local import LocalSources
 from underway.drivers.vault.file import FileVault
 from underway.journal.journal import Journal
@@ -31,17 +30,16 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
     """Everything a step may touch the world through, on this machine."""
     clock = SystemClock()
     commands = LocalCommands(home)
-    builder_env = build_environment(environ)
-    router = CaddyRouter(home)
+    router = CaddyRouter(home, environ=environ)
     return Drivers(
         home=home,
         clock=clock,
         machine=LocalMachine(home, lambda: available_pythons(home.cache, environ)),
         sources=LocalSources(home),
-        builds=LocalBuilds(home, commands, builder_env),
+        builds=LocalBuilds(home, commands, environ),
         commands=commands,
-        runtime=LocalRuntime(home, tell),
-        prober=HttpProber(),
+        runtime=LocalRuntime(home, clock, tell),
+        prober=LoopbackProber(),
         router=router,
         routes=RouteBook(home.proxy / "routes.json", router),
         request_log=CaddyRequestLog(home),
