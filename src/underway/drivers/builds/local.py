@@ -106,7 +106,7 @@ class LocalBuilds:
                 folder=folder,
                 kept_log=log,
                 cache=self._home.cache,
-                env=self._settings(ask, folder),
+                env=self._settings(folder, await in_thread(self._store.temporary, key)),
                 secrets=credentials(self._env),
                 commands=self._commands,
                 say=say,
@@ -115,6 +115,7 @@ class LocalBuilds:
             )
             static_dir = await self._built(ask, shop)
             await in_thread(remove, shop.scratch)
+            await in_thread(self._store.forget_temporary, key)
             build = Build(
                 key=key,
                 dir=str(shop.tree),
@@ -135,12 +136,12 @@ class LocalBuilds:
         self._store.keep_log(app, key, folder / "build.log")
         with contextlib.suppress(OSError):  # what cannot be removed has no marker, and the next prune tries again
             remove(folder)
+            self._store.forget_temporary(key)
 
     async def _built(self, ask: BuildAsk, shop: Workshop) -> str:
         """Every phase of the build; returns the folder that the proxy serves."""
         await self._copy(ask, shop)
-        for folder in ("home", "tmp"):
-            (shop.scratch / folder).mkdir(mode=0o700, parents=True)
+        (shop.scratch / "home").mkdir(mode=0o700, parents=True)
         env = {name: value for name, value in ask.env.items() if name not in shop.env}
         path = [shop.env["PATH"]]
         if ask.build.python:
@@ -225,11 +226,11 @@ class LocalBuilds:
             )
         )
 
-    def _settings(self, ask: BuildAsk, folder: Path) -> dict[str, str]:
+    def _settings(self, folder: Path, temporary: Path) -> dict[str, str]:
         return {
             **self._env,
             "HOME": str(folder / "scratch/home"),
-            "TMPDIR": str(folder / "scratch/tmp"),
+            "TMPDIR": str(temporary),
             "NO_COLOR": "1",
             "UV_CACHE_DIR": str(self._home.cache / "uv"),
             "UV_LINK_MODE": "hardlink",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from underway.drivers.builds.static_files import drain_pool
+from underway.drivers.private_file import sync_folder, write_private
 from underway.terms.home import Home
 from underway.terms.release import Build, require_app_name
 
@@ -63,21 +65,29 @@ class Store:
         folder.mkdir(mode=0o700)
         return folder
 
+    def temporary(self, key: str) -> Path:
+        """A new TMPDIR for a build. Its path is short: programs bind sockets in it (108 bytes, unix(7))."""
+        run = self._home.run
+        run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = os.lstat(run)
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "it belongs to somebody else", str(run))
+        folder = self._temporary(key)
+        remove(folder)
+        folder.mkdir(mode=0o700)
+        return folder
+
+    def forget_temporary(self, key: str) -> None:
+        """Remove a build's TMPDIR."""
+        remove(self._temporary(key))
+
+    def _temporary(self, key: str) -> Path:
+        return self._home.run / f"b-{key[:8]}"
+
     def finish(self, folder: Path, build: Build) -> None:
         """Write the marker: from here on the build exists, also after a power cut."""
-        aside = folder / f"{_MARKER}.new"
-        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(msgspec.json.encode(build))
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(folder / _MARKER)
-        for changed in (folder, folder.parent):
-            fd = os.open(changed, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+        write_private(folder / _MARKER, msgspec.json.encode(build))
+        sync_folder(folder.parent)
 
     def keep_log(self, app: str, key: str, log: Path) -> None:
         """Move the log of a failed build to where it stays."""

@@ -64,7 +64,7 @@ class Workshop:
 
     @property
     def scratch(self) -> Path:
-        """HOME, TMPDIR and lists of ours while the build lasts."""
+        """HOME and lists of ours while the build lasts."""
         return self.folder / "scratch"
 
     @property

@@ -79,8 +79,8 @@ def _state(root: str) -> tuple[str, bool]:
 
 def _folder(path: str) -> str:
     """The real path of the folder, or a `Refusal`."""
-    root = os.path.realpath(path)
     try:
+        root = os.path.realpath(path)
         mode = os.stat(root).st_mode
         if stat.S_ISDIR(mode) and os.access(root, os.R_OK | os.X_OK):
             return root
