@@ -1,0 +1,179 @@
+"""The access log that Caddy writes as JSON lines and rotates."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from underway.terms.home import Home
+from underway.terms.route import LogOffset, Request
+
+_NAME = "access.log"
+_PARTS = "access-*.log"
+"""What Caddy calls the parts it moved away; their names sort as their times do."""
+_CHUNK_BYTES = 1 << 18
+_LINE_LIMIT_BYTES = 1 << 17
+"""No line of ours is longer (the proxy takes 64 KiB of headers); what is, is passed over."""
+_PATH_LIMIT = 2_000
+_GONE_STATUS = 499
+"""What Caddy writes when the client went away before an answer."""
+
+
+class _Asked(msgspec.Struct):
+    client_ip: str = ""
+    method: str = ""
+    uri: str = ""
+
+
+class _Line(msgspec.Struct):
+    """The fields of a line that are read. Those the proxy could not fill are null."""
+
+    ts: float
+    status: int
+    duration: float
+    request: _Asked
+    app: str
+    release: str | None = None
+    slot: str | None = None
+    upstream: str | None = None
+    upstream_ms: float | None = None
+    retries: int | None = None
+    bucket: str | None = None
+    agent: str | None = None
+    probe: str | None = None
+
+
+class CaddyRequestLog:
+    """Reads the access log of `home`'s proxy; implements the port `RequestLog`.
+
+    A client is told from others by a hash of its address, its bucket and its browser's name, keyed with a secret of
+    the home: the same client has the same name for as long as the home lives, and nobody can compute it back.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._folder = home.proxy
+        self._file = home.proxy / _NAME
+        self._salt_file = home.proxy / "client-salt"
+        self._salt = b""
+        self._decode = msgspec.json.Decoder(_Line, strict=True).decode
+
+    def read(self, since: LogOffset, limit: int = 10_000) -> tuple[Sequence[Request], LogOffset]:
+        found: list[Request] = []
+        offset = since
+        for path in self._parts_from(since.inode):
+            try:
+                with path.open("rb", buffering=0) as file:
+                    inode = os.fstat(file.fileno()).st_ino
+                    start = offset.byte if inode == offset.inode else 0
+                    size = os.fstat(file.fileno()).st_size
+                    offset = LogOffset(inode=inode, byte=0 if start > size else start)  # shrunk: it was emptied
+                    offset = self._read_part(file, offset, limit, found)
+            except FileNotFoundError:  # moved away or dropped since we looked
+                continue
+            if len(found) >= limit:
+                break
+        return found, offset
+
+    def end(self) -> LogOffset:
+        try:
+            with self._file.open("rb", buffering=0) as file:
+                status = os.fstat(file.fileno())
+                return LogOffset(inode=status.st_ino, byte=_after_last_line(file, status.st_size))
+        except FileNotFoundError:
+            return LogOffset()
+
+    def _parts_from(self, inode: int) -> list[Path]:
+        """The parts to read, oldest first: from the one that was read last, or all of them when it is gone."""
+        parts = [*sorted(self._folder.glob(_PARTS)), self._file]
+        inodes = [_inode(part) for part in parts]
+        if inode in inodes:
+            return parts[inodes.index(inode) :]
+        return parts if inode else [self._file]
+
+    def _read_part(self, file: Any, offset: LogOffset, limit: int, found: list[Request]) -> LogOffset:
+        file.seek(offset.byte)
+        done, rest, is_too_long = offset.byte, b"", False
+        while len(found) < limit and (chunk := file.read(_CHUNK_BYTES)):
+            lines = (rest + chunk).split(b"\n")
+            rest = lines.pop()
+            for line in lines:
+                if len(found) >= limit:
+                    break
+                done += len(line) + 1
+                if is_too_long:
+                    is_too_long = False
+                elif (request := self._request(line)) is not None:
+                    found.append(request)
+            if len(rest) > _LINE_LIMIT_BYTES:
+                done, rest, is_too_long = done + len(rest), b"", True
+        return LogOffset(inode=offset.inode, byte=done)
+
+    def _request(self, raw: bytes) -> Request | None:
+        try:
+            line = self._decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if not line.app:
+            return None
+        return Request(
+            at=line.ts - line.duration,
+            app=line.app,
+            release=line.release or "",
+            slot=line.slot or "",
+            method=line.request.method,
+            path=line.request.uri.partition("?")[0][:_PATH_LIMIT],
+            status=0 if line.status == _GONE_STATUS else line.status,
+            took_ms=line.duration * 1000,
+            upstream_ms=line.upstream_ms or 0.0,
+            upstream=line.upstream or "",
+            retries=line.retries or 0,
+            client=self._client(f"{line.request.client_ip}\n{line.bucket}\n{line.agent}"),
+            is_monitor=bool(line.probe),
+        )
+
+    def _client(self, known: str) -> str:
+        if not self._salt:
+            self._salt = _salt(self._salt_file)
+        return hashlib.blake2b(known.encode(errors="replace"), digest_size=8, key=self._salt).hexdigest()
+
+
+def _salt(path: Path) -> bytes:
+    """The home's secret, made once (0600)."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        kept = path.read_bytes()
+        if len(kept) == 32:
+            return kept
+        path.unlink()  # a crash came between making and filling it
+        return _salt(path)
+    with os.fdopen(descriptor, "wb") as file:
+        salt = secrets.token_bytes(32)
+        file.write(salt)
+    return salt
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def _after_last_line(file: Any, size: int) -> int:
+    """The byte after the last newline before `size`."""
+    at = size
+    while at > 0:
+        start = max(0, at - _CHUNK_BYTES)
+        file.seek(start)
+        newline = file.read(at - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        at = start
+    return 0

@@ -1,0 +1,1 @@
+"""The proxy: Caddy, one per home."""

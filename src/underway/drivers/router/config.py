@@ -1,0 +1,335 @@
+"""Caddy's configuration as a pure function of a home and its routes.
+
+Everything that changes with a deploy, a traffic step or a rollback is read from small files at every request
+(`files.py`), so that none of them needs a reload. Every value that a client sends is compared, never expanded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from underway.drivers.router import files, pages
+from underway.drivers.router.share import EVERYBODY, NOBODY
+from underway.drivers.router.static import MAYBE_HASHED, Json, StaticRoots, page, spa_fallback, static_routes
+from underway.terms.home import Home
+from underway.terms.release import Slot
+from underway.terms.route import AppRoute
+
+HTTP_FDS = (3, 4)
+HTTPS_FDS = (5, 6)
+"""The listening sockets are inherited, so that their accept queues outlive a reload and the proxy itself. A
+configuration listens on one of each pair: its side (`sockets.py`)."""
+BUCKET_COOKIE = "underway_bucket"
+RELEASE_HEADER = "X-Underway-Release"
+"""A request with a release's id in it goes to that release, whatever the split is."""
+PROBE_HEADER = "X-Underway-Probe"
+"""Marks our own requests: the access log sets them apart."""
+STREAM_CLOSE_DELAY = "24h"
+"""How long a WebSocket outlives the configuration it was opened under."""
+GRACE_PERIOD_S = 10
+RETRY_FOR = "3s"
+_UPSTREAM_IDLE = "1s"
+"""Below the keep-alive of the app servers (gunicorn 2 s, uvicorn and Node 5 s): a POST is never sent down a
+connection that the app is closing."""
+_ACCESS = "access"
+_ROLL_MB = 64
+
+
+def proxy_config(home: Home, routes: Sequence[AppRoute], side: int = 0) -> Json:
+    """The whole configuration for `routes`, which must have been checked (`checked.py`).
+
+    Caddy counts a group of routes as done once per request, also in a nested list: each group has its own name.
+    """
+    secure = [route for route in routes if public_hosts(route)]
+    servers = {"http": _server(home, HTTP_FDS[side], [_app(home, route, is_secure=False) for route in routes])}
+    if secure:
+        servers["https"] = _server(home, HTTPS_FDS[side], [_app(home, route, is_secure=True) for route in secure])
+        servers["https"] |= {"protocols": ["h1", "h2"], "tls_connection_policies": [{}]}
+    return {
+        "admin": {"listen": f"unix/{files.admin_socket(home)}|0600", "config": {"persist": False}},
+        "logging": _logging(home),
+        "storage": {"module": "file_system", "root": str(home.proxy / "certificates")},
+        "apps": {
+            "http": {
+                "http_port": home.http_port,
+                "https_port": home.https_port,
+                "grace_period": f"{GRACE_PERIOD_S}s",
+                "servers": servers,
+            },
+            "tls": _tls(secure),
+            "pki": {"certificate_authorities": {"local": {"install_trust": False}}},
+        },
+    }
+
+
+def public_hosts(route: AppRoute) -> list[str]:
+    """The hosts that are served over HTTPS: none with tls off, never `APP.localhost`."""
+    return [] if route.tls == "off" else [host for host in route.hosts if not host.endswith(".localhost")]
+
+
+def side_of(config: Json | None) -> int:
+    """The side that a running configuration listens on; 0 for one that is not ours."""
+    try:
+        listens_on = config["apps"]["http"]["servers"]["http"]["listen"] if config else []
+    except (KeyError, TypeError):
+        return 0
+    return 1 if listens_on == [f"fd/{HTTP_FDS[1]}"] else 0
+
+
+def needs_https(routes: Sequence[AppRoute]) -> bool:
+    return any(public_hosts(route) for route in routes)
+
+
+def _server(home: Home, descriptor: int, apps: Sequence[Json]) -> Json:
+    closing: Json = {
+        "match": [{"vars": {_file(files.closing_file(home)): [files.ON]}, "not": [{"header": {"Upgrade": ["*"]}}]}],
+        "handle": [{"handler": "headers", "response": {"set": {"Connection": ["close"]}}}],
+    }
+    return {
+        "listen": [f"fd/{descriptor}"],
+        "protocols": ["h1"],
+        "automatic_https": {"disable": True},
+        "read_header_timeout": "10s",
+        "idle_timeout": "2m",
+        "max_header_bytes": 65_536,
+        "routes": [closing, *apps, {"handle": [page(404, pages.NO_APP)]}],
+        "errors": {"routes": _errors()},
+        "logs": {"default_logger_name": _ACCESS},
+    }
+
+
+def _errors() -> list[Json]:
+    def on(statuses: str, text: str) -> Json:
+        return {
+            "match": [{"expression": f"{{http.error.status_code}} in [{statuses}]"}],
+            "handle": [page("{http.error.status_code}", text)],
+            "terminal": True,
+        }
+
+    return [
+        on("502, 503, 504", pages.NO_ANSWER),
+        on("413", pages.TOO_LARGE),
+        on("404", pages.NOT_FOUND),
+        {"handle": [page("{http.error.status_code}", pages.ERROR)]},
+    ]
+
+
+def _app(home: Home, route: AppRoute, *, is_secure: bool) -> Json:
+    hosts = public_hosts(route) if is_secure else list(route.hosts)
+    app = route.app
+    routes: list[Json] = [{"handle": _log_fields(app)}]
+    redirected = public_hosts(route)
+    if redirected and not is_secure:
+        port = "" if home.https_port == 443 else f":{home.https_port}"
+        routes.append(
+            {
+                "match": [{"host": redirected}],
+                "handle": [
+                    {
+                        "handler": "static_response",
+                        "status_code": "308",
+                        "headers": {"Location": [f"https://{{http.request.host}}{port}{{http.request.uri}}"]},
+                    }
+                ],
+                "terminal": True,
+            }
+        )
+    routes += [
+        {
+            "match": [{"vars": {_file(files.maintenance_file(home, app)): [files.ON]}}],
+            "handle": [page(503, pages.MAINTENANCE, {"Retry-After": ["30"]})],
+            "terminal": True,
+        },
+        _chosen_by_header(home, app),
+        _chosen_by_share(home, app),
+        *(
+            {
+                "match": [{"vars": {"slot": [slot.value]}}],
+                "handle": [{"handler": "subroute", "routes": _slot(home, route, slot)}],
+                "terminal": True,
+            }
+            for slot in Slot
+        ),
+    ]
+    return {"match": [{"host": hosts}], "handle": [{"handler": "subroute", "routes": routes}], "terminal": True}
+
+
+def _log_fields(app: str) -> list[Json]:
+    fields = {
+        "app": app,
+        "slot": "{http.vars.slot}",
+        "release": "{http.vars.release}",
+        "upstream": "{http.reverse_proxy.upstream.hostport}",
+        "upstream_ms": "{http.reverse_proxy.upstream.latency_ms}",
+        "retries": "{http.reverse_proxy.retries}",
+        "bucket": f"{{http.request.cookie.{BUCKET_COOKIE}}}",
+        "agent": "{http.request.header.User-Agent}",
+        "probe": f"{{http.request.header.{PROBE_HEADER}}}",
+    }
+    return [{"handler": "log_append", "key": key, "value": value} for key, value in fields.items()]
+
+
+def _chosen_by_header(home: Home, app: str) -> Json:
+    wanted = f"{{http.request.header.{RELEASE_HEADER}}}"
+    return {
+        "match": [{"header_regexp": {RELEASE_HEADER: {"pattern": "."}}}],
+        "handle": [
+            {
+                "handler": "subroute",
+                "routes": [
+                    *(
+                        {
+                            "match": [{"vars": {wanted: [_file(files.release_file(home, app, slot))]}}],
+                            "handle": [{"handler": "vars", "slot": slot.value}],
+                        }
+                        for slot in Slot
+                    ),
+                    {"match": [_unchosen()], "handle": [page(421, pages.NO_SUCH_RELEASE)], "terminal": True},
+                ],
+            }
+        ],
+    }
+
+
+def _chosen_by_share(home: Home, app: str) -> Json:
+    def to(slot: Slot, group: str, match: Json | None = None) -> Json:
+        found: Json = {"group": group, "handle": [{"handler": "vars", "slot": slot.value}]}
+        return found if match is None else found | {"match": [match]}
+
+    cookie = f"{{http.request.cookie.{BUCKET_COOKIE}}}"
+    split: list[Json] = [
+        {
+            "group": "bucket",
+            "match": [{"expression": f"{cookie}.matches('^[0-9a-f]{{4}}$')"}],
+            "handle": [{"handler": "vars", "bucket": cookie}],
+        },
+        {
+            "group": "bucket",
+            "match": [{"vars_regexp": {"{http.request.uuid}": {"name": "fresh", "pattern": "^([0-9a-f]{4})"}}}],
+            "handle": [{"handler": "vars", "bucket": "{http.regexp.fresh.1}", "is_fresh": "1"}],
+        },
+        to(Slot.B, "side", {"expression": "{http.vars.bucket} < {http.vars.share}"}),
+        to(Slot.A, "side"),
+    ]
+    return {
+        "match": [_unchosen()],
+        "handle": [
+            {"handler": "vars", "share": _file(files.share_file(home, app))},
+            {
+                "handler": "subroute",
+                "routes": [
+                    to(Slot.A, "all", {"vars": {"share": [NOBODY]}}),
+                    to(Slot.B, "all", {"vars": {"share": [EVERYBODY]}}),
+                    {"group": "all", "handle": [{"handler": "subroute", "routes": split}]},
+                ],
+            },
+        ],
+    }
+
+
+def _unchosen() -> Json:
+    return {"vars": {"slot": [""]}}
+
+
+def _slot(home: Home, route: AppRoute, slot: Slot) -> list[Json]:
+    own, other = (str(files.static_link(home, route.app, each)) for each in (slot, slot.other))
+    roots = StaticRoots(own=own, other=other, pool=str(files.asset_pool(home, route.app)))
+    routes: list[Json] = [
+        {"handle": [{"handler": "vars", "release": _file(files.release_file(home, route.app, slot))}]},
+        {
+            "match": [{"vars": {"is_fresh": ["1"]}, "not": [{"path_regexp": {"pattern": MAYBE_HASHED}}]}],
+            "handle": [
+                {
+                    "handler": "headers",
+                    "response": {
+                        "add": {"Set-Cookie": [f"{BUCKET_COOKIE}={{http.vars.bucket}}; Path=/; HttpOnly; SameSite=Lax"]}
+                    },
+                }
+            ],
+        },
+    ]
+    if route.static_url:
+        routes += static_routes(roots, prefix=route.static_url, spa=route.spa, has_web=route.has_web)
+    if not route.has_web:
+        return [*routes, {"handle": [page(404, pages.NOT_FOUND)]}]
+    ports = next((each.ports for each in route.slots if each.slot is slot), ())
+    if not ports:
+        return [*routes, {"handle": [{"handler": "error", "status_code": "503"}]}]
+    handle: list[Json] = []
+    if route.body_limit_bytes:
+        handle.append({"handler": "request_body", "max_size": route.body_limit_bytes})
+    is_spa_below_web = route.spa and route.static_url == "/"
+    handle.append(_reverse_proxy(ports, own if is_spa_below_web else ""))
+    return [*routes, {"handle": handle}]
+
+
+def _reverse_proxy(ports: Sequence[int], spa_root: str) -> Json:
+    proxy: Json = {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": f"127.0.0.1:{port}"} for port in ports],
+        "load_balancing": {
+            "selection_policy": {"policy": "round_robin"},
+            "try_duration": RETRY_FOR,
+            "try_interval": "50ms",
+            "retry_match": [{"method": ["GET", "HEAD", "OPTIONS"]}],
+        },
+        "transport": {
+            "protocol": "http",
+            "dial_timeout": "2s",
+            "compression": False,
+            "keep_alive": {"idle_timeout": _UPSTREAM_IDLE, "max_idle_conns_per_host": 128},
+        },
+        "flush_interval": -1,
+        "stream_close_delay": STREAM_CLOSE_DELAY,
+    }
+    if len(ports) > 1:  # one instance alone is waited for instead of being called down
+        proxy["health_checks"] = {"passive": {"fail_duration": "1s", "max_fails": 1}}
+    if spa_root:
+        proxy["handle_response"] = [
+            {
+                "match": {"status_code": [404]},
+                "routes": [spa_fallback(spa_root), {"handle": [{"handler": "copy_response"}]}],
+            }
+        ]
+    return proxy
+
+
+def _logging(home: Home) -> Json:
+    def to_file(name: str, kept: int) -> Json:
+        return {
+            "output": "file",
+            "filename": str(home.proxy / name),
+            "mode": "0600",
+            "roll_size_mb": _ROLL_MB,
+            "roll_keep": kept,
+            "roll_gzip": False,
+        }
+
+    dropped = ("request>headers", "request>tls", "request>proto", "request>remote_port", "request>remote_ip")
+    fields: Json = {name: {"filter": "delete"} for name in (*dropped, "resp_headers", "user_id", "bytes_read")}
+    fields["request>uri"] = {"filter": "regexp", "regexp": r"[?].*", "value": ""}
+    name = f"http.log.access.{_ACCESS}"
+    return {
+        "logs": {
+            "default": {"writer": to_file("caddy.log", 2), "level": "INFO", "exclude": [name]},
+            "access": {
+                "writer": to_file("access.log", 3),
+                "encoder": {"format": "filter", "wrap": {"format": "json"}, "fields": fields},
+                "include": [name],
+            },
+        }
+    }
+
+
+def _tls(routes: Sequence[AppRoute]) -> Json:
+    hosts = [host for route in routes for host in public_hosts(route)]
+    internal = [host for route in routes if route.tls == "internal" for host in public_hosts(route)]
+    if not hosts:
+        return {}
+    policies: list[Json] = [{"subjects": internal, "issuers": [{"module": "internal"}]}] if internal else []
+    return {"certificates": {"automate": hosts}, "automation": {"policies": policies}}
+
+
+def _file(path: object) -> str:
+    """The placeholder that stands for the content of a file, read at every request."""
+    return f"{{file.{path}}}"
