@@ -1,0 +1,234 @@
+"""Plans are pure: the same facts, the same plan; what a person would check in them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from underway.journal.events import ActKind
+from underway.journal.state import AppState, ReleaseState, SlotState
+from underway.manifest.model import (
+    BuildKeys,
+    EnvVar,
+    Manifest,
+    Migrate,
+    Postgres,
+    Process,
+    PythonBuild,
+    Redis,
+    ReleaseKeys,
+    Services,
+    Static,
+)
+from underway.manifest.write import render
+from underway.plan.deploy import plan_deploy
+from underway.plan.facts import DeployFacts, DownFacts, RollbackFacts, route_for
+from underway.plan.model import read_plan
+from underway.plan.rollback import plan_down, plan_rollback
+from underway.ports.builds import BuildAsk
+from underway.steps.migrate import MigrateDatabase
+from underway.steps.prune_releases import PruneReleases
+from underway.steps.start_release import StartRelease, SwapWorkers
+from underway.steps.switch_traffic import SwitchTraffic
+from underway.terms.release import Release, Slot, Source
+
+SOURCE = Source(path="/repo", commit="3f2a91c" + "0" * 33, digest="d" * 64)
+WEB = Process(command="serve", instances=2)
+SHOP = Manifest(
+    app="shop",
+    build=BuildKeys(python=PythonBuild(manager="uv")),
+    processes={"web": WEB},
+    services=Services(postgres=Postgres(), redis=Redis()),
+    migrate=Migrate(command="alembic upgrade head", paths=("migrations",)),
+    env={"KEY": EnvVar(generate="hex", secret=True)},
+)
+
+
+def release_state(release, manifest=SHOP, migrations="m1", live_since=1.0, key=""):
+    it = Release(id=release, app="shop", created_at=1.0, source=SOURCE, build_key=key or f"k-{release}")
+    return ReleaseState(release=it, manifest=render(manifest), migrations=migrations, live_since=live_since)
+
+
+def a_state(*releases, live="", slot=Slot.A, warm="", route=None):
+    state = AppState(app="shop", migrations="m1" if releases else "", route=route)
+    state.releases = {r: release_state(r) for r in releases}
+    if live:
+        state.live, state.live_slot = live, slot
+        state.slots[slot] = SlotState(release=live, ports=(1, 2))
+    if warm:
+        state.slots[slot.other] = SlotState(release=warm, ports=(3, 4))
+    return state
+
+
+def facts(state=None, manifest=SHOP, release="r9", migrations="m1", is_built=False, ports=(5, 6)):
+    ask = BuildAsk(app="shop", source=SOURCE, build=manifest.build, static=manifest.static)
+    return DeployFacts(
+        release=release,
+        manifest=manifest,
+        manifest_text=render(manifest),
+        ask=ask,
+        key="k-new",
+        is_built=is_built,
+        migrations=migrations,
+        state=state or AppState(app="shop"),
+        ports=ports,
+        url="http://shop.localhost:8080",
+    )
+
+
+def ids(plan):
+    return [step.id for step in plan.steps]
+
+
+def step(plan, kind):
+    return next(step for step in plan.steps if isinstance(step, kind))
+
+
+def test_a_first_deploy_does_everything_in_the_order_that_is_safe():
+    assert ids(plan_deploy(facts())) == [
+        "build",
+        "provision_postgres",
+        "provision_redis",
+        "dump",
+        "migrate",
+        "start",
+        "health",
+        "route",
+        "warm_up",
+        "switch",
+    ]
+
+
+def test_the_same_facts_give_the_same_plan_byte_for_byte():
+    assert plan_deploy(facts()).text() == plan_deploy(facts()).text()
+    assert plan_deploy(facts()).digest == plan_deploy(facts()).digest
+
+
+def test_a_plan_is_read_back_as_it_was_written():
+    plan = plan_deploy(facts())
+    assert read_plan(plan.text()).text() == plan.text()
+
+
+def test_a_redeploy_without_new_migrations_neither_dumps_nor_migrates():
+    plan = plan_deploy(facts(a_state("r1", live="r1"), migrations="m1"))
+    assert not {"dump", "migrate"} & set(ids(plan))
+
+
+@pytest.mark.parametrize("migrations", ["m2", ""])
+def test_new_or_unknown_migrations_are_run_after_a_dump_that_is_named(migrations):
+    plan = plan_deploy(facts(a_state("r1", live="r1"), migrations=migrations))
+    assert ids(plan).index("dump") < ids(plan).index("migrate") < ids(plan).index("start")
+    assert step(plan, MigrateDatabase).dump_name == "before-r9"
+
+
+def test_a_database_of_the_users_own_is_migrated_but_not_dumped_or_provisioned():
+    own = replace(SHOP, services=Services(postgres=Postgres(url="postgres://db.example/shop")))
+    assert ids(plan_deploy(facts(manifest=own)))[:2] == ["build", "migrate"]
+
+
+def test_the_new_release_goes_to_the_idle_slot_and_the_live_one_is_not_touched():
+    route = route_for(SHOP, Slot.B, (1, 2), None)
+    plan = plan_deploy(facts(a_state("r1", live="r1", slot=Slot.B, route=route)))
+    assert step(plan, StartRelease).slot is Slot.A
+    assert step(plan, SwitchTraffic).was == "r1"
+    assert "free_slot" not in ids(plan)
+
+
+def test_a_warm_release_is_drained_before_its_slot_is_taken():
+    plan = plan_deploy(facts(a_state("r1", "r2", live="r2", warm="r1")))
+    assert ids(plan).index("build") < ids(plan).index("free_slot") < ids(plan).index("start")
+
+
+def test_nothing_is_told_to_the_proxy_when_hosts_and_ports_stay():
+    route = route_for(SHOP, Slot.B, (5, 6), route_for(SHOP, Slot.A, (1, 2), None))
+    plan = plan_deploy(facts(a_state("r1", live="r1", route=route)))
+    assert "route" not in ids(plan)
+
+
+def test_workers_are_swapped_right_before_the_switch_and_named_for_the_way_back():
+    manifest = replace(SHOP, processes={"web": WEB, "mail": Process(command="work")})
+    state = a_state("r1", live="r1")
+    state.releases["r1"] = release_state("r1", manifest)
+    plan = plan_deploy(facts(state, manifest))
+    assert ids(plan)[-2:] == ["swap_workers", "switch"]
+    swap = step(plan, SwapWorkers)
+    assert (set(swap.workers), swap.was, set(swap.was_workers)) == ({"mail"}, "r1", {"mail"})
+
+
+def test_workers_that_the_new_release_has_no_more_are_stopped():
+    state = a_state("r1", live="r1")
+    state.releases["r1"] = release_state("r1", replace(SHOP, processes={"web": WEB, "mail": Process(command="work")}))
+    assert step(plan_deploy(facts(state)), SwapWorkers).workers == {}
+
+
+def test_an_app_of_static_files_needs_no_health_of_a_process():
+    site = Manifest(app="shop", static=Static(dir="dist", spa=True))
+    assert ids(plan_deploy(facts(manifest=site, ports=(), migrations=""))) == [
+        "build",
+        "start",
+        "route",
+        "warm_up",
+        "switch",
+    ]
+
+
+def test_old_releases_are_pruned_but_never_what_is_live_or_the_way_back():
+    releases = [f"r{n}" for n in range(1, 9)]
+    plan = plan_deploy(facts(a_state(*releases, live="r2")))
+    prune = step(plan, PruneReleases)
+    assert prune.releases == ("r1", "r3", "r4")
+    assert "k-r2" in prune.keep_builds
+    assert "k-new" in prune.keep_builds
+
+
+def test_the_instant_strategy_is_not_watched_and_the_others_are():
+    instant = replace(SHOP, release=ReleaseKeys(strategy="instant"))
+    assert all(stage.watch is None for stage in plan_deploy(facts(manifest=instant)).stages)
+    assert [stage.name for stage in plan_deploy(facts()).stages if stage.watch] == ["release"]
+
+
+def test_every_step_says_what_it_does_and_what_undoing_means():
+    for line in plan_deploy(facts()).lines():
+        assert line.says
+        assert line.undo
+        assert "cannot be undone" in line.undo or not line.is_one_way
+
+
+def rollback(is_warm, state, to="r1", manifest=SHOP):
+    return plan_rollback(
+        RollbackFacts(
+            state=state,
+            to=to,
+            manifest=manifest,
+            key=f"k-{to}",
+            is_warm=is_warm,
+            ports=(3, 4),
+            url="u",
+            live_manifest=SHOP,
+            live_key="k-r2",
+        )
+    )
+
+
+def test_a_rollback_to_a_warm_release_is_the_switch_alone():
+    plan = rollback(True, a_state("r1", "r2", live="r2", warm="r1"))
+    assert ids(plan) == ["switch"]
+    assert plan.kind is ActKind.ROLLBACK
+
+
+def test_a_rollback_to_a_cold_release_starts_it_and_waits_for_health():
+    plan = rollback(False, a_state("r1", "r2", live="r2"))
+    assert ids(plan)[:2] == ["start", "health"]
+    assert ids(plan)[-1] == "switch"
+
+
+def test_a_rollback_over_a_migration_says_that_the_database_stays():
+    state = a_state("r1", "r2", live="r2", warm="r1")
+    state.migrations = "m2"
+    assert "was not tried" in rollback(True, state).notes[0]
+
+
+def test_taking_down_closes_the_route_before_anything_stops():
+    state = a_state("r1", live="r1", route=route_for(SHOP, Slot.A, (1, 2), None))
+    assert ids(plan_down(DownFacts(state=state, instances=(), has_cache=False))) == ["unroute", "stop"]
