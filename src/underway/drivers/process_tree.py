@@ -14,6 +14,7 @@ from typing import Literal
 from underway.drivers import proc
 from underway.drivers.cgroups import Group
 from underway.drivers.proc import Identity
+from underway.drivers.spawn import is_leader
 from underway.terms.problem import Failure, Problem
 
 KILL_WAIT_S = 10.0
@@ -77,8 +78,11 @@ async def end(tree: Tree, timeout_s: float) -> None:
     """
     alive = await asyncio.to_thread(tree.members)
     if alive and timeout_s > 0:
-        _terminate(tree, alive)
         deadline = time.monotonic() + timeout_s
+        while alive and all(is_leader(pid) for pid in alive) and time.monotonic() < deadline:
+            await asyncio.sleep(0.002)  # the leader would swallow the signal, and its program, not yet there, miss it
+            alive = await asyncio.to_thread(tree.members)
+        _terminate(tree, alive)
         while alive and (left_s := deadline - time.monotonic()) > 0:
             await proc.wait_ended(alive.values(), left_s)
             alive = await asyncio.to_thread(tree.members)

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from underway.drivers import process_log
+from underway.drivers import proc, process_log
 from underway.drivers.cgroups import Group
 
 INSTANCE_LEADER = "underway-instance"
@@ -95,6 +95,11 @@ def _popen(arguments: Sequence[str], cwd: str, env: Mapping[str, str], log: Path
         )
     finally:
         os.close(output)
+
+
+def is_leader(pid: int) -> bool:
+    """True for the shell that leads an instance, and for its child until that has become the program."""
+    return proc.argv(pid)[3:4] == [INSTANCE_LEADER]
 
 
 def exit_code(status: int) -> int:

@@ -51,7 +51,7 @@ def test_an_instance_that_dies_is_started_again_with_its_last_words_told(stage: 
         async with stage.runtime() as runtime:
             spec, env = stage.server()
             first = await runtime.start(spec, env)
-            await stage.until(lambda: runtime.owns_port(spec.id))
+            await stage.until(lambda: runtime.owns_port(spec.id) and runtime.log_tail(spec.id))
             (served,) = [pid for pid in stage.pids() if pid != first.pid]
             os.kill(served, signal.SIGKILL)
             await stage.until(lambda: stage.ended)

@@ -57,7 +57,8 @@ def test_a_program_gets_the_given_environment_and_nothing_of_the_agents(stage: S
     out = stage.folder / "seen"
     body = f"""
 import os, time, json
-fds = [os.readlink(f"/proc/self/fd/{{fd}}") for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{{fd}}")]
+fds = [f"/proc/self/fd/{{fd}}" for fd in os.listdir("/proc/self/fd")]
+fds = [os.readlink(fd) for fd in fds if os.path.exists(fd)]
 seen = dict(env=dict(os.environ), fds=fds, sid=os.getsid(0), cwd=os.getcwd())
 open({str(out)!r} + ".tmp", "w").write(json.dumps(seen)); os.rename({str(out)!r} + ".tmp", {str(out)!r})
 time.sleep(60)
@@ -123,7 +124,8 @@ if os.fork() == 0:
     if os.fork() == 0:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.closerange(0, 3)
-        open(os.environ["OUT"] + ".tmp", "w").write(str(os.getpid())); os.rename(os.environ["OUT"] + ".tmp", os.environ["OUT"])
+        out = os.environ["OUT"]
+        open(out + ".tmp", "w").write(str(os.getpid())); os.rename(out + ".tmp", out)
         while True: time.sleep(60)
     os._exit(0)
 os.wait()
@@ -157,6 +159,20 @@ def test_a_program_that_ignores_sigterm_is_killed_after_its_time(stage: Stage) -
             await runtime.stop(spec.id)
             assert 0.3 <= time.monotonic() - began < 3.0
             assert not stage.pids()
+
+    stage.play(story)
+
+
+@pytest.mark.parametrize("pause_ms", [0, 1, 2, 4, 8, 16])
+def test_a_stop_right_after_the_start_reaches_the_program(stage: Stage, pause_ms: int) -> None:
+    async def story() -> None:
+        async with stage.runtime() as runtime:
+            spec = stage.spec("exec sleep 60", stop_timeout_s=30.0)
+            await runtime.start(spec, stage.env())
+            await asyncio.sleep(pause_ms / 1000)
+            began = time.monotonic()
+            await runtime.stop(spec.id)
+            assert time.monotonic() - began < 10.0
 
     stage.play(story)
 

@@ -15,7 +15,7 @@ from underway.drivers.proc import Identity, Mark
 from underway.drivers.process_tree import Tree
 from underway.drivers.runtime import record
 from underway.drivers.runtime.record import Record
-from underway.drivers.spawn import EXIT_FILE, INSTANCE_LEADER
+from underway.drivers.spawn import EXIT_FILE, is_leader
 from underway.terms.home import Home
 from underway.terms.problem import Failure
 
@@ -53,8 +53,8 @@ def _leader(kept: Record, marks: Collection[Mark]) -> Identity | None:
     is found also when the agent died before it could write down a pid."""
     for mark in marks:
         stat = mark.stat
-        is_leader = stat.session == stat.pid and INSTANCE_LEADER in proc.argv(stat.pid)[:4]
-        if is_leader and mark.instance == kept.spec.id and mark.spawn == kept.spawn:
+        leads = stat.session == stat.pid and is_leader(stat.pid)
+        if leads and mark.instance == kept.spec.id and mark.spawn == kept.spawn:
             return stat.identity
     return None
 

@@ -78,9 +78,9 @@ class Life:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 status = self.popen.wait(timeout=1.0)
             self.popen = None
-        elif self.record.pid:
+        elif (leader := self.record.leader) and (now := proc.stat(leader.pid)) and now.identity == leader:
             with contextlib.suppress(OSError):  # ours after all when a runtime in this process was closed
-                os.waitpid(self.record.pid, os.WNOHANG)
+                os.waitpid(leader.pid, os.WNOHANG)
         written = written_exit_code(self.folder, self.record.spawn)
         return status if written is None else written
 
