@@ -55,11 +55,10 @@ def credentials(environ: Mapping[str, str]) -> tuple[str, ...]:
         for word in re.split(r"[\s,]+", value):
             if "@" in word and "://" in word:
                 try:
-                    password = urlsplit(word.partition("=")[2] if "=" in word.partition("://")[0] else word).password
+                    url = urlsplit(word.partition("=")[2] if "=" in word.partition("://")[0] else word)
                 except ValueError:
                     continue
-                if password:
-                    found.add(password)
+                found.add(url.password or url.username or "")  # a name alone is how tokens are given
         if re.search(r"(?i)(password|_auth|token|secret)", name):
             found.add(value)
     return tuple(sorted((secret for secret in found if len(secret) >= 4), key=len, reverse=True))

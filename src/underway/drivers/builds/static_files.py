@@ -86,7 +86,7 @@ def pool(static: Path, paths: Iterable[str], to: Path) -> None:
             source, target = f"{static}/{path}{ending}", f"{to}/{path}{ending}"
             if os.path.isfile(source):
                 os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-                with contextlib.suppress(FileExistsError):
+                with contextlib.suppress(FileNotFoundError):
                     os.unlink(f"{target}.new")
                 _link(source, f"{target}.new")
                 os.replace(f"{target}.new", target)

@@ -1,0 +1,109 @@
+"""Front ends and Node servers, with the real npm."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from underway.manifest.model import BuildKeys, NodeBuild, Static
+
+pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+
+BUILD = "require('fs').mkdirSync('dist'); require('fs').writeFileSync('dist/index.html', process.env.NODE_ENV)"
+
+
+def npm(**keys: Any) -> BuildKeys:
+    return BuildKeys(node=NodeBuild(manager="npm", **keys))
+
+
+def package(**more: Any) -> str:
+    return json.dumps({"name": "front", "version": "1.0.0", **more})
+
+
+@pytest.fixture
+def with_local_package(bench: Any) -> None:
+    """A project that depends on a package of its own folder, so that no registry is needed."""
+    bench.write(
+        {
+            "package.json": package(
+                dependencies={"inner": "file:./inner"},
+                scripts={"build": "node -e \"require('fs').writeFileSync('out.txt', require('inner'))\""},
+            ),
+            "inner/package.json": json.dumps({"name": "inner", "version": "1.0.0", "main": "index.js"}),
+            "inner/index.js": "module.exports = 'from inner'\n",
+            "package-lock.json": json.dumps(
+                {
+                    "name": "front",
+                    "version": "1.0.0",
+                    "lockfileVersion": 3,
+                    "requires": True,
+                    "packages": {
+                        "": {"name": "front", "version": "1.0.0", "dependencies": {"inner": "file:./inner"}},
+                        "inner": {"version": "1.0.0"},
+                        "node_modules/inner": {"resolved": "inner", "link": True},
+                    },
+                }
+            ),
+        }
+    )
+
+
+def test_a_project_without_dependencies_needs_no_lock(bench: Any) -> None:
+    bench.write({"web/package.json": package(scripts={"build": f'node -e "{BUILD}"'})})
+    build = bench.make(npm(dir="web", script="build"), Static(dir="web/dist"))
+    assert Path(build.static_dir, "index.html").read_text() == "production"
+    assert not (bench.tree / "web/dist").exists()
+
+
+@pytest.mark.usefixtures("with_local_package")
+def test_a_locked_project_is_installed_and_built(bench: Any) -> None:
+    build = bench.make(npm(script="build"))
+    assert Path(build.dir, "out.txt").read_text() == "from inner"
+
+
+@pytest.mark.usefixtures("with_local_package")
+def test_a_missing_lock_is_told(bench: Any) -> None:
+    (bench.tree / "package-lock.json").unlink()
+    problem = bench.fail(npm(script="build")).problem
+    assert (problem.code, problem.where) == ("build.lock-missing", "package-lock.json")
+    assert problem.command == "npm install --package-lock-only"
+
+
+@pytest.mark.usefixtures("with_local_package")
+def test_a_lock_that_does_not_fit_says_so_first(bench: Any) -> None:
+    text = json.loads((bench.tree / "package.json").read_text())
+    text["dependencies"]["other"] = "file:./other"
+    bench.write({"package.json": json.dumps(text), "other/package.json": '{"name": "other", "version": "1.0.0"}'})
+    failure = bench.fail(npm())
+    assert failure.problem.code == "build.install"
+    assert "package.json and package-lock.json" in failure.problem.why
+    assert "npm ci" in failure.problem.where
+
+
+def test_a_failing_script_gives_its_own_words(bench: Any) -> None:
+    bench.write({"package.json": package(scripts={"build": "node -e \"throw new Error('no such page: home')\""})})
+    failure = bench.fail(npm(script="build"))
+    assert failure.problem.code == "build.command"
+    assert "no such page: home" in failure.problem.why
+    assert bench.left() == []
+
+
+def test_a_script_that_is_not_there(bench: Any) -> None:
+    bench.write({"package.json": package()})
+    failure = bench.fail(npm(script="build"))
+    assert failure.problem.code == "build.command"
+    assert 'Missing script: "build"' in failure.problem.why
+
+
+def test_a_manager_that_is_not_there_is_told_with_its_remedy(bench: Any) -> None:
+    if shutil.which("bun"):
+        pytest.skip("bun is installed")
+    bench.write({"package.json": package(), "bun.lock": "{}"})
+    problem = bench.fail(BuildKeys(node=NodeBuild(manager="bun"))).problem
+    assert problem.code == "build.node"
+    assert "bun" in problem.why
+    assert problem.command == "npm install --global bun"
