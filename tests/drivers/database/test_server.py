@@ -121,7 +121,7 @@ def test_no_acknowledged_row_is_lost_when_the_server_is_killed(home: Home, kind:
 def test_the_server_outlives_a_killed_agent_and_is_adopted(home: Home) -> None:
     agent = (
         "import asyncio, sys; from pathlib import Path\n"
-        "from underway.drivers.database.postgres import Postgres\n"
+        "from underway.drivers.database.postgres import PostgresDatabase\n"
         "from underway.terms.home import Home\n"
         "async def live():\n"
         "    postgres = PostgresDatabase(Home(Path(sys.argv[1])))\n"
