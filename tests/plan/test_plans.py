@@ -61,7 +61,7 @@ def a_state(*releases, live="", slot=Slot.A, warm="", route=None):
     return state
 
 
-def facts(state=None, manifest=SHOP, release="r9", migrations="m1", is_built=False, ports=(5, 6)):
+def facts(state=None, manifest=SHOP, release="r9", migrations="m1", is_built=False, ports=(5, 6), other_ports=(1, 2)):
     ask = BuildAsk(app="shop", source=SOURCE, build=manifest.build, static=manifest.static)
     return DeployFacts(
         release=release,
@@ -73,6 +73,7 @@ def facts(state=None, manifest=SHOP, release="r9", migrations="m1", is_built=Fal
         migrations=migrations,
         state=state or AppState(app="shop"),
         ports=ports,
+        other_ports=other_ports,
         url="http://shop.localhost:8080",
     )
 
@@ -128,7 +129,7 @@ def test_a_database_of_the_users_own_is_migrated_but_not_dumped_or_provisioned()
 
 
 def test_the_new_release_goes_to_the_idle_slot_and_the_live_one_is_not_touched():
-    route = route_for(SHOP, Slot.B, (1, 2), None)
+    route = route_for(SHOP, Slot.B, (1, 2), (5, 6))
     plan = plan_deploy(facts(a_state("r1", live="r1", slot=Slot.B, route=route)))
     assert step(plan, StartRelease).slot is Slot.A
     assert step(plan, SwitchTraffic).was == "r1"
@@ -141,7 +142,7 @@ def test_a_warm_release_is_drained_before_its_slot_is_taken():
 
 
 def test_nothing_is_told_to_the_proxy_when_hosts_and_ports_stay():
-    route = route_for(SHOP, Slot.B, (5, 6), route_for(SHOP, Slot.A, (1, 2), None))
+    route = route_for(SHOP, Slot.B, (5, 6), (1, 2))
     plan = plan_deploy(facts(a_state("r1", live="r1", route=route)))
     assert "route" not in ids(plan)
 
@@ -164,7 +165,7 @@ def test_workers_that_the_new_release_has_no_more_are_stopped():
 
 def test_an_app_of_static_files_needs_no_health_of_a_process():
     site = Manifest(app="shop", static=Static(dir="dist", spa=True))
-    assert ids(plan_deploy(facts(manifest=site, ports=(), migrations=""))) == [
+    assert ids(plan_deploy(facts(manifest=site, ports=(), other_ports=(), migrations=""))) == [
         "build",
         "start",
         "route",
@@ -204,6 +205,7 @@ def rollback(is_warm, state, to="r1", manifest=SHOP):
             key=f"k-{to}",
             is_warm=is_warm,
             ports=(3, 4),
+            other_ports=(1, 2),
             url="u",
             live_manifest=SHOP,
             live_key="k-r2",
@@ -230,5 +232,5 @@ def test_a_rollback_over_a_migration_says_that_the_database_stays():
 
 
 def test_taking_down_closes_the_route_before_anything_stops():
-    state = a_state("r1", live="r1", route=route_for(SHOP, Slot.A, (1, 2), None))
+    state = a_state("r1", live="r1", route=route_for(SHOP, Slot.A, (1, 2), ()))
     assert ids(plan_down(DownFacts(state=state, instances=(), has_cache=False))) == ["unroute", "stop"]

@@ -21,6 +21,7 @@ from underway.terms.outcome import EXIT_FAULT, Outcome
 from underway.terms.problem import Refusal
 
 _RESTARTS = 5
+_REPLANS = 3
 
 
 def perform(
@@ -39,13 +40,25 @@ def perform(
             show_plan(plan, terminal)
         if question and sys.stdin.isatty() and not is_json and not click.confirm(question, default=True):
             return Outcome.REFUSED.exit_code
-        started = client.post(f"/v1/plans/{plan.id}/run", Started)
+        plan, started = _run(client, ask, plan, is_waiting)
     except Refusal as refusal:
         if is_json:
             _print_json(_refused(ask, refusal, time.monotonic() - began))
             return Outcome.REFUSED.exit_code
         raise
     return _follow(client, started, plan, terminal, is_json)
+
+
+def _run(client: Client, ask: PlanAsk, plan: PlanView, is_waiting: bool) -> tuple[PlanView, Started]:
+    """Run the plan; when the app changed since it was made, make it again, a few times at most."""
+    for _ in range(_REPLANS):
+        try:
+            return plan, client.post(f"/v1/plans/{plan.id}/run", Started)
+        except Refusal as refusal:
+            if not any(problem.code == "plan.stale" for problem in refusal.problems):
+                raise
+            plan = _plan(client, ask, is_waiting)
+    return plan, client.post(f"/v1/plans/{plan.id}/run", Started)
 
 
 def _plan(client: Client, ask: PlanAsk, is_waiting: bool) -> PlanView:

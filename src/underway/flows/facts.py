@@ -47,6 +47,7 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
     ask = BuildAsk(app=manifest.app, source=source, build=manifest.build, static=manifest.static)
     key = on.builds.key(ask)
     web = manifest.processes.get("web")
+    ports, other_ports = _ports(state, web.instances if web else 0, on)
     facts = DeployFacts(
         release=release_id(on.clock.now(), on.clock.entropy()),
         manifest=manifest,
@@ -56,7 +57,8 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
         is_built=on.builds.find(manifest.app, key) is not None,
         migrations=_migrations_digest(manifest, tree),
         state=state,
-        ports=_ports(state, web.instances if web else 0, on),
+        ports=ports,
+        other_ports=other_ports,
         url=url_of(manifest.app, on),
         notes=_notes(state, text, source.path),
     )
@@ -85,6 +87,7 @@ def rollback_facts(app: str, to: str, on: Drivers, journal: Journal) -> Rollback
     live = state.live_release
     web = manifest.processes.get("web")
     slot = state.slots.get(state.idle_slot)
+    ports, other_ports = _ports(state, web.instances if web else 0, on)
     is_warm = bool(slot and slot.release == target and _all_run(app, target, web.instances if web else 0, on))
     return RollbackFacts(
         state=state,
@@ -92,7 +95,8 @@ def rollback_facts(app: str, to: str, on: Drivers, journal: Journal) -> Rollback
         manifest=manifest,
         key=release.release.build_key,
         is_warm=is_warm,
-        ports=slot.ports if slot and is_warm else _ports(state, web.instances if web else 0, on),
+        ports=slot.ports if slot and is_warm else ports,
+        other_ports=other_ports,
         url=url_of(app, on),
         live_manifest=read_manifest(live.manifest) if live else None,
         live_key=live.release.build_key if live else "",
@@ -121,19 +125,25 @@ def _all_run(app: str, release: str, wanted: int, on: Drivers) -> bool:
     return len(running) >= wanted
 
 
-def _ports(state: AppState, count: int, on: Drivers) -> tuple[int, ...]:
-    """The idle slot keeps its ports as long as they are free and as many as before: then nothing is reloaded."""
-    if not count:
-        return ()
+def _ports(state: AppState, count: int, on: Drivers) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Ports for the idle slot and for the other one.
+
+    A slot keeps its ports as long as they are free and as many as before: then the proxy need not be reloaded.
+    The first deploy sets aside as many for the slot that the next one will use.
+    """
     slot = state.idle_slot
     known = {s.slot: s.ports for s in state.route.slots} if state.route else {}
-    taken = {port for s, ports in known.items() if s is not slot for port in ports}
-    before = known.get(slot, ())
+    before, other = known.get(slot, ()), known.get(slot.other, ())
     held = state.slots.get(slot)
-    if len(before) == count and (held or on.machine.are_free(before)):
-        return before
-    first = on.machine.free_block(count, taken | set(held.ports if held else ()))
-    return tuple(range(first, first + count))
+    if not count:
+        return (), other if state.live else ()
+    if len(before) != count or not (held or on.machine.are_free(before)):
+        first = on.machine.free_block(count, {*other, *(held.ports if held else ())})
+        before = tuple(range(first, first + count))
+    if not state.live:
+        first = on.machine.free_block(count, before)
+        other = tuple(range(first, first + count))
+    return before, other
 
 
 def _held(state: AppState) -> Sequence[Problem]:

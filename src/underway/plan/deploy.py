@@ -24,7 +24,7 @@ def plan_deploy(facts: DeployFacts) -> Plan:
     held = state.slots.get(slot)
     start: list[EveryStep] = [
         *free_slot(held.release if held else "", slot, manifest.release.drain_s),
-        *start_steps(manifest, facts.release, facts.key, slot, facts.ports, state.route),
+        *start_steps(manifest, facts.release, facts.key, slot, facts.ports, facts.other_ports, state.route),
         *swap_workers(manifest, facts.release, facts.key, slot, live_manifest(state), state.live, live_key(state)),
         SwitchTraffic(
             release=facts.release,

@@ -27,6 +27,9 @@ class DeployFacts:
     state: AppState
     ports: tuple[int, ...]
     """Free ports for the new release's web instances on the idle slot."""
+    other_ports: tuple[int, ...]
+    """Ports for the other slot: those it has, or on the first deploy those the next one will use. Telling the
+    proxy both at once saves a reload."""
     url: str
     notes: tuple[str, ...] = ()
 
@@ -42,6 +45,7 @@ class RollbackFacts:
     is_warm: bool
     """The release's instances all run on the other slot."""
     ports: tuple[int, ...]
+    other_ports: tuple[int, ...]
     url: str
     live_manifest: Manifest | None
     live_key: str
@@ -54,14 +58,16 @@ class DownFacts:
     has_cache: bool
 
 
-def route_for(manifest: Manifest, slot: Slot, ports: tuple[int, ...], former: AppRoute | None) -> AppRoute:
-    """The app's route with `ports` on `slot`; the other slot stays as it was."""
-    kept = {s.slot: s for s in former.slots} if former else {}
-    kept[slot] = SlotRoute(slot=slot, ports=ports)
+def route_for(manifest: Manifest, slot: Slot, ports: tuple[int, ...], other_ports: tuple[int, ...]) -> AppRoute:
+    """The app's route with `ports` on `slot` and `other_ports` on the other one."""
+    kept = {
+        slot: SlotRoute(slot=slot, ports=ports),
+        slot.other: SlotRoute(slot=slot.other, ports=other_ports),
+    }
     return AppRoute(
         app=manifest.app,
         hosts=(f"{manifest.app}.localhost", *manifest.domains),
-        slots=(kept.get(Slot.A, SlotRoute(slot=Slot.A)), kept.get(Slot.B, SlotRoute(slot=Slot.B))),
+        slots=(kept[Slot.A], kept[Slot.B]),
         has_web="web" in manifest.processes,
         static_url=manifest.static.url if manifest.static else "",
         spa=bool(manifest.static and manifest.static.spa),

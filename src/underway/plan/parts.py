@@ -41,7 +41,13 @@ def free_slot(slot_holder: str, slot: Slot, drain_s: float) -> list[EveryStep]:
 
 
 def start_steps(
-    manifest: Manifest, release: str, key: str, slot: Slot, ports: tuple[int, ...], former: AppRoute | None
+    manifest: Manifest,
+    release: str,
+    key: str,
+    slot: Slot,
+    ports: tuple[int, ...],
+    other_ports: tuple[int, ...],
+    former: AppRoute | None,
 ) -> list[EveryStep]:
     """Start the release on a slot, wait for health, route it where needed, and warm it up."""
     web = manifest.processes.get("web")
@@ -51,7 +57,7 @@ def start_steps(
     ]
     if web:
         steps.append(CheckHealth(release=release, health=manifest.health, host=host))
-    route = route_for(manifest, slot, ports, former)
+    route = route_for(manifest, slot, ports, other_ports)
     if route != former:
         steps.append(RouteApp(route=route, slot=slot, former=former))
     path = manifest.health.path if web or not manifest.static else manifest.static.url

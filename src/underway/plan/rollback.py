@@ -33,7 +33,7 @@ def plan_rollback(facts: RollbackFacts) -> Plan:
     else:
         steps = [
             *free_slot(held.release if held else "", slot, manifest.release.drain_s),
-            *start_steps(manifest, facts.to, facts.key, slot, facts.ports, state.route),
+            *start_steps(manifest, facts.to, facts.key, slot, facts.ports, facts.other_ports, state.route),
             switch,
             *workers,
         ]

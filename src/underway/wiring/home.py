@@ -18,11 +18,20 @@ def find_home(environ: Mapping[str, str]) -> Home:
 
     Raises `Refusal` (`home.port`).
     """
-    port = _port(environ, "UNDERWAY_HTTP_PORT", DEFAULT_HTTP_PORT)
     root = Path(environ.get("UNDERWAY_HOME") or _default_root(environ)).expanduser().absolute()
+    port = _port(environ, "UNDERWAY_HTTP_PORT", _kept_port(root) or DEFAULT_HTTP_PORT)
     short_run = Path(environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108 - see Home.run
     https = _port(environ, "UNDERWAY_HTTPS_PORT", DEFAULT_HTTPS_PORT if port == DEFAULT_HTTP_PORT else port + 1)
     return Home(root=root, http_port=port, https_port=https, short_run=short_run)
+
+
+def _kept_port(root: Path) -> int:
+    """The port this home was last served on, 0 for none: an agent started without UNDERWAY_HTTP_PORT keeps it."""
+    try:
+        text = (root / "http-port").read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return 0
+    return int(text) if text.isdigit() and 0 < int(text) < 65_536 else 0
 
 
 def make_home(home: Home) -> None:
@@ -36,6 +45,7 @@ def make_home(home: Home) -> None:
             folder.chmod(0o700)
         for folder in (home.proxy, home.services, home.cache):
             folder.mkdir(parents=True, exist_ok=True)
+        (home.root / "http-port").write_text(f"{home.http_port}\n", encoding="ascii")
     except OSError as error:
         raise Refusal(
             [
