@@ -1,0 +1,50 @@
+"""What the evidence must know of what was done: the share of traffic moved."""
+
+from __future__ import annotations
+
+from underway.guard.decide import Reason
+from underway.guard.errors import SEVERITY_PRIORS
+from underway.guard.evidence import Evidence, Gate, LimitWatch
+from underway.guard.latency import LATENCY_PRIORS
+from underway.guard.limits import broke_again
+from underway.guard.observe import fold, set_weight
+from underway.guard.policy import Policy
+from underway.guard.wager import release_stake
+
+AT_A_STEP = 0.2
+"""More traffic is a change: this part of what is held back enters play."""
+
+
+def carried_out(policy: Policy, state: Evidence, reason: Reason, weight: float | None) -> None:
+    """Record that the share of traffic is now `weight`, because of `reason` (both from the verdict)."""
+    if weight is None:
+        return
+    fold(policy, state)
+    away = state.withdrawal
+    match reason:
+        case Reason.WITHDRAW:
+            away.breaks = away.breaks + 1 if broke_again(state) else 1
+            away.times += 1
+            away.withdrawn_at, away.returned_at, away.suspected_at = state.clock, None, None
+        case Reason.COME_BACK:
+            away.withdrawn_at, away.returned_at, away.requests_since = None, state.clock, 0
+            state.limits = LimitWatch()
+            state.gates = [Gate() for _ in state.gates]
+        case Reason.RESUME:
+            away.returned_at, away.breaks = None, 0
+            state.step_at = state.clock
+        case _:
+            go_to(policy, state, state.step + 1)
+    set_weight(state, weight)
+
+
+def go_to(policy: Policy, state: Evidence, step: int) -> None:
+    """The rollout is at `step` from now on, by verdict or by a person's word."""
+    state.step = min(max(step, 0), len(policy.steps))
+    state.step_at = state.clock
+    for wager, priors in (
+        (state.errors, SEVERITY_PRIORS),
+        (state.slower_ask, LATENCY_PRIORS),
+        (state.slower_back, LATENCY_PRIORS),
+    ):
+        release_stake(wager, priors, AT_A_STEP)

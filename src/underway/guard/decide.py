@@ -1,0 +1,173 @@
+"""The rules, in the order in which they are asked. Pure: it reads the evidence and changes nothing."""
+
+from __future__ import annotations
+
+from enum import Enum
+from math import log
+
+import msgspec
+
+from underway.guard import memory
+from underway.guard.evidence import Evidence
+from underway.guard.limits import LEAST_CLIENTS, broke_again, is_broken, is_calm, stable_is_over
+from underway.guard.policy import Policy, WhenQuiet
+from underway.guard.shares import share_for
+from underway.terms.verdict import Action
+
+POINTS_AT_CANDIDATE = 20.0
+"""From this strength on a broken limit is not yet called shared: the comparison gets `ASK_S` more to finish."""
+ASK_S = 60.0
+WAITS_S = (30.0, 45.0, 60.0)
+"""How long the candidate stays out of traffic, the first, second and third time in a row."""
+BREAKS_BOTH = 4
+"""The first break and three more, each right after coming back: with waits this long a chance in hundreds."""
+QUESTION_S = 60.0
+"""How long the candidate stays at a small share after coming back."""
+WIDEST_QUESTION = 0.25
+ENOUGH_WITHDRAWALS = 8
+
+
+class Reason(Enum):
+    """Why the guard decided so. One sentence each, in `words`."""
+
+    UNHEALTHY = "unhealthy"
+    MEMORY_OVER = "memory-over"
+    MEMORY_SOON = "memory-soon"
+    MORE_ERRORS = "more-errors"
+    SLOWER = "slower"
+    PROBES_FAIL = "probes-fail"
+    BREAKS_BOTH = "breaks-both"
+    LIMIT_SUSPECTED = "limit-suspected"
+    WITHDRAW = "withdraw"
+    WITHDRAWN = "withdrawn"
+    COME_BACK = "come-back"
+    QUESTIONED = "questioned"
+    RESUME = "resume"
+    NO_CALM = "no-calm"
+    FEW_CLIENTS = "few-clients"
+    A_LITTLE_SLOWER = "a-little-slower"
+    DARK = "dark"
+    STEP_YOUNG = "step-young"
+    NEEDS_REQUESTS = "needs-requests"
+    STEP_PASSED = "step-passed"
+    QUIET = "quiet"
+    QUIET_ADVANCE = "quiet-advance"
+    BAKING = "baking"
+    DONE = "done"
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What to do, why, and the share of traffic that goes with it (None: as it is)."""
+
+    action: Action
+    reason: Reason
+    weight: float | None = None
+
+
+def decide(policy: Policy, state: Evidence) -> Decision:
+    """The first rule that speaks wins: signs of life, comparison, limits, soft signs, then the way forward."""
+    return (
+        _signs(policy, state)
+        or _comparison(policy, state)
+        or _limits(policy, state)
+        or _return(policy, state)
+        or _soft(policy, state)
+        or _forward(policy, state)
+    )
+
+
+def _signs(policy: Policy, state: Evidence) -> Decision | None:
+    """Health and memory act at once: they are facts about the process, not about luck."""
+    worst = policy.limits.failed_health_checks
+    if state.health.candidate_in_a_row >= worst > state.health.stable_in_a_row:
+        return Decision(Action.ROLL_BACK, Reason.UNHEALTHY)
+    if memory.is_over(state.memory, policy.limits.memory_bytes):
+        return Decision(Action.ROLL_BACK, Reason.MEMORY_OVER)
+    left_s = memory.seconds_to_limit(state.memory, policy.limits.memory_bytes)
+    if left_s is not None and left_s < memory.NEAR_S:
+        return Decision(Action.ROLL_BACK, Reason.MEMORY_SOON)
+    return None
+
+
+def _comparison(policy: Policy, state: Evidence) -> Decision | None:
+    if state.errors.strength >= 1 / policy.error_alpha and state.clients_failed >= LEAST_CLIENTS:
+        return Decision(Action.ROLL_BACK, Reason.MORE_ERRORS)
+    if state.slower_back.strength >= 1 / policy.latency_alpha:
+        return Decision(Action.ROLL_BACK, Reason.SLOWER)
+    if state.probe_limit.strength >= 1 / policy.alpha_limit and not stable_is_over(policy, state):
+        return Decision(Action.ROLL_BACK, Reason.PROBES_FAIL)
+    return None
+
+
+def _limits(policy: Policy, state: Evidence) -> Decision | None:
+    """A limit broke and the comparison cannot say that it is the candidate: withdraw it and see."""
+    if state.weight <= 0 or not is_broken(policy, state):
+        return None
+    suspected_at = state.withdrawal.suspected_at
+    if state.errors.strength >= POINTS_AT_CANDIDATE and (suspected_at is None or state.clock - suspected_at < ASK_S):
+        return Decision(Action.WAIT, Reason.LIMIT_SUSPECTED)
+    if broke_again(state) and state.withdrawal.breaks + 1 >= BREAKS_BOTH:
+        return Decision(Action.ROLL_BACK, Reason.BREAKS_BOTH)
+    return Decision(Action.WAIT, Reason.WITHDRAW, 0.0)
+
+
+def _return(policy: Policy, state: Evidence) -> Decision | None:
+    """The way back into traffic of a candidate that was withdrawn."""
+    away = state.withdrawal
+    if away.withdrawn_at is not None:
+        if away.times >= ENOUGH_WITHDRAWALS or state.clock - away.withdrawn_at > policy.patience_s:
+            return Decision(Action.INCONCLUSIVE, Reason.NO_CALM)
+        waited_s = state.clock - away.withdrawn_at
+        if waited_s >= WAITS_S[min(away.breaks, len(WAITS_S)) - 1] and is_calm(policy, state):
+            return Decision(Action.WAIT, Reason.COME_BACK, question_share(policy, state))
+        return Decision(Action.WAIT, Reason.WITHDRAWN)
+    if away.returned_at is None:
+        return None
+    if state.clock - away.returned_at < QUESTION_S or not passes(policy, state):
+        if state.clock - away.returned_at > policy.patience_s:
+            return Decision(Action.INCONCLUSIVE, Reason.QUIET)
+        return Decision(Action.WAIT, Reason.QUESTIONED)
+    return Decision(Action.WAIT, Reason.RESUME, share_for(policy, state, state.step))
+
+
+def question_share(policy: Policy, state: Evidence) -> float:
+    """Small enough that a failure tells the releases apart, large enough to be answered."""
+    return min(max(share_for(policy, state, 0), policy.steps[0] if policy.steps else 0.1, 0.05), WIDEST_QUESTION)
+
+
+def passes(policy: Policy, state: Evidence) -> bool:
+    """The gate of this step is passed: worse rates than the gate are ruled out, for errors and for slow requests."""
+    gate = state.gates[state.step]
+    return min(gate.errors, gate.slow) >= -log(policy.beta)
+
+
+def _soft(policy: Policy, state: Evidence) -> Decision | None:
+    """Signs that hold a release but never take it back by themselves."""
+    if state.errors.strength >= 1 / policy.error_alpha:
+        patient = state.clock - state.step_at <= policy.patience_s
+        return Decision(Action.WAIT if patient else Action.INCONCLUSIVE, Reason.FEW_CLIENTS)
+    if state.slower_ask.strength >= 1 / policy.latency_alpha:
+        return Decision(Action.INCONCLUSIVE, Reason.A_LITTLE_SLOWER)
+    return None
+
+
+def _forward(policy: Policy, state: Evidence) -> Decision:
+    age_s = state.clock - state.step_at
+    if state.step >= len(policy.steps):
+        if age_s < policy.bake_s:
+            return Decision(Action.WAIT, Reason.BAKING)
+        return Decision(Action.CONTINUE, Reason.DONE)
+    following = share_for(policy, state, state.step + 1)
+    if state.weight <= 0:
+        if age_s < policy.step_s:
+            return Decision(Action.WAIT, Reason.DARK)
+        return Decision(Action.ADVANCE, Reason.STEP_PASSED, following)
+    if age_s < policy.step_s:
+        return Decision(Action.WAIT, Reason.STEP_YOUNG)
+    if passes(policy, state):
+        return Decision(Action.ADVANCE, Reason.STEP_PASSED, following)
+    if age_s < policy.patience_s:
+        return Decision(Action.WAIT, Reason.NEEDS_REQUESTS)
+    if policy.when_quiet is WhenQuiet.ADVANCE and state.errors.strength < 1 and state.slower_back.strength < 1:
+        return Decision(Action.ADVANCE, Reason.QUIET_ADVANCE, following)
+    return Decision(Action.INCONCLUSIVE, Reason.QUIET)

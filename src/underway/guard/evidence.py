@@ -1,0 +1,199 @@
+"""All that was seen of one rollout, in bounded space. It turns into JSON and back, so a restart loses nothing."""
+
+from __future__ import annotations
+
+import msgspec
+
+from underway.guard.clients import Clients
+from underway.guard.errors import SEVERITY_PRIORS
+from underway.guard.latency import LATENCY_PRIORS, Block, Reference
+from underway.guard.memory import MemoryTrend
+from underway.guard.rates import EXCESS_PRIORS
+from underway.guard.wager import Wager, open_wager
+
+HALF_LIFE_S = 600.0
+"""The stable release's rates forget with this half-life."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One answered request. `weight` is the candidate's share of traffic when the request *arrived* (0 for one
+    that was sent to the candidate on purpose). `client` tells clients apart, "" when it cannot be told."""
+
+    is_candidate: bool
+    weight: float
+    failed: bool
+    latency_ms: float
+    client: str = ""
+    is_probe: bool = False
+
+
+class Counts(msgspec.Struct):
+    """Requests of both releases: all, failed, and of those whose time counts (timed) the slow ones."""
+
+    candidate: int = 0
+    candidate_failed: int = 0
+    candidate_timed: int = 0
+    candidate_slow: int = 0
+    stable: int = 0
+    stable_failed: int = 0
+    stable_timed: int = 0
+    stable_slow: int = 0
+
+    def add(self, more: Counts) -> None:
+        self.candidate += more.candidate
+        self.candidate_failed += more.candidate_failed
+        self.candidate_timed += more.candidate_timed
+        self.candidate_slow += more.candidate_slow
+        self.stable += more.stable
+        self.stable_failed += more.stable_failed
+        self.stable_timed += more.stable_timed
+        self.stable_slow += more.stable_slow
+
+
+class Baseline(msgspec.Struct):
+    """What is known of the stable release and of the traffic; learned before a rollout and during it.
+
+    A thousand requests with 0.1 % failed and 1 % slow are the opening belief.
+    """
+
+    requests: float = 1000.0
+    failed: float = 1.0
+    timed: float = 1000.0
+    slow: float = 10.0
+    arrived: float = 0.0
+    over_s: float = 0.0
+    reference: Reference = msgspec.field(default_factory=Reference)
+
+    @property
+    def error_rate(self) -> float:
+        return self.failed / self.requests
+
+    @property
+    def slow_rate(self) -> float:
+        return self.slow / self.timed
+
+    @property
+    def per_s(self) -> float:
+        """Requests of both releases per second, lately; 0 when nothing was seen yet."""
+        return self.arrived / self.over_s if self.over_s > 0 else 0.0
+
+    def learn(self, seen: Counts, elapsed_s: float) -> None:
+        """Forget for `elapsed_s`, then add what was seen."""
+        keep = 0.5 ** (elapsed_s / HALF_LIFE_S)
+        self.requests = max(self.requests * keep, 1.0) + seen.stable
+        self.failed = self.failed * keep + seen.stable_failed
+        self.timed = max(self.timed * keep, 1.0) + seen.stable_timed
+        self.slow = self.slow * keep + seen.stable_slow
+        self.arrived = self.arrived * keep + seen.stable + seen.candidate
+        self.over_s = self.over_s * keep + elapsed_s
+
+
+class Calm(msgspec.Struct):
+    """The stable release over the last half minute or so, to see whether an incident is over."""
+
+    requests: float = 0.0
+    failed: float = 0.0
+    timed: float = 0.0
+    slow: float = 0.0
+
+    def learn(self, seen: Counts, elapsed_s: float, half_life_s: float) -> None:
+        keep = 0.5 ** (elapsed_s / half_life_s)
+        self.requests = self.requests * keep + seen.stable
+        self.failed = self.failed * keep + seen.stable_failed
+        self.timed = self.timed * keep + seen.stable_timed
+        self.slow = self.slow * keep + seen.stable_slow
+
+
+def limit_wager() -> Wager:
+    return open_wager(EXCESS_PRIORS)
+
+
+class LimitWatch(msgspec.Struct):
+    """The bets that a release is over a limit, since the candidate last got traffic."""
+
+    candidate_errors: Wager = msgspec.field(default_factory=limit_wager)
+    candidate_slow: Wager = msgspec.field(default_factory=limit_wager)
+    stable_errors: Wager = msgspec.field(default_factory=limit_wager)
+    stable_slow: Wager = msgspec.field(default_factory=limit_wager)
+
+    def wagers(self) -> tuple[Wager, Wager, Wager, Wager]:
+        return self.candidate_errors, self.candidate_slow, self.stable_errors, self.stable_slow
+
+
+class Gate(msgspec.Struct):
+    """Log strength of the evidence that the rate is below the gate, for errors and for slow requests."""
+
+    errors: float = 0.0
+    slow: float = 0.0
+
+
+class Withdrawal(msgspec.Struct):
+    """Taking the candidate out of traffic to see whether the trouble leaves with it."""
+
+    times: int = 0
+    """How often it was taken out in this rollout."""
+    breaks: int = 0
+    """How often in a row a limit broke right after it came back."""
+    withdrawn_at: float | None = None
+    returned_at: float | None = None
+    """When it came back; it is on probation until the step goes on."""
+    requests_since: int = 0
+    suspected_at: float | None = None
+    """When a limit broke while the comparison already pointed at the candidate: it is asked a little longer."""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Health checks failed in a row, on the worst instance of each release, and what the last one said."""
+
+    candidate_in_a_row: int = 0
+    stable_in_a_row: int = 0
+    said: str = ""
+
+
+class Evidence(msgspec.Struct):
+    """The state of one rollout. Made by `begin`, changed by `observe`, `tick` and `carried_out`, read by `judge`.
+
+    Its clock counts seconds since the beginning, forward only: a jump of the machine's clock changes nothing.
+    """
+
+    weight: float
+    step: int
+    baseline: Baseline
+    gates: list[Gate]
+    cold_left: int
+    last_now: float
+    clock: float = 0.0
+    step_at: float = 0.0
+    pending: Counts = msgspec.field(default_factory=Counts)
+    pending_weight: float = 0.0
+    total: Counts = msgspec.field(default_factory=Counts)
+    at_weights: list[tuple[float, int]] = msgspec.field(default_factory=list)
+    """The candidate's requests at each weight, for the statement of what could have been seen."""
+    probes: Counts = msgspec.field(default_factory=Counts)
+    probe_limit: Wager = msgspec.field(default_factory=limit_wager)
+    errors: Wager = msgspec.field(default_factory=lambda: open_wager(SEVERITY_PRIORS))
+    slower_ask: Wager = msgspec.field(default_factory=lambda: open_wager(LATENCY_PRIORS))
+    slower_back: Wager = msgspec.field(default_factory=lambda: open_wager(LATENCY_PRIORS))
+    limits: LimitWatch = msgspec.field(default_factory=LimitWatch)
+    credit: float = 0.0
+    """Good requests of the stable release that may still count beside the candidate's (see `observe.fold_errors`)."""
+    share_candidate: float = 0.0
+    share_all: float = 0.0
+    """Requests that really reached the candidate, and all, lately at this weight."""
+    block: Block | None = None
+    slow_from: int = 10_000
+    """The bucket of the stable release's 95th percentile: slower answers count once per client."""
+    first_candidate_at: float | None = None
+    calm: Calm = msgspec.field(default_factory=Calm)
+    withdrawal: Withdrawal = msgspec.field(default_factory=Withdrawal)
+    failing_clients: Clients = msgspec.field(default_factory=Clients)
+    timed_clients: Clients = msgspec.field(default_factory=Clients)
+    clients_failed: int = 0
+    """Distinct clients among the candidate's counted failures."""
+    repeats: int = 0
+    """Failures not counted because the same client had shown one shortly before."""
+    health: Health = Health()
+    memory: MemoryTrend = msgspec.field(default_factory=MemoryTrend)
+    bins: list[tuple[float, Counts]] = msgspec.field(default_factory=list)
+    """Counts over time (beginning of the bin, counts), for the sentence that explains."""
+    bin_s: float = 1.0

@@ -1,0 +1,54 @@
+"""Bets about one rate: "over the limit" to take a release back, "under the gate" to let it go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import log
+
+EXCESSES = (0.05, 0.2, 0.5, 0.9)
+"""Alternatives to a limit p: p + (1−p)·excess."""
+EXCESS_PRIORS = (0.2, 0.2, 0.2, 0.4)
+SLOW_SHARE = 0.05
+"""A p95 over its limit means that more than 5 % of requests are slower."""
+NEAR_LIMIT = 1.5
+"""If the stable release lives near a limit, the limit is this many times its own rate."""
+CLEAN = 1 / 8
+"""A gate expects a good release to fail at an eighth of the rate it rules out: 16 clean requests pass 20 %."""
+
+
+def effective_limit(limit: float, stable_rate: float) -> float:
+    """The limit that applies to a release whose predecessor fails at `stable_rate`."""
+    return min(max(limit, NEAR_LIMIT * stable_rate), 0.95)
+
+
+@lru_cache(maxsize=256)
+def over_limit_odds(limit: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Log factors (bad request, good request), one for each excess, of the bet that the rate is over `limit`.
+
+    Likelihood ratio of Bernoulli(limit + …) to Bernoulli(limit): losing for every rate below the limit.
+    """
+    rates = [limit + (1 - limit) * excess for excess in EXCESSES]
+    return tuple(log(r / limit) for r in rates), tuple(log((1 - r) / (1 - limit)) for r in rates)
+
+
+def gate_odds(gate: float, stable_rate: float) -> tuple[float, float]:
+    """Log factors (bad, good) of the bet that the rate is *below* `gate` + the stable release's own.
+
+    Wald's likelihood ratio against exactly that rate; losing for every higher one. `gate` is above 0.
+    """
+    ruled_out = min(gate + stable_rate, 0.95)
+    hoped = min(max(stable_rate, ruled_out * CLEAN), 0.7 * ruled_out)
+    return log(hoped / ruled_out), log((1 - hoped) / (1 - ruled_out))
+
+
+def clean_requests_to_pass(gate: float, stable_rate: float, beta: float, log_strength: float = 0.0) -> int:
+    """How many further requests without a failure pass the gate from here."""
+    _, good = gate_odds(gate, stable_rate)
+    missing = log(1 / beta) - log_strength
+    return max(0, -int(-missing // good))
+
+
+def settle_counts(odds: tuple[Sequence[float], Sequence[float]], bad: int, good: int) -> list[float]:
+    """Log factors of `bad` and `good` requests together."""
+    return [bad * b + good * g for b, g in zip(*odds, strict=True)]

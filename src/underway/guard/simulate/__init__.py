@@ -1,0 +1,1 @@
+"""Worlds in which rollouts are tried out, the shipped guard in them, and the rules of its peers."""
