@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from underway.manifest.model import Manifest
 
-_WORD = re.compile(r"\$\{(app|host|hosts|hosts_json|url|origins|origins_json)\}")
+_WORD = re.compile(r"\$\{(app|host|hosts|hosts_json|hosts_spaced|url|origins|origins_json|origins_spaced)\}")
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1")
 """What an app's own health check by address may send as Host."""
 
@@ -29,7 +29,8 @@ def expand(value: str, *, app: str, domains: Sequence[str] = (), tls: str = "off
     """`value` of `[env]` with its words replaced; any other `${…}` stays as it is.
 
     `${app}` the name · `${host}` the first host name · `${hosts}` all, with the loopback names, by comma ·
-    `${hosts_json}` the same as a JSON list · `${url}` the first origin · `${origins}`, `${origins_json}` likewise.
+    `${hosts_json}` the same as a JSON list, `${hosts_spaced}` with spaces · `${url}` the first origin ·
+    `${origins}`, `${origins_json}`, `${origins_spaced}` likewise.
     """
     names = [*hosts(app, domains), *LOOPBACK_HOSTS]
     addresses = list(origins(app, domains, tls=tls, http_port=http_port))
@@ -38,9 +39,11 @@ def expand(value: str, *, app: str, domains: Sequence[str] = (), tls: str = "off
         "host": names[0],
         "hosts": ",".join(names),
         "hosts_json": json.dumps(names),
+        "hosts_spaced": " ".join(names),
         "url": addresses[0],
         "origins": ",".join(addresses),
         "origins_json": json.dumps(addresses),
+        "origins_spaced": " ".join(addresses),
     }
     return _WORD.sub(lambda found: words[found[1]], value)
 

@@ -256,8 +256,8 @@ class EnvVar:
             "value",
             words.ENV_VALUE,
             '"info"',
-            "The value. `${host}`, `${hosts}`, `${hosts_json}`, `${url}`, `${origins}` and `${origins_json}` stand for "
-            "the app's own names.",
+            "The value. `${app}`, `${host}`, `${url}`, `${hosts}` and `${origins}` (the last two also as `_json` and "
+            "`_spaced`) stand for the app's own names.",
         ),
     ] = ""
     generate: Annotated[

@@ -1,0 +1,105 @@
+"""The manifest a deploy uses: what the file says, and what it leaves to the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from underway.detect.detect import app_name, detect
+from underway.detect.model import Claim, Detection, Machine
+from underway.manifest.fits import whole_fits
+from underway.manifest.model import MANIFEST_FILE, Manifest
+from underway.manifest.read import Written, read_written
+from underway.manifest.spot import Found, Spot
+from underway.terms.problem import Problem, Refusal
+from underway.terms.tree import Tree
+
+_DESCRIBES_APP = frozenset({"build", "processes", "static"})
+"""Tables that say what the app is: a file that has one of them does not need detection to find an app."""
+
+
+def complete(
+    tree: Tree, machine: Machine, text: str | None, *, given: Collection[str] = ()
+) -> tuple[Manifest, tuple[Claim, ...]]:
+    """The whole manifest for a deploy of `tree`, and what was claimed about the repository.
+
+    The rule: a top-level key or table that the file (`text`) has is used exactly as it is written; one that it lacks is
+    what detection says. `given` names variables that have a value elsewhere (the app's vault): they are not asked for.
+
+    Raises `Refusal` with every problem of the file, or with everything that only the owner can know.
+    """
+    written = read_written(text) if text is not None else None
+    detection = detect(tree, machine=machine)
+    values = dict(written.values) if written is not None else {}
+    draft = detection.manifest
+    if draft is None and not _DESCRIBES_APP & values.keys():
+        raise Refusal(detection.problems)
+    base = draft if draft is not None else Manifest(app=app_name(tree.name, [], []))
+    merged = replace(base, **values)  # type: ignore[arg-type]  # each value was read by its own declaration
+    problems = [*_unanswered(detection, values, merged, given), *_misfits(merged, written)]
+    if problems:
+        raise Refusal(problems)
+    return merged, tuple(c for c in detection.claims if not _is_overruled(c, values))
+
+
+_ABOUT = {
+    "stack": {"processes", "static"},
+    "server": {"processes"},
+    "worker": {"processes"},
+    "build": {"build"},
+    "python": {"build"},
+    "node": {"build"},
+    "health": {"health"},
+    "migrate": {"migrate"},
+    "database": {"services"},
+    "redis": {"services"},
+    "env": {"env"},
+    "host": {"env"},
+    "shared": {"shared"},
+    "static": {"static"},
+}
+
+
+def _is_overruled(claim: Claim, values: Collection[str]) -> bool:
+    """True when the file decides what the claim is about."""
+    about = _ABOUT.get(claim.about, set())
+    return bool(about) and about <= set(values)
+
+
+def _unanswered(
+    detection: Detection, values: Collection[str], merged: Manifest, given: Collection[str]
+) -> list[Problem]:
+    """The problems of detection that the file does not answer."""
+    out = []
+    for problem in detection.problems:
+        if problem.code == "detect.env-missing":
+            continue  # those that matter are still required in the merged manifest, and asked for below
+        answered_by = {
+            "detect.no-app": _DESCRIBES_APP,
+            "detect.no-dependencies": {"build"},
+            "detect.python-missing": {"build"},
+            "detect.node-missing": {"build"},
+        }.get(problem.code, set())
+        if not answered_by & set(values):
+            out.append(problem)
+    by_name = {p.remedy: p for p in detection.problems if p.code == "detect.env-missing"}
+    for name, variable in merged.env.items():
+        if variable.required and not variable.value and not variable.generate and name not in given:
+            known = next((p for remedy, p in by_name.items() if f" {name} = " in remedy), None)
+            out.append(known or _missing(name))
+    return out
+
+
+def _missing(name: str) -> Problem:
+    return Problem(
+        code="detect.env-missing",
+        where=f"{MANIFEST_FILE} env.{name}",
+        why=f"{name} is required and has no value",
+        remedy=f'add to underway.toml, under [env]: {name} = "…"',
+    )
+
+
+def _misfits(merged: Manifest, written: Written | None) -> list[Problem]:
+    found = Found(MANIFEST_FILE, written.lines.line_of if written is not None else lambda path: 1)
+    whole_fits(merged, Spot(found))
+    return found.all()

@@ -1,0 +1,142 @@
+"""A repository → what it is, the evidence, and a draft of its manifest."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+from underway.detect.draft import Draft
+from underway.detect.index import Index, by_depth, folder_of, join
+from underway.detect.model import Detection, Evidence, Machine, Notes
+from underway.detect.node import NodeProject, find_node_projects
+from underway.detect.python_project import PythonProject, find_python_projects
+from underway.detect.services import foreign_services
+from underway.detect.starts import Starts, read_starts
+from underway.detect.web_node import draft_front_end, draft_node_server
+from underway.detect.web_python import draft_python
+from underway.manifest.model import Static
+from underway.terms.tree import Tree
+
+
+def detect(tree: Tree, *, machine: Machine) -> Detection:
+    """What `tree` is. Reads its texts and runs nothing; same tree and machine, same answer.
+
+    Every claim has its evidence. Without anything to run or serve the draft is None and a problem says what was
+    looked for.
+    """
+    index = Index(tree)
+    notes = Notes()
+    starts = read_starts(index)
+    python = find_python_projects(index)
+    node = find_node_projects(index)
+    draft = Draft(app=app_name(tree.name, python, node))
+    is_found = _draft(index, starts, python, node, machine, draft, notes)
+    if not is_found:
+        _nothing_found(tree, notes, draft)
+        return Detection(claims=tuple(notes.claims), problems=tuple(notes.problems))
+    foreign_services(starts, notes)
+    return Detection(
+        claims=tuple(notes.claims),
+        manifest=draft.manifest(),
+        comments=MappingProxyType(dict(notes.comments)),
+        problems=tuple(notes.problems),
+    )
+
+
+def _draft(
+    index: Index,
+    starts: Starts,
+    python: list[PythonProject],
+    node: list[NodeProject],
+    machine: Machine,
+    draft: Draft,
+    notes: Notes,
+) -> bool:
+    if draft_python(index, starts, python, machine, draft, notes):
+        _add_front_end(index, node, machine, draft, notes)
+        return True
+    servers = [p for p in node if p.server and (p.server != "next" or not _is_export(index, p))]
+    for project in servers:
+        if draft_node_server(index, starts, project, machine, draft, notes):
+            front = [p for p in node if p.is_front_end and not p.server and p is not project]
+            if front:
+                _add_front_end(index, front, machine, draft, notes)
+            return True
+    front_ends = [p for p in node if p.is_front_end]
+    if front_ends:
+        draft_front_end(index, front_ends[0], machine, draft, notes, is_alone=True)
+        return True
+    return _static_folder(index, draft, notes)
+
+
+def _is_export(index: Index, project: NodeProject) -> bool:
+    return any(
+        re.search(r"""output\s*:\s*['"]export""", index.text(join(project.folder, name)))
+        for name in ("next.config.js", "next.config.mjs", "next.config.ts")
+    )
+
+
+def _add_front_end(index: Index, node: list[NodeProject], machine: Machine, draft: Draft, notes: Notes) -> None:
+    """A front end beside an API: its own folder, no server of its own, a page to serve."""
+    if draft.static is not None or (draft.node is not None and draft.node.dir == "."):
+        return
+    for project in node:
+        has_page = index.has(join(project.folder, "index.html")) or index.has(join(project.folder, "public/index.html"))
+        has_page = (
+            has_page
+            or index.has(join(project.folder, "src/index.html"))
+            or project.has("astro", "@sveltejs/adapter-static")
+        )
+        if project.is_front_end and not project.server and project.folder and has_page:
+            if draft.node is not None:
+                notes.claim("static", "not built: the manifest has one Node build", Evidence(project.path))
+                return
+            draft_front_end(index, project, machine, draft, notes, is_alone=False)
+            return
+
+
+_STATIC_FOLDERS = ("", "public", "dist", "build", "site", "_site", "www", "static", "web", "html", "src", "app", "docs")
+
+
+def _static_folder(index: Index, draft: Draft, notes: Notes) -> bool:
+    pages = {folder_of(p): p for p in by_depth(p for p in index.paths if p.rpartition("/")[2] == "index.html")}
+    folder = next((f for f in _STATIC_FOLDERS if f in pages), None)
+    if folder is None and pages:
+        folder = next(iter(pages))
+        if folder.count("/") > 1:
+            return False
+    if folder is None:
+        return False
+    draft.static = Static(dir=folder or ".")
+    notes.claim("stack", "a folder of static files", Evidence(pages[folder]), "static")
+    return True
+
+
+def _nothing_found(tree: Tree, notes: Notes, draft: Draft) -> None:
+    if not tree.paths:
+        why = "the repository has no files"
+    else:
+        why = (
+            "nothing here looks like a web app: no FastAPI, Starlette, Litestar, Django or Flask app, no package.json "
+            "with a server or a front-end build, no index.html, no Procfile, compose file or Dockerfile that starts one"
+        )
+    notes.problem(
+        "detect.no-app",
+        f"{tree.name or '.'} ({len(tree.paths)} files)",
+        why,
+        "deploy the folder that holds the app, or write underway.toml with [processes.web] or [static]",
+        "underway deploy PATH/TO/THE/APP",
+    )
+
+
+def app_name(folder: str, python: list[PythonProject], node: list[NodeProject]) -> str:
+    """The folder's name as an app's name; a project's own name where the folder's says nothing."""
+    names = [folder, *(p.title for p in python), *(p.name.rpartition("/")[2] for p in node), "app"]
+    dull = {"app", "src", "repo", "code", "main", "work", "project", "backend", "web", "tmp", "checkout"}
+    made = [clean for name in names if (clean := _as_app_name(name))]
+    return next((n for n in made if n not in dull), made[0])
+
+
+def _as_app_name(name: str) -> str:
+    clean = re.sub(r"[^a-z0-9]+", "-", name.lower()[:200]).strip("-")
+    return re.sub(r"^[^a-z]+", "", clean)[:40].strip("-")

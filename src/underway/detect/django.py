@@ -1,0 +1,243 @@
+"""A Django project: its settings, its server module, its migrations and its static files."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+
+from underway.detect.index import Index, by_depth, folder_of, join
+from underway.detect.model import Evidence
+from underway.detect.python_code import PyFile, PythonCode, dotted_name, literal
+from underway.detect.starts import Starts
+
+
+@dataclass
+class Django:
+    """`folder` holds manage.py. `settings` is the module in use, `files` its sources with those it builds on.
+
+    `names_settings` when the module has to be named because manage.py would take another. `static_root` and
+    `media_root` are inside the tree, empty when unknown or absent.
+    """
+
+    folder: str
+    settings: str
+    evidence: Evidence
+    files: list[str] = field(default_factory=list)
+    names_settings: bool = False
+    wsgi: str = ""
+    asgi: str = ""
+    static_url: str = "/static/"
+    static_root: str = ""
+    has_static_root: bool = False
+    media_root: str = ""
+    sqlite: str = ""
+    uses_postgres_engine: bool = False
+    hosts_literal: tuple[str, ...] | None = None
+
+
+_SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE['"]?\s*[,=\]]+\s*=?\s*['"]?([\w.]+)""")
+
+
+def find_django(index: Index, code: PythonCode, starts: Starts) -> Django | None:
+    """The Django project nearest to the root; None when there is none."""
+    for path in index.named("manage.py")[:5]:
+        text = index.text(path)
+        found = _SETTINGS.search(text)
+        if found is None and "django" not in text:
+            continue
+        folder = folder_of(path)
+        own = found[1] if found else ""
+        settings, evidence = _settings_in_use(index, starts, folder, own, Evidence(path, _line(text, found)))
+        django = Django(folder, settings, evidence, names_settings=bool(settings and settings != own))
+        django.files = _sources(index, code, folder, settings)
+        django.wsgi = _server_module(index, django, "wsgi")
+        django.asgi = _server_module(index, django, "asgi")
+        for name in django.files:
+            file = code.files.get(name)
+            if file is not None:
+                _read_settings(index, django, file)
+        return django
+    return None
+
+
+def _line(text: str, found: re.Match[str] | None) -> int:
+    return text.count("\n", 0, found.start()) + 1 if found else 1
+
+
+def _settings_in_use(index: Index, starts: Starts, folder: str, own: str, own_at: Evidence) -> tuple[str, Evidence]:
+    """What the container or Procfile names, then what wsgi.py names, then a production module beside the others."""
+    declared = starts.environment.get("DJANGO_SETTINGS_MODULE")
+    if declared is not None and _module_path(index, folder, declared[0]) and not _is_for_development(declared[0]):
+        return declared
+    for start in starts.found:
+        for command in start.commands:
+            named = command.env.get("DJANGO_SETTINGS_MODULE", "")
+            named = named or next((w.partition("=")[2] for w in command.words if w.startswith("--settings=")), "")
+            if named and _module_path(index, folder, named):
+                return named, command.evidence
+    for path in index.named("wsgi.py", "asgi.py"):
+        found = _SETTINGS.search(index.text(path))
+        if found and _module_path(index, folder, found[1]) and not _is_for_development(found[1]):
+            return found[1], Evidence(path, _line(index.text(path), found))
+    package = own.rpartition(".")[0] if _is_for_development(own) else own
+    for name in ("production", "prod", "deploy", "live"):
+        for module in (f"{package}.{name}", f"{package}.settings_{name}"):
+            if path := _module_path(index, folder, module):
+                return module, Evidence(path)
+    return own, own_at
+
+
+def _is_for_development(module: str) -> bool:
+    return bool(re.search(r"(^|[._])(dev|development|local|test|testing|ci|docker_dev)$", module))
+
+
+def _module_path(index: Index, folder: str, module: str) -> str:
+    tail = module.replace(".", "/")
+    for end in (".py", "/__init__.py"):
+        for base in (folder, join(folder, "src")):
+            if module and index.has(join(base, tail + end)):
+                return join(base, tail + end)
+    return ""
+
+
+def _sources(index: Index, code: PythonCode, folder: str, settings: str) -> list[str]:
+    """The settings file and every settings file it imports from."""
+    waiting = [_module_path(index, folder, settings)]
+    found: list[str] = []
+    while waiting and len(found) < 12:
+        path = waiting.pop(0)
+        if not path or path in found:
+            continue
+        found.append(path)
+        file = code.files.get(path)
+        for full in file.imports.values() if file else ():
+            for module in (full, full.rpartition(".")[0]):
+                target = _module_path(index, folder, module) or _absolute_path(index, module)
+                if target and target not in found and re.search(r"settings|config|base|common|conf|env", target):
+                    waiting.append(target)
+    return found
+
+
+def _absolute_path(index: Index, module: str) -> str:
+    """For relative imports, which are resolved to paths from the root."""
+    tail = module.replace(".", "/")
+    return next((tail + end for end in (".py", "/__init__.py") if tail and index.has(tail + end)), "")
+
+
+def _server_module(index: Index, django: Django, name: str) -> str:
+    package = django.settings.partition(".")[0]
+    candidates = [p for p in index.named(f"{name}.py") if not django.folder or p.startswith(django.folder + "/")]
+    candidates.sort(key=lambda p: (f"/{package}/" not in f"/{p}", p.count("/")))
+    for path in candidates:
+        if "application" in index.text(path):
+            inner = path[len(django.folder) + 1 if django.folder else 0 :]
+            return inner.removesuffix(".py").replace("/", ".")
+    return ""
+
+
+def _read_settings(index: Index, django: Django, file: PyFile) -> None:
+    url = literal(file.literals["STATIC_URL"][0]) if "STATIC_URL" in file.literals else None
+    if url is not None and re.fullmatch(r"/?[\w./-]+/", url):
+        django.static_url = "/" + url.lstrip("/")
+    if "STATIC_ROOT" in file.literals and not django.has_static_root:
+        django.has_static_root = not _is_none(file.literals["STATIC_ROOT"][0])
+        django.static_root = folder_path(index, file, file.literals["STATIC_ROOT"][0], django.folder)
+    if "MEDIA_ROOT" in file.literals and not django.media_root:
+        django.media_root = folder_path(index, file, file.literals["MEDIA_ROOT"][0], django.folder)
+    hosts = file.literals.get("ALLOWED_HOSTS")
+    if hosts is not None and django.hosts_literal is None and isinstance(hosts[0], ast.List):
+        texts = [literal(e) for e in hosts[0].elts]
+        if all(t is not None for t in texts):
+            django.hosts_literal = tuple(t for t in texts if t is not None)
+    databases = file.literals.get("DATABASES")
+    source = ast.unparse(databases[0]) if databases is not None else ""
+    if re.search(
+        r"django\.db\.backends\.postgres|backends\.postgis|django\.contrib\.gis\.db\.backends\.postgis", source
+    ):
+        django.uses_postgres_engine = True
+    if "sqlite3" in source and not django.sqlite and databases is not None:
+        for node in ast.walk(databases[0]):
+            if isinstance(node, ast.Dict):
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if key is not None and literal(key) == "NAME":
+                        django.sqlite = folder_path(index, file, value, django.folder)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def folder_path(index: Index, file: PyFile, node: ast.expr, root: str, depth: int = 0) -> str:
+    """The path in the tree that an expression such as `BASE_DIR / "static"` names; empty when it is computed.
+
+    A variable called BASE_DIR, ROOT_DIR or the like is where its own expression leads: each `.parent` or `dirname`
+    of `__file__` is one folder up. What cannot be followed is taken for `root`.
+    """
+    if depth > 8:
+        return ""
+    if (text := literal(node)) is not None:
+        return "" if text.startswith("/") or "://" in text else join(root, text)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        left = (
+            folder_path(index, file, node.left, root, depth + 1)
+            if not _is_base(node.left)
+            else _base(file, node.left, root)
+        )
+        right = literal(node.right)
+        return join(left, right) if right is not None and not right.startswith("/") else ""
+    if isinstance(node, ast.Call):
+        name = dotted_name(node.func, file.imports)
+        short = name.rpartition(".")[2]
+        if short in ("str", "abspath", "Path", "realpath", "root", "path", "resolve") and node.args:
+            if short in ("root", "path"):
+                text = literal(node.args[0])
+                return join(root, text) if text is not None else ""
+            return folder_path(index, file, node.args[0], root, depth + 1)
+        if short == "join" and node.args:
+            parts = [literal(a) for a in node.args[1:]]
+            if all(p is not None and not p.startswith("/") for p in parts):
+                base = _base(file, node.args[0], root) if _is_base(node.args[0]) else ""
+                if base or _is_base(node.args[0]):
+                    return join(base, "/".join(p for p in parts if p is not None))
+        if isinstance(node.func, ast.Attribute) and short in ("joinpath", "__truediv__") and node.args:
+            part = literal(node.args[0])
+            return join(_base(file, node.func.value, root), part) if part else ""
+        if isinstance(node.func, ast.Call) and node.args:  # environ.Path: root("static")
+            part = literal(node.args[0])
+            return join(root, part) if part else ""
+    if isinstance(node, ast.JoinedStr):
+        texts = [v.value if isinstance(v, ast.Constant) else None for v in node.values]
+        tail = "".join(str(t) for t in texts[1:] if t is not None)
+        return join(root, tail.lstrip("/")) if texts and texts[0] is None and tail.startswith("/") else ""
+    return ""
+
+
+def _is_base(node: ast.expr) -> bool:
+    name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+    return bool(re.search(r"DIR|ROOT|PATH|BASE|HERE", name, re.IGNORECASE)) or (
+        isinstance(node, ast.Call) and "__file__" in ast.unparse(node)
+    )
+
+
+def _base(file: PyFile, node: ast.expr, root: str) -> str:
+    """The folder that BASE_DIR is."""
+    if isinstance(node, ast.Name) and node.id in file.literals:
+        node = file.literals[node.id][0]
+    source = ast.unparse(node)
+    if "__file__" not in source:
+        return root
+    ups = len(re.findall(r"\.parent\b(?!s)|dirname\(", source))
+    parents = re.search(r"\.parents\[(\d)\]", source)
+    ups += int(parents[1]) + 1 if parents else 0
+    ups += source.count("os.pardir") + source.count("'..'")
+    folder = file.path
+    for _ in range(ups):
+        folder = folder_of(folder)
+    return folder if ups else root
+
+
+def migration_folders(index: Index, under: str) -> list[str]:
+    """Folders of Django migrations of the project itself."""
+    found = {folder_of(p) for p in index.paths if re.search(r"(^|/)migrations/\d{4}_\w+\.py$", p)}
+    return by_depth(f for f in found if not under or f.startswith(under + "/"))

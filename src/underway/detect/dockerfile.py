@@ -1,0 +1,121 @@
+"""A Dockerfile's last stage: what it starts, where, on what, and how it asks whether it is well."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass, field
+
+from underway.detect.model import Evidence
+
+
+@dataclass
+class Dockerfile:
+    """`command` is ENTRYPOINT and CMD as one shell line; `images` are the FROM images of all stages."""
+
+    path: str
+    command: str = ""
+    command_line: int = 0
+    workdir: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+    healthcheck: str = ""
+    healthcheck_line: int = 0
+    images: list[tuple[str, int]] = field(default_factory=list)
+    copies: list[tuple[str, str]] = field(default_factory=list)
+    runs: list[tuple[str, int]] = field(default_factory=list)
+
+    def evidence(self) -> Evidence:
+        return Evidence(self.path, self.command_line)
+
+
+def read_dockerfile(path: str, text: str) -> Dockerfile:
+    """Read what a Dockerfile says. What is not understood is passed over (docs.docker.com/reference/dockerfile)."""
+    out = Dockerfile(path)
+    entry, entry_line, command, command_line = "", 0, "", 0
+    args: dict[str, str] = {}
+    for line, word, rest in _instructions(text):
+        if word == "FROM":
+            image = re.sub(r"--\S+\s+", "", rest).split()
+            if image:
+                out.images.append((_filled(image[0], args), line))
+            out.workdir, entry, command, out.healthcheck, out.env = "", "", "", "", {}
+        elif word == "ARG" and "=" in rest:
+            name, _, value = rest.partition("=")
+            args[name.strip()] = value.strip().strip("\"'")
+        elif word == "WORKDIR":
+            target = _filled(rest.strip().strip("\"'"), {**args, **out.env})
+            out.workdir = target if target.startswith("/") else f"{out.workdir.rstrip('/')}/{target}"
+        elif word == "ENV":
+            out.env.update(_env(rest))
+        elif word == "CMD":
+            command, command_line = _line(rest), line
+        elif word == "ENTRYPOINT":
+            entry, entry_line = _line(rest), line
+        elif word == "HEALTHCHECK" and "NONE" not in rest.split()[:1]:
+            found = re.search(r"\bCMD\b(.*)", rest, re.DOTALL)
+            out.healthcheck, out.healthcheck_line = (_line(found[1].strip()) if found else ""), line
+        elif word in ("COPY", "ADD"):
+            words = [w for w in rest.split() if not w.startswith("--")]
+            if len(words) == 2 and not rest.startswith("["):
+                out.copies.append((words[0], words[1]))
+        elif word == "RUN":
+            out.runs.append((rest, line))
+    out.command = f"{entry} {command}".strip()
+    out.command_line = command_line or entry_line
+    return out
+
+
+def _instructions(text: str) -> list[tuple[int, str, str]]:
+    out: list[tuple[int, str, str]] = []
+    waiting, began = "", 0
+    for number, raw in enumerate(text.split("\n")[:3000], 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        began = began if waiting else number
+        if line.endswith("\\"):
+            waiting += line[:-1] + " "
+            continue
+        whole = waiting + line
+        waiting = ""
+        word, _, rest = whole.partition(" ")
+        if word.isalpha():
+            out.append((began, word.upper(), rest.strip()))
+    return out
+
+
+def _line(rest: str) -> str:
+    """A CMD in either form, as one shell line."""
+    if rest.lstrip().startswith("["):
+        try:
+            words = json.loads(rest)
+        except ValueError:
+            return rest
+        if isinstance(words, list) and all(isinstance(w, str) for w in words):
+            if len(words) > 2 and words[0].rpartition("/")[2] in ("sh", "bash") and words[1] in ("-c", "-lc"):
+                return str(words[2])
+            return " ".join(_quoted(w) for w in words)
+    return rest
+
+
+def _quoted(word: str) -> str:
+    return word if re.fullmatch(r"\$\{?\w+\}?|[\w@%+=:,./$-]+", word) else shlex.quote(word)
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    def one(found: re.Match[str]) -> str:
+        return values.get(found[1] or found[3], found[2] or "")
+
+    return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}|\$(\w+)", one, text)
+
+
+def _env(rest: str) -> dict[str, str]:
+    if "=" not in rest.split(" ")[0]:
+        name, _, value = rest.partition(" ")
+        return {name: value.strip()}
+    try:
+        words = shlex.split(rest)
+    except ValueError:
+        words = rest.split()
+    return {name: value for name, found, value in (w.partition("=") for w in words) if found}

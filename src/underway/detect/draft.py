@@ -1,0 +1,53 @@
+"""A manifest in the making."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from underway.manifest.model import (
+    BuildKeys,
+    EnvVar,
+    Health,
+    Manifest,
+    Migrate,
+    NodeBuild,
+    Postgres,
+    Process,
+    PythonBuild,
+    Redis,
+    Services,
+    Static,
+)
+
+
+@dataclass
+class Draft:
+    """What has been decided so far."""
+
+    app: str
+    python: PythonBuild | None = None
+    node: NodeBuild | None = None
+    commands: list[str] = field(default_factory=list)
+    processes: dict[str, Process] = field(default_factory=dict)
+    health: Health = field(default_factory=Health)
+    static: Static | None = None
+    migrate: Migrate | None = None
+    postgres: Postgres | None = None
+    redis: Redis | None = None
+    env: dict[str, EnvVar] = field(default_factory=dict)
+    shared: list[str] = field(default_factory=list)
+
+    def manifest(self) -> Manifest:
+        """The whole of it, frozen."""
+        return Manifest(
+            app=self.app,
+            build=BuildKeys(python=self.python, node=self.node, commands=tuple(self.commands)),
+            processes=MappingProxyType(dict(self.processes)),
+            health=self.health,
+            static=self.static,
+            migrate=self.migrate,
+            services=Services(postgres=self.postgres, redis=self.redis),
+            env=MappingProxyType(dict(self.env)),
+            shared=tuple(self.shared),
+        )

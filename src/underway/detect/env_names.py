@@ -1,0 +1,119 @@
+"""What the name of an environment variable says about it."""
+
+from __future__ import annotations
+
+import re
+
+_DB = r"(?:POSTGRES|POSTGRESQL|PG|PSQL|DB|DATABASE|SQL|SQLALCHEMY|RDS|DATABASES|DATABASE_DEFAULT|DB_DEFAULT)"
+_LEAD = r"(?:(?!TEST|REPLICA|READ|LEGACY|OLD|MONGO|MYSQL|REDIS|SQLITE|NEO4J|VECTOR)[A-Z0-9]+_+){0,3}?"
+_DB_URL = re.compile(rf"{_LEAD}{_DB}(?:_+(?!TEST)[A-Z0-9]+)?_*_(?:URL|URI|DSN|CONNECTION|CONNECTION_STRING)")
+_PARTS = {
+    "host": ("HOST", "HOSTNAME", "SERVER", "ADDRESS", "ADDR", "ENDPOINT"),
+    "port": ("PORT",),
+    "user": ("USER", "USERNAME", "LOGIN"),
+    "password": ("PASS", "PASSWORD", "PWD", "PASSWD"),
+    "database": ("NAME", "DB", "DATABASE", "DBNAME", "DB_NAME", "DATABASE_NAME", "BASE"),
+}
+_DB_PART = re.compile(rf"{_LEAD}({_DB})_*(?:DEFAULT_*)?({'|'.join(w for words in _PARTS.values() for w in words)})")
+_REDIS_URL = re.compile(
+    r"(?:[A-Z0-9]+_+){0,3}?(?:REDIS|VALKEY|CACHE|BROKER|CELERY_BROKER|CELERY_RESULT|CELERY|RQ|QUEUE|CHANNELS?|CHANNEL_LAYERS?)"
+    r"(?:_[A-Z0-9]+)*_*(?:URL|URI|DSN|BACKEND|LOCATION)"
+)
+_REDIS_PART = re.compile(r"(?:[A-Z0-9]+_+){0,2}?(?:REDIS|VALKEY)_*(HOST|HOSTNAME|SERVER|ADDRESS|PORT|PASSWORD|PASS)")
+_ENGINE = re.compile(
+    r"(?:[A-Z0-9]+_)*(?:DB|DATABASE|SQL|POSTGRES)_(?:ENGINE|BACKEND|TYPE|DIALECT|DRIVER|CLIENT|CONNECTION)"
+)
+
+_HOSTS = re.compile(r"(?:[A-Z0-9]+_)*(?:ALLOWED_HOSTS?|TRUSTED_HOSTS?)")
+_ORIGINS = re.compile(
+    r"(?:[A-Z0-9]+_)*(?:CSRF_TRUSTED_ORIGINS?|CORS_(?:ALLOWED_)?ORIGINS?|CORS_ORIGIN(?:S)?(?:_WHITELIST)?"
+    r"|ALLOWED_ORIGINS?|ALLOW_ORIGINS?|CORS_ALLOW_ORIGINS?)"
+)
+_URL = re.compile(
+    r"(?:FRONTEND|SITE|BASE|PUBLIC|APP|SERVER|BACKEND|EXTERNAL|ROOT|WEB|CLIENT|NEXTAUTH|BETTER_AUTH)_"
+    r"(?:HOST_URL|BASE_URL|PUBLIC_URL|URL|ROOT|ORIGIN)|FRONTEND_HOST|SERVER_HOST|SITE_ROOT|ORIGIN"
+)
+_DOMAIN = re.compile(r"(?:SITE_|APP_|SERVER_|PUBLIC_)?DOMAIN(?:_NAME)?|SITE_HOST(?:NAME)?")
+
+_THIRD = re.compile(
+    r"(?:^|_)(?:AWS|S3|MINIO|STRIPE|SENTRY|OPENAI|ANTHROPIC|GOOGLE|GCP|GCS|GITHUB|GITLAB|FACEBOOK|TWITTER|DISCORD|SLACK|TWILIO|"
+    r"SENDGRID|MAILGUN|MAILCHIMP|POSTMARK|RESEND|SMTP|EMAIL|MAIL|OAUTH2?|OIDC|SAML|LDAP|AUTH0|OKTA|CLERK|SUPABASE|FIREBASE|"
+    r"ALGOLIA|CLOUDINARY|CLOUDFLARE|AZURE|DO|DIGITALOCEAN|HEROKU|PAYPAL|BRAINTREE|RECAPTCHA|HCAPTCHA|TURNSTILE|TELEGRAM|BOT|"
+    r"ZOOM|LINKEDIN|SPOTIFY|MAPBOX|PLAID|SHOPIFY|PUSHER|VAPID|HUGGINGFACE|HF|COHERE|MISTRAL|PINECONE|LANGCHAIN|REPLICATE|"
+    r"MONGO|MONGODB|MYSQL|ELASTIC|ELASTICSEARCH|RABBITMQ|AMQP|KAFKA|CLIENT_ID|CLIENT_SECRET|API_KEY|APIKEY|ACCESS_KEY|"
+    r"ACCESS_TOKEN|API_TOKEN|BEARER|WEBHOOK|DSN|TENANT)(?:_|$)"
+)
+_SECRET_KEY = re.compile(
+    r"(?:[A-Z0-9]+_+){0,4}?(?:SECRET_?KEY(?:_BASE)?|SECRET|JWT_KEY|JWT_SECRET(?:_KEY)?|SESSION_(?:KEY|SECRET)|"
+    r"COOKIE_(?:KEY|SECRET)|APP_KEY|SIGNING_KEY|AUTH_SECRET|TOKEN_SECRET|HASH_SECRET|CSRF_(?:KEY|SECRET)|SALT|PEPPER|"
+    r"SECURITY_PASSWORD_SALT|PASSWORD_SALT|ENCRYPTION_KEY|SECRET_TOKEN|REFRESH_SECRET|ACCESS_SECRET)(?:_\d)?"
+)
+_PASSWORD = re.compile(r"(?:[A-Z0-9]+_+)*(?:PASSWORD|PASSWD|PASS)")
+_SECRET_LIKE = re.compile(r"(?:^|_)(?:SECRET|TOKEN|KEY|PASSWORD|PASS|PASSWD|CREDENTIALS?|PRIVATE|DSN)(?:_|$)")
+
+PUBLIC_SECRETS = re.compile(
+    r"|change[-_ ]?(this|me|it)?.*|secret.*|.*(insecure|example|replace|placeholder|your[-_ ]|super[-_ ]?secret|default).*|"
+    r"dev(elopment)?|test|password|admin|123+4?5?6?7?8?|foo|bar|xxx+|todo|none|<.*>|\.\.\.|local.*|postgres|random.*",
+    re.IGNORECASE,
+)
+"""Secrets that everybody knows: what examples and templates are full of."""
+
+
+def postgres_part(name: str) -> str:
+    """`url`, `host`, `port`, `user`, `password` or `database` when the name means that part; else empty."""
+    name = name.upper()
+    if len(name) > 100:
+        return ""
+    if name in ("PGHOST", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE"):
+        return {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password"}.get(name, "database")
+    if name == "POSTGRES_DB":
+        return "database"
+    if _DB_URL.fullmatch(name) and not re.search(r"TEST|REPLICA|REDIS|MONGO|MYSQL|SQLITE", name):
+        return "url"
+    found = _DB_PART.fullmatch(name)
+    if found is None or re.search(r"TEST|REDIS|MONGO|MYSQL|SQLITE", name):
+        return ""
+    return next((part for part, words in _PARTS.items() if found[2] in words), "")
+
+
+def redis_part(name: str) -> str:
+    """`url`, `host`, `port` or `password` when the name means that part of a Redis address; else empty."""
+    name = name.upper()
+    if len(name) > 100:
+        return ""
+    found = _REDIS_PART.fullmatch(name)
+    if found is not None:
+        return {"PORT": "port", "PASSWORD": "password", "PASS": "password"}.get(found[1], "host")
+    return "url" if _REDIS_URL.fullmatch(name) else ""
+
+
+def is_engine(name: str) -> bool:
+    return bool(_ENGINE.fullmatch(name.upper()[:100]))
+
+
+def host_words(name: str) -> str:
+    """`hosts`, `origins`, `url` or `host` when the variable takes the app's own names; else empty."""
+    name = name.upper()[:100]
+    for pattern, words in ((_HOSTS, "hosts"), (_ORIGINS, "origins"), (_URL, "url"), (_DOMAIN, "host")):
+        if pattern.fullmatch(name):
+            return words
+    return ""
+
+
+def is_third_party(name: str) -> bool:
+    """True for a key that only somebody else gives out."""
+    return bool(_THIRD.search(name.upper()[:100]))
+
+
+def is_secret_key(name: str) -> bool:
+    """True for a secret that is the app's own: any random value does."""
+    name = name.upper()[:100]
+    return bool(_SECRET_KEY.fullmatch(name)) and not is_third_party(name)
+
+
+def is_password(name: str) -> bool:
+    return bool(_PASSWORD.fullmatch(name.upper()[:100]))
+
+
+def is_secret_like(name: str) -> bool:
+    return bool(_SECRET_LIKE.search(name.upper()[:100]))

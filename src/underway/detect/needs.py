@@ -1,0 +1,249 @@
+"""Environment variables, gathered from every reader, and what each is given."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from underway.detect.env_names import (
+    PUBLIC_SECRETS,
+    host_words,
+    is_engine,
+    is_password,
+    is_secret_key,
+    is_secret_like,
+    is_third_party,
+    postgres_part,
+    redis_part,
+)
+from underway.detect.index import Index, by_depth
+from underway.detect.model import Evidence, Notes
+from underway.detect.python_code import EnvRead
+from underway.manifest.model import EnvVar
+
+_EXAMPLES = (
+    ".env.example",
+    ".env.sample",
+    ".env.template",
+    ".env.dist",
+    "env.example",
+    "example.env",
+    ".env.prod.example",
+    "sample.env",
+    ".env.production.example",
+    ".env.production",
+    ".env",
+    ".env-example",
+    ".env-sample",
+    ".flaskenv",
+)
+_OWN = frozenset({"PORT", "HOME", "PATH", "PWD", "USER", "LANG", "TZ", "CI", "SHELL", "TERM", "HOSTNAME", "TMPDIR"})
+
+
+@dataclass
+class Variable:
+    """One variable: all places that read it, and an example value from the repository."""
+
+    name: str
+    reads: list[EnvRead] = field(default_factory=list)
+    example: str | None = None
+    example_at: Evidence | None = None
+
+    @property
+    def is_required(self) -> bool:
+        """True when starting fails without it: some reader has no default and is not in a branch."""
+        return any(r.is_required and not r.is_conditional for r in self.reads) and not any(
+            not r.is_required and r.default not in (None, "") for r in self.reads
+        )
+
+    @property
+    def default(self) -> str | None:
+        return next((r.default for r in self.reads if r.default is not None), None)
+
+    @property
+    def evidence(self) -> Evidence:
+        required = [r.evidence for r in self.reads if r.is_required]
+        return (required or [r.evidence for r in self.reads])[0]
+
+    @property
+    def known_values(self) -> list[str]:
+        return [v for v in (self.example, self.default) if v]
+
+
+@dataclass
+class Given:
+    """What the variables add up to. `postgres` and `redis` map names to parts."""
+
+    env: dict[str, EnvVar] = field(default_factory=dict)
+    postgres: dict[str, str] = field(default_factory=dict)
+    redis: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, Variable] = field(default_factory=dict)
+
+
+def gather(index: Index, reads: list[EnvRead]) -> dict[str, Variable]:
+    """Variables by name, with the examples that the repository has for them."""
+    out: dict[str, Variable] = {}
+    for read in reads:
+        if read.name not in _OWN and len(out) < 1000:
+            out.setdefault(read.name, Variable(read.name)).reads.append(read)
+    for path in by_depth(index.named(*_EXAMPLES))[:8]:
+        for number, line in enumerate(index.text(path).split("\n")[:1000], 1):
+            found = re.match(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$", line)
+            if found and found[1].upper() in out and out[found[1].upper()].example is None:
+                one = out[found[1].upper()]
+            elif found and found[1] in out and out[found[1]].example is None:
+                one = out[found[1]]
+            else:
+                continue
+            one.example = _unquoted(found[2])
+            one.example_at = Evidence(path, number)
+    return out
+
+
+def _unquoted(text: str) -> str:
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        return text[1:-1]
+    return re.sub(r"\s+#.*", "", text)
+
+
+def uses_postgres(variables: dict[str, Variable], has_driver: bool) -> bool:
+    """True when a database variable is read and the app can speak to PostgreSQL."""
+    for one in variables.values():
+        if postgres_part(one.name) == "url" and any(v.startswith("postgres") for v in one.known_values):
+            return True
+        if postgres_part(one.name) and has_driver:
+            return True
+    return False
+
+
+def give(
+    variables: dict[str, Variable], notes: Notes, *, with_postgres: bool, with_redis: bool, is_django: bool
+) -> Given:
+    """Decide each variable: set, generate, fill from a service, leave to its default, or ask the owner."""
+    out = Given(variables=variables)
+    if with_postgres:
+        out.postgres = _service_parts(variables, postgres_part, "DATABASE_URL")
+    if with_redis:
+        out.redis = _service_parts(variables, redis_part, "REDIS_URL")
+    for name, one in variables.items():
+        if name in out.postgres or name in out.redis or name in ("DATABASE_URL", "REDIS_URL"):
+            continue
+        if is_engine(name) and with_postgres:
+            _set_engine(one, out, notes)
+            continue
+        words = host_words(name)
+        if words and _wants_own_names(one, words):
+            _set_own_names(one, words, out, notes)
+        elif _is_own_secret(one):
+            _generate(one, out, notes, is_django=is_django)
+        elif one.is_required:
+            _required(one, out, notes)
+        elif name == "DEBUG" or name.endswith("_DEBUG"):
+            _switch_debug_off(one, out, notes)
+    return out
+
+
+def _service_parts(variables: dict[str, Variable], part_of: object, standard: str) -> dict[str, str]:
+    assert callable(part_of)
+    parts = {name: part_of(name) for name in variables}
+    parts = {name: part for name, part in parts.items() if part}
+    for name, one in variables.items():  # an address of another service by a name that looks alike
+        known = [v for v in one.known_values if "://" in v]
+        if name in parts and known and not any(_speaks(v, standard) for v in known):
+            del parts[name]
+    return {name: part for name, part in parts.items() if name != standard}
+
+
+def _speaks(value: str, standard: str) -> bool:
+    scheme = value.partition("://")[0].lower()
+    if standard == "REDIS_URL":
+        return scheme.startswith(("redis", "valkey")) or scheme in ("memory", "locmem", "dummycache", "locmemcache")
+    return scheme.startswith(("postgres", "sqlite", "psql", "pgsql"))
+
+
+def _set_engine(one: Variable, out: Given, notes: Notes) -> None:
+    known = one.default or one.example or ""
+    if "django.db.backends" in known or one.name in ("SQL_ENGINE", "DB_ENGINE", "DATABASE_ENGINE"):
+        value = "django.db.backends.postgresql"
+    else:
+        value = "postgresql" if "sqlite" in known or not known else known
+    if value != known or one.is_required:
+        out.env[one.name] = EnvVar(value=value)
+        notes.claim("database", f"{one.name} chooses PostgreSQL", one.evidence, f"env.{one.name}")
+
+
+def _wants_own_names(one: Variable, words: str) -> bool:
+    """True unless the app's default already accepts any name, or leaves the check off."""
+    if one.is_required:
+        return True
+    default = one.default
+    if words in ("hosts", "origins"):
+        return default != "*" and '"*"' not in (default or "") and "'*'" not in (default or "")
+    return default is not None and bool(re.search(r"localhost|127\.0\.0\.1|example\.(com|org)|testserver", default))
+
+
+def _set_own_names(one: Variable, words: str, out: Given, notes: Notes) -> None:
+    value = "${" + words + "}"
+    if words in ("hosts", "origins"):
+        listed = [r for r in one.reads if r.is_list]
+        separator = listed[0].separator if listed else ","
+        example = (one.example or one.default or "").strip()
+        if separator == "" or example.startswith("["):
+            value = "${" + words + "_json}"
+        elif separator.isspace() or (" " in example and "," not in example):
+            value = "${" + words + "_spaced}"
+    elif words == "host" and "://" in (one.example or one.default or ""):
+        value = "${url}"
+    out.env[one.name] = EnvVar(value=value)
+    notes.claim("host", f"{one.name} gets the app's own names", one.evidence, f"env.{one.name}")
+
+
+def _is_own_secret(one: Variable) -> bool:
+    """True for a secret of the app's own that is required, has a public default, or is made up at each start."""
+    if not is_secret_key(one.name) and not (is_password(one.name) and not is_third_party(one.name)):
+        return False
+    if one.is_required or any(r.made_up for r in one.reads):
+        return True
+    if is_secret_key(one.name):
+        return True
+    return one.default is not None and bool(PUBLIC_SECRETS.fullmatch(one.default)) and one.default != ""
+
+
+def _generate(one: Variable, out: Given, notes: Notes, *, is_django: bool) -> None:
+    kind = "django" if is_django and one.name.endswith("SECRET_KEY") else "urlsafe"
+    out.env[one.name] = EnvVar(generate=kind, secret=True)
+    if one.is_required:
+        why = "is required"
+    elif any(r.made_up for r in one.reads):
+        why = "would be made anew at every start"
+    elif one.default:
+        why = "has a default that everybody can read"
+    else:
+        why = "is empty unless set"
+    notes.claim("env", f"{one.name} {why}: generated once and kept", one.evidence, f"env.{one.name}")
+
+
+def _required(one: Variable, out: Given, notes: Notes) -> None:
+    example = one.example
+    is_public = example is not None and bool(PUBLIC_SECRETS.fullmatch(example))
+    if example and not is_secret_like(one.name) and not (is_third_party(one.name) and is_public):
+        out.env[one.name] = EnvVar(value=example)
+        notes.claim("env", f"{one.name} is required; the example's value", one.example_at or "", f"env.{one.name}")
+        return
+    is_secret = is_secret_like(one.name)
+    out.env[one.name] = EnvVar(required=True, secret=is_secret)
+    notes.comments[f"env.{one.name}"] = f"required, and only you know it ({one.evidence})"
+    notes.problem(
+        "detect.env-missing",
+        one.evidence,
+        f"the app does not start without {one.name}, and its value is not in the repository",
+        f'add to underway.toml, under [env]: {one.name} = "…"',
+    )
+
+
+def _switch_debug_off(one: Variable, out: Given, notes: Notes) -> None:
+    default = (one.default or "").lower()
+    if default in ("true", "1", "on", "yes") or (one.example or "").lower() in ("true", "1", "on", "yes"):
+        value = "0" if any(r.is_number for r in one.reads) or default == "1" else "False"
+        out.env[one.name] = EnvVar(value=value)
+        notes.claim("env", f"{one.name} is on unless set", one.evidence, f"env.{one.name}")

@@ -1,0 +1,159 @@
+"""package.json: a Node server, or a front end that becomes static files."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+
+from underway.detect.index import Index, folder_of, join
+from underway.detect.model import Evidence
+
+_LOCKS = (
+    ("pnpm-lock.yaml", "pnpm"),
+    ("yarn.lock", "yarn"),
+    ("bun.lock", "bun"),
+    ("bun.lockb", "bun"),
+    ("package-lock.json", "npm"),
+)
+SERVERS = {
+    "express": "Express", "fastify": "Fastify", "koa": "Koa", "@nestjs/core": "NestJS", "hono": "Hono", "@hapi/hapi": "hapi",
+    "polka": "Polka", "restify": "Restify", "next": "Next.js", "nuxt": "Nuxt", "@remix-run/serve": "Remix",
+    "@remix-run/express": "Remix", "@sveltejs/adapter-node": "SvelteKit", "@astrojs/node": "Astro", "socket.io": "socket.io",
+}  # fmt: skip
+
+
+@dataclass
+class NodeProject:
+    """A package.json. `manager` follows the nearest lockfile, `lock` is empty without one."""
+
+    folder: str
+    path: str
+    name: str = ""
+    scripts: dict[str, str] = field(default_factory=dict)
+    dependencies: dict[str, str] = field(default_factory=dict)
+    dev: dict[str, str] = field(default_factory=dict)
+    main: str = ""
+    manager: str = "npm"
+    lock: str = ""
+    engines: str = ""
+
+    def has(self, *names: str) -> bool:
+        return any(n in self.dependencies or n in self.dev for n in names)
+
+    @property
+    def server(self) -> str:
+        """The package that makes it a server; empty for a front end."""
+        return next((name for name in SERVERS if name in self.dependencies), "")
+
+    @property
+    def is_front_end(self) -> bool:
+        return bool(self.scripts.get("build")) and (self.has(*FRONT_ENDS))
+
+
+FRONT_ENDS = ("vite", "react-scripts", "@vue/cli-service", "@angular/cli", "@angular/build", "astro", "parcel", "webpack", "gatsby", "@11ty/eleventy",
+              "@sveltejs/kit", "esbuild", "rollup", "snowpack", "next", "preact-cli", "@angular-devkit/build-angular", "@rsbuild/core", "vitepress", "@docusaurus/core")  # fmt: skip
+
+
+def find_node_projects(index: Index) -> list[NodeProject]:
+    """Every package.json that is part of the app, nearest to the root first."""
+    found = []
+    for path in index.named("package.json")[:40]:
+        project = read_package(path, index.text(path))
+        if project is None:
+            continue
+        folder = project.folder
+        while True:
+            lock = next(
+                (((join(folder, name)), manager) for name, manager in _LOCKS if index.has(join(folder, name))), None
+            )
+            if lock is not None:
+                project.lock, project.manager = lock
+                break
+            if not folder:
+                break
+            folder = folder_of(folder)
+        found.append(project)
+    return found
+
+
+def read_package(path: str, text: str) -> NodeProject | None:
+    """The package.json; None when it is no JSON object."""
+    try:
+        raw = json.loads(text) if len(text) < 400_000 else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(raw, dict):
+        return None
+    manager = str(raw.get("packageManager", "")).partition("@")[0]
+    engines = raw.get("engines")
+    main = raw.get("main")
+    name = raw.get("name")
+    return NodeProject(
+        folder=folder_of(path),
+        path=path,
+        name=name if isinstance(name, str) else "",
+        scripts=_texts(raw.get("scripts")),
+        dependencies=_texts(raw.get("dependencies")),
+        dev=_texts(raw.get("devDependencies")),
+        main=main if isinstance(main, str) else "",
+        manager=manager if manager in ("npm", "pnpm", "yarn", "bun") else "npm",
+        engines=str(engines.get("node", "")) if isinstance(engines, dict) else "",
+    )
+
+
+def _texts(raw: object) -> dict[str, str]:
+    return {str(k): v for k, v in raw.items() if isinstance(v, str)} if isinstance(raw, dict) else {}
+
+
+def output_folder(index: Index, project: NodeProject) -> tuple[str, Evidence, bool]:
+    """Where the build puts its files, the evidence, and whether one page serves every path."""
+    for name in (
+        "vite.config.ts",
+        "vite.config.js",
+        "vite.config.mjs",
+        "vite.config.mts",
+        "astro.config.mjs",
+        "svelte.config.js",
+        "vue.config.js",
+        "rsbuild.config.ts",
+    ):
+        path = join(project.folder, name)
+        text = index.text(path)
+        found = re.search(r"""\b(?:outDir|outputDir|pages)\s*:\s*['"`]([\w./-]+)['"`]""", text)
+        if found:
+            return (
+                join(project.folder, found[1]),
+                Evidence(path, text.count("\n", 0, found.start()) + 1),
+                "vite" in name or "vue" in name,
+            )
+    at = index.line(project.path, '"build"')
+    build = project.scripts.get("build", "")
+    outs = re.search(r"--(?:outDir|out-dir|dist-dir|outdir|output-path)[= ](\S+)", build)
+    if outs:
+        return join(project.folder, outs[1]), at, project.has("vite")
+    for package, folder, spa in (
+        ("react-scripts", "build", True),
+        ("@angular/cli", _angular(index, project), True),
+        ("@vue/cli-service", "dist", True),
+        ("gatsby", "public", False),
+        ("@11ty/eleventy", "_site", False),
+        ("@docusaurus/core", "build", False),
+        ("vitepress", ".vitepress/dist", False),
+        ("@sveltejs/adapter-static", "build", True),
+        ("next", "out", False),
+        ("astro", "dist", False),
+        ("vite", "dist", True),
+    ):
+        if project.has(package):
+            return join(project.folder, folder), at, spa
+    return join(project.folder, "dist"), at, False
+
+
+def _angular(index: Index, project: NodeProject) -> str:
+    text = index.text(join(project.folder, "angular.json"))
+    found = re.search(r'"outputPath"\s*:\s*"([\w./-]+)"', text)
+    if not found:
+        return f"dist/{project.name}/browser" if project.name else "dist"
+    builder = "application" in (re.search(r'"builder"\s*:\s*"([^"]+)"', text) or [""])[0]
+    return f"{found[1]}/browser" if builder else found[1]

@@ -1,0 +1,304 @@
+"""Which Python object serves the traffic, from where, under which server."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+
+from underway.detect.index import Index, folder_of, join
+from underway.detect.model import Evidence
+from underway.detect.python_code import ASGI, AppObject, PythonCode, dotted_name
+from underway.detect.python_project import PythonProject
+from underway.detect.shell import Simple, option
+from underway.detect.starts import Start, Starts
+
+_SERVERS = ("uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-serve")
+_TARGET = re.compile(r"""[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(.*\))?""")
+
+
+@dataclass(frozen=True)
+class WebApp:
+    """`target` is `module:attribute`. `folder` is where it runs, `base` the folder its module is imported from.
+
+    `workers` is what the repository asks for, 0 when it says nothing.
+    """
+
+    framework: str
+    target: str
+    folder: str
+    base: str
+    path: str
+    evidence: Evidence
+    is_factory: bool = False
+    workers: int = 0
+    is_declared: bool = False
+
+    @property
+    def is_asgi(self) -> bool:
+        return self.framework in ASGI
+
+    @property
+    def module(self) -> str:
+        return self.target.partition(":")[0]
+
+
+def find_web_app(
+    index: Index, code: PythonCode, starts: Starts, projects: list[PythonProject]
+) -> tuple[WebApp | None, list[AppObject]]:
+    """The app, and the other app objects that were seen. Evidence of the repository's own comes first."""
+    objects = app_objects(code)
+    declared = _declared(index, code, starts, objects)
+    if declared is not None:
+        return declared, [o for o in objects if o.path != declared.path]
+    for chosen in objects:
+        base, module = import_base(index, code, chosen.path)
+        folder = _run_folder(base, projects)
+        app = WebApp(
+            framework=chosen.framework,
+            target=f"{module}:{chosen.name}",
+            folder=folder,
+            base=base,
+            path=chosen.path,
+            evidence=Evidence(chosen.path, chosen.line),
+            is_factory=chosen.is_factory,
+        )
+        return app, [o for o in objects if o.path != chosen.path and not o.is_factory]
+    return None, []
+
+
+def app_objects(code: PythonCode) -> list[AppObject]:
+    """Every object that a server could serve, the likeliest first."""
+    found: list[AppObject] = []
+    for file in code.files.values():
+        found += file.apps
+        for target, called, line in file.assigned_calls:
+            framework = _framework_of_call(code, file.path, called)
+            if framework and re.search(r"app|api|server|asgi|wsgi", target, re.IGNORECASE):
+                found.append(AppObject(file.path, target, framework, line))
+    with_variable = {o.path for o in found}
+    for file in code.files.values():
+        if file.path not in with_variable:
+            found += [f for f in file.factories if re.search(r"app|server", f.name, re.IGNORECASE)]
+    return sorted(found, key=_likeliness)
+
+
+def _likeliness(one: AppObject) -> tuple[bool, bool, bool, int, int, str]:
+    name = one.path.rpartition("/")[2]
+    usual = (
+        "asgi.py",
+        "wsgi.py",
+        "main.py",
+        "app.py",
+        "server.py",
+        "application.py",
+        "run.py",
+        "api.py",
+        "__init__.py",
+    )
+    aside = bool(re.search(r"(^|/)(scripts?|tools?|migrations|alembic|notebooks|demo|management)/", one.path))
+    return (
+        aside,
+        one.is_factory,
+        one.framework in ("django", "django-asgi", "pyramid"),
+        one.path.count("/") - (name == "__init__.py"),
+        usual.index(name) if name in usual else len(usual),
+        one.path,
+    )
+
+
+def _framework_of_call(code: PythonCode, path: str, called: str) -> str:
+    """The framework of what `called` returns, when it is a function of the tree that makes an app."""
+    module, _, name = called.rpartition(".")
+    source = code.module_file(module, path) if module else path
+    if source not in code.files and module and not code.index.has(source):
+        return ""
+    file = code.files.get(source)
+    if file is None or file.tree is None or not name:
+        return ""
+    if name in file.imports and file.imports[name] != called and "." in file.imports[name]:
+        return _framework_of_call(code, source, file.imports[name]) if name not in _functions(file.tree) else ""
+    function = _functions(file.tree).get(name)
+    return _made_by(function, file.imports) if function is not None else ""
+
+
+def _functions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    return {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def _made_by(function: ast.AST, imports: dict[str, str]) -> str:
+    from underway.detect.python_code import FRAMEWORKS
+
+    for each in ast.walk(function):
+        if isinstance(each, ast.Call):
+            called = dotted_name(each.func, imports)
+            if called in FRAMEWORKS:
+                return FRAMEWORKS[called]
+    return ""
+
+
+def import_base(index: Index, code: PythonCode, path: str) -> tuple[str, str]:
+    """The folder a file is imported from, and its module name there.
+
+    Its own absolute imports decide: the ancestor that holds what they name. Without any, the folder above the
+    outermost package.
+    """
+    folder = folder_of(path)
+    ancestors = [folder]
+    while ancestors[-1]:
+        ancestors.append(folder_of(ancestors[-1]))
+    file = code.files.get(path)
+    firsts = {full.split(".")[0] for full in file.imports.values()} if file else set()
+    score: dict[str, int] = {}
+    for each in ancestors:
+        score[each] = sum(1 for first in firsts if _holds(index, each, first))
+    package = folder
+    while index.has(join(package, "__init__.py")) and package:
+        package = folder_of(package)
+    best = max(ancestors, key=lambda a: (score[a], a == package, -ancestors.index(a)))
+    if not score[best]:
+        best = package
+    module = path.removesuffix(".py")[len(best) + 1 if best else 0 :].replace("/", ".").removesuffix(".__init__")
+    return best, module
+
+
+def _holds(index: Index, folder: str, name: str) -> bool:
+    return index.has(join(folder, f"{name}.py")) or (bool(name) and join(folder, name) in index.folders)
+
+
+def _run_folder(base: str, projects: list[PythonProject]) -> str:
+    """Where to run: beside the project's files, unless the module's folder is no part of a project."""
+    for project in sorted(projects, key=lambda p: -len(p.folder)):
+        inside = base == project.folder or not project.folder or base.startswith(project.folder + "/")
+        if inside and base[len(project.folder) :].strip("/") in ("", "src"):
+            return project.folder
+    return base
+
+
+def web_starts(starts: Starts) -> list[Start]:
+    """The declared processes that may be the web one, by name first."""
+    usual = re.compile(r"web|app|api|backend|server|django|site|www", re.IGNORECASE)
+    from_procfile = [s for s in starts.found if s.evidence.path.rpartition("/")[2].lower() == "procfile"]
+    if any(s.name == "web" for s in from_procfile):
+        return [s for s in from_procfile if s.name == "web"] + [s for s in starts.found if s not in from_procfile]
+    return sorted(starts.found, key=lambda s: not usual.search(s.name))
+
+
+def _declared(index: Index, code: PythonCode, starts: Starts, objects: list[AppObject]) -> WebApp | None:
+    for start in web_starts(starts):
+        for command in start.commands:
+            app = _served(index, code, start, command, objects)
+            if app is not None:
+                return app
+    return None
+
+
+def _served(index: Index, code: PythonCode, start: Start, command: Simple, objects: list[AppObject]) -> WebApp | None:
+    words = command.words
+    if command.name == "fastapi" and len(words) > 1 and words[1] in ("run", "dev"):
+        return _fastapi_run(index, code, command, objects)
+    if command.name == "flask" and "run" in words:
+        named = option(words, "--app", "-A") or command.env.get("FLASK_APP", "") or start.env.get("FLASK_APP", "")
+        words = ("gunicorn", named if ":" in named else f"{named.removesuffix('.py')}:app") if named else ()
+    elif command.name not in _SERVERS:
+        return None
+    target = next((w for w in words[1:] if _TARGET.fullmatch(w) and not re.match(r"[\d.]+:|localhost:|unix:", w)), "")
+    if not target:
+        target = next((w for w in reversed(words[1:]) if re.fullmatch(r"[A-Za-z_]\w*(\.\w+)+", w)), "")
+        target = f"{target}:application" if target else ""
+    if not target:
+        return None
+    module, _, attribute = target.partition(":")
+    aside = option(words, "--app-dir", "--chdir", "--pythonpath")
+    found = _file_of(index, module, [join(command.folder, aside), command.folder, *_near(objects)])
+    if found is None:
+        return None
+    base, path = found
+    folder = command.folder if base == command.folder or base.startswith(command.folder + "/") else base
+    if not command.folder and base not in ("", "src"):
+        folder = base
+    plain = re.sub(r"\(.*", "", attribute)
+    known = next((o for o in objects if o.path == path and o.name == plain), None)
+    framework = known.framework if known else _likely_framework(code, path, objects)
+    workers = option(words, "--workers", "-w") or option(words, "--web-concurrency")
+    return WebApp(
+        framework=framework,
+        target=target,
+        folder=folder,
+        base=base,
+        path=path,
+        evidence=command.evidence,
+        is_factory="--factory" in words or bool(known and known.is_factory and "(" not in attribute),
+        workers=int(workers) if workers.isascii() and workers.isdigit() and len(workers) < 3 else 0,
+        is_declared=True,
+    )
+
+
+def _near(objects: list[AppObject]) -> list[str]:
+    return [folder_of(folder_of(o.path)) for o in objects[:10]]
+
+
+def _likely_framework(code: PythonCode, path: str, objects: list[AppObject]) -> str:
+    file = code.files.get(path)
+    if file is not None:
+        for one in objects:
+            name = one.path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2]
+            if any(name in full.split(".") for full in file.imports.values()):
+                return one.framework
+    return objects[0].framework if objects else ""
+
+
+def _file_of(index: Index, module: str, bases: list[str]) -> tuple[str, str] | None:
+    tail = module.replace(".", "/")
+    for base in bases:
+        for end in (".py", "/__init__.py"):
+            if index.has(join(base, tail + end)):
+                return base, join(base, tail + end)
+    last = tail.rpartition("/")[2]
+    for path in index.named(f"{last}.py"):
+        if path.endswith(f"/{tail}.py"):
+            return path[: -len(tail) - 4], path
+    return None
+
+
+def _fastapi_run(index: Index, code: PythonCode, command: Simple, objects: list[AppObject]) -> WebApp | None:
+    named = next((w for w in command.words[2:] if w.endswith(".py")), "")
+    candidates = (
+        [join(command.folder, named)] if named else [join(command.folder, n) for n in ("main.py", "app/main.py")]
+    )
+    path = next((p for p in candidates if index.has(p)), "")
+    if not path and named:
+        path = next((p for p in index.named(named.rpartition("/")[2]) if p.endswith(f"/{named}")), "")
+    chosen = next((o for o in objects if o.path == path), None)
+    if chosen is None:
+        return None
+    base, module = import_base(index, code, path)
+    workers = option(command.words, "--workers")
+    return WebApp(
+        framework=chosen.framework,
+        target=f"{module}:{chosen.name}",
+        folder=command.folder if base == command.folder else base,
+        base=base,
+        path=path,
+        evidence=command.evidence,
+        workers=int(workers) if workers.isascii() and workers.isdigit() and len(workers) < 3 else 0,
+        is_declared=True,
+    )
+
+
+def web_command(app: WebApp, *, threads: int = 4, workers: int = 2) -> tuple[str, str]:
+    """The shell line that serves `app` on loopback, and the package it needs."""
+    inner = app.base[len(app.folder) :].strip("/") if app.base != app.folder else ""
+    target = app.target
+    if app.is_asgi:
+        words = f"uvicorn {target} --host 127.0.0.1 --port $PORT"
+        words += " --factory" if app.is_factory else ""
+        words += f" --app-dir {inner}" if inner else ""
+        return words, "uvicorn"
+    if app.is_factory and "(" not in target:
+        target = f"'{target}()'"
+    elif "(" in target:
+        target = f"'{target}'"
+    words = f"gunicorn {target} --bind 127.0.0.1:$PORT --workers {workers} --threads {threads}"
+    words += f" --pythonpath {inner}" if inner else ""
+    return words, "gunicorn"

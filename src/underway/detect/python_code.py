@@ -1,0 +1,279 @@
+"""What Python sources say when they are parsed, never run: app objects, factories, routes, settings, environment."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from underway.detect.index import Index, folder_of
+from underway.detect.model import Evidence
+
+FRAMEWORKS = {
+    "fastapi.FastAPI": "fastapi",
+    "fastapi.applications.FastAPI": "fastapi",
+    "starlette.applications.Starlette": "starlette",
+    "litestar.Litestar": "litestar",
+    "litestar.app.Litestar": "litestar",
+    "quart.Quart": "quart",
+    "sanic.Sanic": "sanic",
+    "blacksheep.Application": "blacksheep",
+    "falcon.asgi.App": "falcon",
+    "flask.Flask": "flask",
+    "flask.app.Flask": "flask",
+    "bottle.Bottle": "bottle",
+    "falcon.App": "falcon-wsgi",
+    "pyramid.config.Configurator": "pyramid",
+    "django.core.wsgi.get_wsgi_application": "django",
+    "django.core.asgi.get_asgi_application": "django-asgi",
+}
+ASGI = frozenset({"fastapi", "starlette", "litestar", "quart", "sanic", "blacksheep", "falcon", "django-asgi"})
+
+_WORTH = re.compile(
+    r"FastAPI|Starlette|Litestar|Quart|Sanic|Flask|Bottle|falcon|Configurator|Blueprint|APIRouter|include_router|"
+    r"environ|getenv|BaseSettings|config\(|env\(|env\.|urlpatterns|ALLOWED_HOSTS|create_async_engine|wsgi|asgi|Settings"
+)
+_MOST_PARSED = 1_500_000
+"""Characters of Python parsed in one tree: about a second's work."""
+
+
+@dataclass(frozen=True)
+class AppObject:
+    """A variable (or function that returns one, `is_factory`) that a server can serve."""
+
+    path: str
+    name: str
+    framework: str
+    line: int
+    is_factory: bool = False
+
+
+@dataclass(frozen=True)
+class EnvRead:
+    """One place that reads an environment variable.
+
+    `default` is its literal as text, None when there is none or it is not a literal; `is_required` when reading
+    fails without the variable. `is_list` and `is_number` tell how the value is understood, `separator` by what it is
+    split (empty: as JSON). `made_up` when the default is made at each start (`secrets.token_urlsafe()`).
+    """
+
+    name: str
+    evidence: Evidence
+    is_required: bool
+    default: str | None = None
+    is_list: bool = False
+    is_number: bool = False
+    is_conditional: bool = False
+    separator: str = ","
+    made_up: bool = False
+    url_parts: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call worth remembering: its qualified name, literal arguments, and the variable it was assigned to."""
+
+    name: str
+    line: int
+    args: tuple[str, ...]
+    keywords: dict[str, str]
+    target: str = ""
+
+
+@dataclass
+class PyFile:
+    path: str
+    imports: dict[str, str] = field(default_factory=dict)
+    apps: list[AppObject] = field(default_factory=list)
+    factories: list[AppObject] = field(default_factory=list)
+    assigned_calls: list[tuple[str, str, int]] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    decorated: list[tuple[str, str, str, int]] = field(default_factory=list)
+    literals: dict[str, tuple[ast.expr, int]] = field(default_factory=dict)
+    classes: dict[str, ast.ClassDef] = field(default_factory=dict)
+    tree: ast.Module | None = None
+
+
+class PythonCode:
+    """All Python of a tree that is worth parsing, parsed once."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.files: dict[str, PyFile] = {}
+        left = _MOST_PARSED
+        for path in sorted(index.ending(".py"), key=_interest)[:3000]:
+            text = index.text(path)
+            if not text or len(text) > 200_000 or not _WORTH.search(text):
+                continue
+            left -= len(text)
+            if left < 0:
+                break
+            parsed = parse(path, text)
+            if parsed is not None:
+                self.files[path] = parsed
+
+    def module_file(self, dotted: str, near: str = "") -> str:
+        """The file of a module, looked for next to `near` and upwards, then anywhere."""
+        tail = dotted.replace(".", "/")
+        folder = folder_of(near)
+        while True:
+            for end in (".py", "/__init__.py"):
+                path = f"{folder}/{tail}{end}" if folder else f"{tail}{end}"
+                if self.index.has(path):
+                    return path
+            if not folder:
+                return ""
+            folder = folder_of(folder)
+
+
+def _interest(path: str) -> tuple[int, int, str]:
+    name = path.rpartition("/")[2]
+    likely = re.fullmatch(
+        r"(main|app|wsgi|asgi|server|settings|config|__init__|urls|manage|application|base|production|prod|api|routes)\.py",
+        name,
+    )
+    in_settings = "/settings/" in path or "/config/" in path or "/core/" in path
+    return (0 if likely or in_settings else 1, path.count("/"), path)
+
+
+def parse(path: str, text: str) -> PyFile | None:
+    """The facts of one source; None when it does not parse."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a strange escape in someone's source is not ours to report
+            module = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    out = PyFile(path, tree=module)
+    for node in module.body:
+        _top_level(node, out, 0)
+    for each in ast.walk(module):
+        if isinstance(each, ast.Call):
+            out.calls.append(_call(each, out.imports))
+        elif isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+            for decorator in each.decorator_list:
+                _decorator(decorator, out)
+    return out
+
+
+def _top_level(node: ast.stmt, out: PyFile, depth: int) -> None:
+    if isinstance(node, ast.Import):
+        for name in node.names:
+            out.imports[name.asname or name.name.split(".")[0]] = name.name if name.asname else name.name.split(".")[0]
+    elif isinstance(node, ast.ImportFrom):
+        base = _absolute(out.path, node)
+        for name in node.names:
+            out.imports[name.asname or name.name] = f"{base}.{name.name}" if base else name.name
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        for target in targets:
+            if isinstance(target, ast.Name) and node.value is not None:
+                out.literals[target.id] = (node.value, node.lineno)
+                if isinstance(node.value, ast.Call):
+                    called = dotted_name(node.value.func, out.imports)
+                    if called in FRAMEWORKS:
+                        out.apps.append(AppObject(out.path, target.id, FRAMEWORKS[called], node.lineno))
+                    else:
+                        out.assigned_calls.append((target.id, called, node.lineno))
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        framework = _made_inside(node, out.imports)
+        if framework and not _needs_arguments(node):
+            out.factories.append(AppObject(out.path, node.name, framework, node.lineno, is_factory=True))
+    elif isinstance(node, ast.ClassDef):
+        out.classes[node.name] = node
+    elif isinstance(node, ast.If | ast.Try | ast.With) and depth < 5:
+        inner = [*node.body]
+        if isinstance(node, ast.If | ast.Try):
+            inner += node.orelse
+        if isinstance(node, ast.Try):
+            inner += [one for handler in node.handlers for one in handler.body] + node.finalbody
+        if isinstance(node, ast.If) and _is_main_guard(node.test):
+            return
+        for each_inner in inner:
+            _top_level(each_inner, out, depth + 1)
+
+
+def _is_main_guard(test: ast.expr) -> bool:
+    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
+
+
+def _absolute(path: str, node: ast.ImportFrom) -> str:
+    """The module an import names, with leading dots resolved against the file's folder."""
+    if not node.level:
+        return node.module or ""
+    folder = folder_of(path).split("/") if folder_of(path) else []
+    kept = folder[: len(folder) - (node.level - 1)] if node.level > 1 else folder
+    return ".".join([*kept, *([node.module] if node.module else [])])
+
+
+def _needs_arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    count = len(node.args.posonlyargs) + len(node.args.args)
+    return count > len(node.args.defaults) or any(d is None for d in node.args.kw_defaults)
+
+
+def _made_inside(node: ast.AST, imports: dict[str, str]) -> str:
+    local = dict(imports)
+    for each in ast.walk(node):
+        if isinstance(each, ast.ImportFrom) and not each.level:
+            local.update({n.asname or n.name: f"{each.module}.{n.name}" for n in each.names})
+    for each in ast.walk(node):
+        if isinstance(each, ast.Call):
+            called = dotted_name(each.func, local)
+            if called in FRAMEWORKS:
+                return FRAMEWORKS[called]
+    return ""
+
+
+def dotted_name(node: ast.expr, imports: dict[str, str]) -> str:
+    """`os.environ.get` for an expression of names and attributes, the first name resolved through imports."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+        if len(parts) > 20:
+            return ""
+    if not isinstance(node, ast.Name):
+        return ""
+    return ".".join([imports.get(node.id, node.id), *reversed(parts)])
+
+
+def literal(node: ast.expr | None) -> str | None:
+    """A constant as text; None for anything that is computed."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float | bool):
+        if isinstance(node.value, int) and node.value.bit_length() > 200:
+            return None
+        return str(node.value)
+    return None
+
+
+def _call(node: ast.Call, imports: dict[str, str]) -> Call:
+    args = tuple(literal(a) or dotted_name(a, imports) for a in node.args[:4])
+    keywords = {k.arg: literal(k.value) or dotted_name(k.value, imports) for k in node.keywords[:20] if k.arg}
+    return Call(dotted_name(node.func, imports), node.lineno, args, keywords)
+
+
+_VERBS = frozenset({"get", "head", "route", "api_route", "websocket"})
+
+
+def _decorator(node: ast.expr, out: PyFile) -> None:
+    if not isinstance(node, ast.Call):
+        return
+    name = dotted_name(node.func, {})
+    owner, _, verb = name.rpartition(".")
+    if verb not in _VERBS and name not in _VERBS:
+        return
+    path = (
+        literal(node.args[0]) if node.args else next((literal(k.value) for k in node.keywords if k.arg == "path"), None)
+    )
+    methods = next((ast.unparse(k.value) for k in node.keywords if k.arg in ("methods", "http_method")), "GET")
+    if path is not None and "GET" in methods.upper():
+        out.decorated.append((owner, verb or name, path, node.lineno))
+
+
+def constants(node: ast.AST) -> Iterator[str]:
+    """Every text constant below a node."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield each.value

@@ -1,0 +1,309 @@
+"""Environment variables that Python sources read, by parsing: os.environ, django-environ, decouple, pydantic."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from underway.detect.model import Evidence
+from underway.detect.python_code import EnvRead, PyFile, PythonCode, dotted_name, literal
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{1,100}")
+_DB_METHODS = {"db": "DATABASE_URL", "db_url": "DATABASE_URL", "dj_db_url": "DATABASE_URL", "cache": "CACHE_URL"}
+_MADE_UP = re.compile(r"token_|secrets\.|uuid4|urandom|get_random_secret_key|Fernet\.generate")
+
+
+def env_reads(code: PythonCode, wanted: set[str] | None = None) -> list[EnvRead]:
+    """Every read of the environment in the sources (only in the files `wanted`, where given)."""
+    out: list[EnvRead] = []
+    settings = _settings_classes(code)
+    for path, file in code.files.items():
+        if wanted is not None and path not in wanted:
+            continue
+        out += _plain_reads(file)
+    for path, name in settings:
+        if wanted is None or path in wanted:
+            out += _fields(code, path, name)
+    return out
+
+
+def _plain_reads(file: PyFile) -> Iterator[EnvRead]:
+    if file.tree is None:
+        return
+    readers = _readers(file)
+    helpers = _helpers(file)
+    schema_defaults = _schema_defaults(file)
+    conditional: set[int] = set()
+    parents: dict[int, ast.AST] = {}
+    for node in ast.walk(file.tree):
+        is_branch = isinstance(node, ast.If | ast.IfExp | ast.Try | ast.FunctionDef | ast.AsyncFunctionDef | ast.BoolOp)
+        for child in ast.iter_child_nodes(node):
+            parents[id(child)] = node
+            tested = isinstance(node, ast.If | ast.IfExp) and child is node.test
+            if (id(node) in conditional or is_branch) and not tested:
+                conditional.add(id(child))
+    for node in ast.walk(file.tree):
+        read = _subscript(node, file) or _call_read(node, file, readers, helpers, schema_defaults)
+        if read is None:
+            continue
+        above = parents.get(id(node))
+        is_number = isinstance(above, ast.Call) and dotted_name(above.func, {}) in ("int", "float")
+        yield _with(
+            read, is_conditional=id(node) in conditional, separator=_separator(above, parents), number=is_number
+        )
+
+
+def _with(read: EnvRead, *, is_conditional: bool, separator: str | None, number: bool) -> EnvRead:
+    return EnvRead(
+        name=read.name,
+        evidence=read.evidence,
+        is_required=read.is_required,
+        default=read.default,
+        is_list=read.is_list or separator is not None,
+        is_number=read.is_number or number,
+        is_conditional=is_conditional,
+        separator=read.separator if separator is None else separator,
+        made_up=read.made_up,
+        url_parts=read.url_parts,
+    )
+
+
+def _separator(above: ast.AST | None, parents: dict[int, ast.AST]) -> str | None:
+    """What `os.environ["X"].split(",")` splits by."""
+    if isinstance(above, ast.Attribute) and above.attr == "split":
+        call = parents.get(id(above))
+        if isinstance(call, ast.Call):
+            return (literal(call.args[0]) or " ") if call.args else " "
+    if isinstance(above, ast.Call) and dotted_name(above.func, {}).endswith("json.loads"):
+        return ""
+    return None
+
+
+def _subscript(node: ast.AST, file: PyFile) -> EnvRead | None:
+    if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+        return None
+    if dotted_name(node.value, file.imports) != "os.environ":
+        return None
+    name = literal(node.slice)
+    if name is None or not _NAME.fullmatch(name):
+        return None
+    return EnvRead(name, Evidence(file.path, node.lineno), is_required=True)
+
+
+def _readers(file: PyFile) -> set[str]:
+    """Variables that read the environment when called: `env = environ.Env()`, `config` of decouple."""
+    found = {local for local, full in file.imports.items() if full in ("decouple.config", "prettyconf.config")}
+    for target, called, _ in file.assigned_calls:
+        if called in (
+            "environ.Env",
+            "environ.FileAwareEnv",
+            "environs.Env",
+            "environs.FileAwareEnv",
+            "starlette.config.Config",
+            "decouple.Config",
+            "decouple.AutoConfig",
+        ):
+            found.add(target)
+    for local, full in file.imports.items():  # `from config.env import env`
+        if full.rpartition(".")[2] in ("env", "config") and local in ("env", "config") and "." in full:
+            found.add(local)
+    return found
+
+
+def _helpers(file: PyFile) -> set[str]:
+    """Functions of the file that read the variable named by their first parameter."""
+    found = set()
+    for node in file.tree.body if file.tree else []:
+        if isinstance(node, ast.FunctionDef) and node.args.args:
+            first = node.args.args[0].arg
+            for each in ast.walk(node):
+                arguments: list[ast.expr] = []
+                if isinstance(each, ast.Call) and dotted_name(each.func, file.imports) in (
+                    "os.getenv",
+                    "os.environ.get",
+                ):
+                    arguments = each.args[:1]
+                elif isinstance(each, ast.Subscript) and dotted_name(each.value, file.imports) == "os.environ":
+                    arguments = [each.slice]
+                if arguments and isinstance(arguments[0], ast.Name) and arguments[0].id == first:
+                    found.add(node.name)
+    return found
+
+
+def _schema_defaults(file: PyFile) -> dict[str, str | None]:
+    """`environ.Env(DEBUG=(bool, False))`: names with a default."""
+    out: dict[str, str | None] = {}
+    for node in ast.walk(file.tree) if file.tree else ():
+        if isinstance(node, ast.Call) and dotted_name(node.func, file.imports).endswith("environ.Env"):
+            for each in node.keywords:
+                if each.arg and isinstance(each.value, ast.Tuple) and len(each.value.elts) == 2:
+                    out[each.arg] = literal(each.value.elts[1])
+    return out
+
+
+def _call_read(
+    node: ast.AST, file: PyFile, readers: set[str], helpers: set[str], schema: dict[str, str | None]
+) -> EnvRead | None:
+    if not isinstance(node, ast.Call):
+        return None
+    full = dotted_name(node.func, file.imports)
+    where = Evidence(file.path, node.lineno)
+    if full == "dj_database_url.config":
+        name = _keyword(node, "env")
+        default = literal(_keyword_node(node, "default"))
+        return EnvRead(name or "DATABASE_URL", where, is_required=False, default=default)
+    local = dotted_name(node.func, {})
+    owner, _, method = local.rpartition(".")
+    name = literal(node.args[0]) if node.args else None
+    is_plain = full in ("os.getenv", "os.environ.get")
+    if owner in readers and method in _DB_METHODS and name is None:
+        name = _DB_METHODS[method]
+    if not (is_plain or local in readers or owner in readers or local in helpers):
+        return None
+    if name is None or not _NAME.fullmatch(name) or method in ("read_env", "read_envfile", "prefixed"):
+        return None
+    default_node = _keyword_node(node, "default")
+    if default_node is None and len(node.args) > 1 and (is_plain or local in helpers or local in readers):
+        default_node = node.args[1] if not isinstance(node.args[1], ast.Name) else None
+    has_default = default_node is not None or name in schema
+    cast = _keyword_node(node, "cast")
+    text_of_cast = ast.unparse(cast) if cast is not None else method
+    return EnvRead(
+        name,
+        where,
+        is_required=not has_default and not is_plain and local not in helpers,
+        default=literal(default_node) if default_node is not None else schema.get(name),
+        is_list=bool(re.search(r"Csv|CommaSeparated|list|tuple|split", text_of_cast)),
+        is_number=bool(re.search(r"\bint\b|\bfloat\b|Integer", text_of_cast)),
+        made_up=bool(default_node is not None and _MADE_UP.search(ast.unparse(default_node))),
+    )
+
+
+def _keyword_node(node: ast.Call, name: str) -> ast.expr | None:
+    return next((k.value for k in node.keywords if k.arg == name), None)
+
+
+def _keyword(node: ast.Call, name: str) -> str | None:
+    return literal(_keyword_node(node, name))
+
+
+def _settings_classes(code: PythonCode) -> list[tuple[str, str]]:
+    """Classes that descend from pydantic's BaseSettings, by file."""
+    known = {"BaseSettings"}
+    found: dict[tuple[str, str], None] = {}
+    for _ in range(5):
+        before = len(found)
+        for path, file in code.files.items():
+            for name, node in file.classes.items():
+                bases = {dotted_name(b, {}).rpartition(".")[2] for b in node.bases}
+                if bases & known and (path, name) not in found:
+                    found[(path, name)] = None
+                    known.add(name)
+        if len(found) == before:
+            break
+    return list(found)
+
+
+def _fields(code: PythonCode, path: str, name: str, prefix: str | None = None, depth: int = 0) -> Iterator[EnvRead]:
+    file = code.files[path]
+    node = file.classes[name]
+    options = _options(node)
+    start = options.get("env_prefix", "") if prefix is None else prefix
+    delimiter = options.get("env_nested_delimiter", "")
+    for each in node.body:
+        if not isinstance(each, ast.AnnAssign) or not isinstance(each.target, ast.Name):
+            continue
+        field_name = each.target.id
+        kind = ast.unparse(each.annotation)
+        if field_name.startswith("_") or "ClassVar" in kind or field_name == "model_config":
+            continue
+        inner = _nested(code, path, kind)
+        if inner is not None and delimiter and depth < 3:
+            yield from _fields(code, *inner, prefix=f"{start}{field_name}{delimiter}", depth=depth + 1)
+            continue
+        if inner is not None:
+            continue
+        yield _field(file, each, kind, start, field_name)
+
+
+def _nested(code: PythonCode, path: str, kind: str) -> tuple[str, str] | None:
+    """The class of a field that is a model of its own (`db: DatabaseSettings`)."""
+    name = kind.split("|")[0].strip().strip("'\"")
+    file = code.files[path]
+    if name in file.classes:
+        bases = {dotted_name(b, {}).rpartition(".")[2] for b in file.classes[name].bases}
+        return None if bases & {"Enum", "StrEnum", "IntEnum", "str"} else (path, name)
+    full = file.imports.get(name, "")
+    if full and "." in full:
+        source = code.module_file(full.rpartition(".")[0], path)
+        if source in code.files and name in code.files[source].classes:
+            bases = {dotted_name(b, {}).rpartition(".")[2] for b in code.files[source].classes[name].bases}
+            return (source, name) if bases & {"BaseModel", "BaseSettings"} else None
+    return None
+
+
+def _field(file: PyFile, node: ast.AnnAssign, kind: str, prefix: str, field_name: str) -> EnvRead:
+    default_node = node.value
+    is_required = default_node is None
+    names = [f"{prefix}{field_name}"]
+    if isinstance(default_node, ast.Call) and dotted_name(default_node.func, {}).rpartition(".")[2] in (
+        "Field",
+        "PrivateAttr",
+    ):
+        call = default_node
+        first = call.args[0] if call.args else _keyword_node(call, "default")
+        factory = _keyword_node(call, "default_factory")
+        is_ellipsis = isinstance(first, ast.Constant) and first.value is ...
+        is_required = (first is None and factory is None) or is_ellipsis
+        for alias in ("validation_alias", "alias", "env"):
+            given = _keyword_node(call, alias)
+            text = literal(given)
+            if text is None and isinstance(given, ast.Call):
+                text = next((t for a in given.args if (t := literal(a))), None)
+            if text is not None and _NAME.fullmatch(text):
+                names = [text]
+                break
+        default_node = factory if first is None or is_ellipsis else first
+    if is_required and re.match(r"(typing\.)?Optional\[|.*\|\s*None$", kind) and not _is_v2(file):
+        is_required = False
+    source = ast.unparse(default_node) if default_node is not None else ""
+    return EnvRead(
+        names[0].upper(),
+        Evidence(file.path, node.lineno),
+        is_required=is_required,
+        default=literal(default_node) if default_node is not None else None,
+        is_list=bool(re.search(r"\b(list|List|set|Set|tuple|Tuple|Sequence)\[|\b(list|set|tuple)\b", kind)),
+        is_number=bool(re.match(r"(int|float|PositiveInt|conint)\b", kind)),
+        separator="",
+        made_up=bool(source and _MADE_UP.search(source)),
+        url_parts=False,
+    )
+
+
+def _is_v2(file: PyFile) -> bool:
+    return any(full.startswith("pydantic_settings") for full in file.imports.values())
+
+
+def _options(node: ast.ClassDef) -> dict[str, str]:
+    """Text options of `model_config = SettingsConfigDict(…)` or `class Config`."""
+    out: dict[str, str] = {}
+    for each in node.body:
+        if (
+            isinstance(each, ast.Assign)
+            and isinstance(each.targets[0], ast.Name)
+            and each.targets[0].id == "model_config"
+        ):
+            if isinstance(each.value, ast.Call):
+                out.update({k.arg: v for k in each.value.keywords if k.arg and (v := literal(k.value)) is not None})
+            elif isinstance(each.value, ast.Dict):
+                for key, value in zip(each.value.keys, each.value.values, strict=True):
+                    if key is not None and (k := literal(key)) and (v := literal(value)) is not None:
+                        out[k] = v
+        elif isinstance(each, ast.ClassDef) and each.name == "Config":
+            for inner in each.body:
+                if isinstance(inner, ast.Assign) and isinstance(inner.targets[0], ast.Name):
+                    text = literal(inner.value)
+                    if text is not None:
+                        out[inner.targets[0].id] = text
+    return out

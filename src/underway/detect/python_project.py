@@ -1,0 +1,221 @@
+"""A folder with Python dependencies: what installs them, which they are, which interpreter they want."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from typing import Any
+
+from underway.detect.index import Index, folder_of, join
+from underway.detect.model import Evidence
+
+_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_INCLUDE = re.compile(r"\s*(?:-r|--requirement)[\s=]+(\S+)")
+
+
+@dataclass
+class PythonProject:
+    """`names` are the installed packages (normalised as PEP 503 says), each with where it is named.
+
+    `direct` are those the project asks for itself. `requires` is the interpreter constraint.
+    """
+
+    folder: str
+    manager: str
+    evidence: Evidence
+    requirements: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    names: dict[str, Evidence] = field(default_factory=dict)
+    requires: str = ""
+    requires_evidence: Evidence | None = None
+    title: str = ""
+    is_locked: bool = True
+
+    def has(self, *names: str) -> bool:
+        return any(name in self.names for name in names)
+
+    def where(self, *names: str) -> Evidence:
+        return next((self.names[n] for n in names if n in self.names), self.evidence)
+
+
+def normal(name: str) -> str:
+    """A package name as PEP 503 normalises it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def find_python_projects(index: Index) -> list[PythonProject]:
+    """Every folder with Python dependencies, nearest to the root first."""
+    markers = index.named("pyproject.toml", "Pipfile", "setup.py", "setup.cfg", "uv.lock", "poetry.lock", "pdm.lock")
+    markers += index.matching(r"requirements[\w.-]*\.(txt|in)")
+    folders: list[str] = []
+    for path in markers[:300]:
+        folder = folder_of(path)
+        if folder.rpartition("/")[2] in ("requirements", "reqs", "deps"):
+            folder = folder_of(folder)
+        if folder not in folders:
+            folders.append(folder)
+    found = [_project(index, folder) for folder in sorted(folders, key=lambda f: (f.count("/") + bool(f), f))[:40]]
+    return [each for each in found if each is not None]
+
+
+def _project(index: Index, folder: str) -> PythonProject | None:
+
+    def at(name: str) -> str:
+        return join(folder, name)
+
+    raw = toml(index.text(at("pyproject.toml")))
+    poetry = _table(raw, "tool", "poetry")
+    made: PythonProject | None = None
+    lock = _lock_above(index, folder, "uv.lock")
+    if lock and raw:
+        made = PythonProject(folder, "uv", index.line(at("pyproject.toml"), "[project]"))
+    elif index.has(at("poetry.lock")) or (poetry and "dependencies" in poetry and not _requirements(index, folder)):
+        made = PythonProject(
+            folder, "poetry", Evidence(at("poetry.lock" if index.has(at("poetry.lock")) else "pyproject.toml"))
+        )
+        made.is_locked = index.has(at("poetry.lock"))
+    elif index.has(at("pdm.lock")):
+        made = PythonProject(folder, "pdm", Evidence(at("pdm.lock")))
+    elif index.has(at("Pipfile.lock")) or (index.has(at("Pipfile")) and not _requirements(index, folder)):
+        made = PythonProject(folder, "pipenv", Evidence(at("Pipfile")))
+        made.is_locked = index.has(at("Pipfile.lock"))
+    elif files := _requirements(index, folder):
+        made = PythonProject(folder, "pip", Evidence(files[0]), requirements=tuple(files))
+    elif "project" in raw or index.has(at("setup.py")) or index.has(at("setup.cfg")):
+        marker = next(n for n in ("pyproject.toml", "setup.py", "setup.cfg") if index.has(at(n)))
+        made = PythonProject(folder, "setuptools", Evidence(at(marker)), is_locked=False)
+    if made is None:
+        return None
+    _name_packages(index, made, raw)
+    project = _table(raw, "project")
+    requires = project.get("requires-python") or _table(poetry, "dependencies").get("python") or ""
+    if isinstance(requires, str) and requires:
+        made.requires = requires
+        made.requires_evidence = index.line(at("pyproject.toml"), requires)
+    elif (pipfile := _table(toml(index.text(at("Pipfile"))), "requires")) and made.manager == "pipenv":
+        version = str(pipfile.get("python_version") or pipfile.get("python_full_version") or "")
+        made.requires = f"=={version}.*" if version.count(".") == 1 else ""
+        made.requires_evidence = index.line(at("Pipfile"), "python_version")
+    title = project.get("name") or poetry.get("name") or ""
+    made.title = title if isinstance(title, str) else ""
+    return made
+
+
+def _lock_above(index: Index, folder: str, name: str) -> str:
+    """The lock of this folder, or of a workspace above it."""
+    while True:
+        if index.has(join(folder, name)):
+            return join(folder, name)
+        if not folder:
+            return ""
+        folder = folder_of(folder)
+
+
+_PREFERRED = ("requirements.txt", "requirements/production.txt", "requirements/prod.txt", "requirements/base.txt")
+
+
+def _requirements(index: Index, folder: str) -> list[str]:
+    """The file for production: `production.txt` where there is a choice, else requirements.txt, else a lone one."""
+    for name in (
+        "requirements/production.txt",
+        "requirements/prod.txt",
+        "requirements-prod.txt",
+        "requirements-production.txt",
+        "requirements_prod.txt",
+        "requirements.txt",
+        "requirements/requirements.txt",
+        "requirements/main.txt",
+        "requirements/base.txt",
+        "requirements/common.txt",
+    ):
+        if index.has(join(folder, name)):
+            return [join(folder, name)]
+    return []
+
+
+def _name_packages(index: Index, project: PythonProject, raw: dict[str, Any]) -> None:
+    path = join(project.folder, "pyproject.toml")
+    for line in _strings(_table(raw, "project").get("dependencies")):
+        _add(project, line, index, path)
+    poetry = _table(raw, "tool", "poetry")
+    for name, how in _table(poetry, "dependencies").items():
+        if not (isinstance(how, dict) and how.get("optional")):
+            _add(project, name, index, path)
+    if project.manager == "uv":
+        for line in _strings(_table(raw, "dependency-groups").get("prod")):
+            project.groups = ("prod",)
+            _add(project, line, index, path)
+    if project.manager == "pipenv":
+        pipfile = join(project.folder, "Pipfile")
+        for name in _table(toml(index.text(pipfile)), "packages"):
+            _add(project, name, index, pipfile)
+    for file in project.requirements:
+        _name_required(index, project, file, 0)
+    if project.manager == "setuptools":
+        for name in ("setup.py", "setup.cfg"):
+            text = index.text(join(project.folder, name))
+            found = re.search(r"install_requires\s*=\s*\[?([^\]]*?)(\]|\n\n|\n\[)", text, re.DOTALL)
+            for line in re.split(r"[\n,]", found[1]) if found else []:
+                _add(project, line.strip().strip("\"'"), index, join(project.folder, name))
+
+
+def _name_required(index: Index, project: PythonProject, file: str, depth: int) -> None:
+    for number, line in enumerate(index.text(file).split("\n")[:5000], 1):
+        include = _INCLUDE.match(line)
+        if include and depth < 5:
+            _name_required(index, project, join(folder_of(file), include[1]), depth + 1)
+        elif not line.lstrip().startswith(("#", "-")) and (found := _NAME.match(line)):
+            _extras(project, line, Evidence(file, number))
+            project.names.setdefault(normal(found[1]), Evidence(file, number))
+
+
+def _add(project: PythonProject, line: str, index: Index, path: str) -> None:
+    found = _NAME.match(line)
+    if found:
+        where = index.line(path, found[1])
+        _extras(project, line, where)
+        project.names.setdefault(normal(found[1]), where)
+
+
+def _extras(project: PythonProject, line: str, where: Evidence) -> None:
+    """Packages that a well-known extra brings (`fastapi[standard]` brings uvicorn)."""
+    found = re.match(r"\s*([A-Za-z0-9._-]+)\s*\[([^\]]*)\]", line)
+    if found:
+        for extra in found[2].split(","):
+            for brought in _BROUGHT.get(f"{normal(found[1])}[{extra.strip()}]", ()):
+                project.names.setdefault(brought, where)
+
+
+_BROUGHT = {
+    "fastapi[standard]": ("uvicorn", "fastapi-cli"),
+    "fastapi[all]": ("uvicorn",),
+    "litestar[standard]": ("uvicorn",),
+    "sqlalchemy[asyncio]": ("greenlet",),
+    "sqlalchemy[postgresql-asyncpg]": ("asyncpg",),
+    "tortoise-orm[asyncpg]": ("asyncpg",),
+    "databases[postgresql]": ("asyncpg",),
+    "databases[asyncpg]": ("asyncpg",),
+    "celery[redis]": ("redis",),
+    "django-environ[x]": (),
+}
+
+
+def toml(text: str) -> dict[str, Any]:
+    """A TOML text, empty when it is none."""
+    if not text or len(text) > 400_000:
+        return {}
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError, OverflowError):
+        return {}
+
+
+def _table(raw: object, *path: str) -> dict[str, Any]:
+    for key in path:
+        raw = raw.get(key) if isinstance(raw, dict) else None
+    return raw if isinstance(raw, dict) else {}
+
+
+def _strings(raw: object) -> list[str]:
+    return [each for each in raw if isinstance(each, str)] if isinstance(raw, list) else []

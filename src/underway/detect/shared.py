@@ -1,0 +1,72 @@
+"""Files the app writes inside its own tree: they must outlive a release."""
+
+from __future__ import annotations
+
+import re
+
+from underway.detect.django import Django, folder_path
+from underway.detect.draft import Draft
+from underway.detect.index import Index, join
+from underway.detect.model import Evidence, Notes
+from underway.detect.python_app import WebApp
+from underway.detect.python_code import PythonCode, constants
+
+_SQLITE_URL = re.compile(r"sqlite(?:\+\w+)?:///(\.?/?[\w./-]+\.(?:db|sqlite3?|sqlite))")
+_UPLOADS = re.compile(r"(UPLOAD|MEDIA)[A-Z_]*(DIR|FOLDER|PATH|ROOT|DEST)$|^(UPLOADS|MEDIA)_?(DIR|ROOT|FOLDER)?$")
+
+
+def django_shared(index: Index, django: Django, draft: Draft, notes: Notes) -> None:
+    """MEDIA_ROOT, and the SQLite file where no PostgreSQL is used."""
+    where = django.files[0] if django.files else "manage.py"
+    if django.media_root:
+        add_shared(draft, notes, django.media_root, "MEDIA_ROOT: what users upload", index.line(where, "MEDIA_ROOT"))
+    if django.sqlite and draft.postgres is None:
+        add_shared(draft, notes, django.sqlite, "the SQLite database", index.line(where, "sqlite3"))
+        notes.claim("database", f"SQLite in {django.sqlite}", index.line(where, "sqlite3"))
+
+
+def python_shared(index: Index, code: PythonCode, app: WebApp, draft: Draft, notes: Notes) -> None:
+    """SQLite addresses, upload folders and Flask's instance folder."""
+    for path, file in code.files.items():
+        if re.search(r"(^|/)(migrations|alembic|scripts?)/", path) or file.tree is None:
+            continue
+        if draft.postgres is None and "sqlite" in index.text(path):
+            for text in constants(file.tree):
+                found = _SQLITE_URL.fullmatch(text)
+                if found and not found[1].startswith("/"):
+                    inside = (
+                        "instance" if app.framework == "flask" and _has(file.imports, "flask_sqlalchemy", code) else ""
+                    )
+                    target = join(join(app.folder, inside), found[1])
+                    add_shared(draft, notes, target, "the SQLite database", index.line(path, found[1]))
+        for name, (value, line) in file.literals.items():
+            if _UPLOADS.search(name.upper()) and not name.startswith("_"):
+                folder = folder_path(index, file, value, app.folder)
+                if folder and "/" not in folder[len(app.folder) :].strip("/")[60:]:
+                    add_shared(draft, notes, folder, f"{name}: what users upload", Evidence(path, line))
+    if app.framework == "flask" and any(
+        "instance_path" in index.text(p) or "instance_relative_config" in index.text(p) for p in code.files
+    ):
+        add_shared(draft, notes, join(app.folder, "instance"), "Flask's instance folder", app.evidence)
+
+
+def _has(imports: dict[str, str], module: str, code: PythonCode) -> bool:
+    return any(full.startswith(module) for full in imports.values()) or any(
+        full.startswith(module) for file in code.files.values() for full in file.imports.values()
+    )
+
+
+def add_shared(draft: Draft, notes: Notes, path: str, why: str, evidence: Evidence) -> None:
+    """Share `path` unless it is shared already or would hide the app itself."""
+    path = path.strip("/")
+    parts = path.split("/")
+    if not path or any(p in ("", "..", ".venv", "venv", "env", "node_modules", ".git", "__pycache__") for p in parts):
+        return
+    for other in list(draft.shared):
+        if path == other or path.startswith(other + "/"):
+            return
+        if other.startswith(path + "/"):
+            draft.shared.remove(other)
+    if len(draft.shared) < 50:
+        draft.shared.append(path)
+        notes.claim("shared", f"{path} outlives releases: {why}", evidence, "shared")

@@ -1,0 +1,154 @@
+"""What the repository itself says about starting: Procfile, compose, Dockerfile. Evidence that wins over guesses."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+
+from underway.detect.dockerfile import Dockerfile, read_dockerfile
+from underway.detect.index import Index, folder_of, join
+from underway.detect.model import Evidence
+from underway.detect.shell import Simple, simple_commands
+from underway.detect.yamlish import Node, read_yaml
+
+_COMPOSE = ("compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml")
+_PROD_COMPOSE = r"(docker-)?compose[.-](prod|production|deploy)[\w-]*\.ya?ml"
+
+
+@dataclass
+class Start:
+    """A process the repository declares."""
+
+    name: str
+    line: str
+    evidence: Evidence
+    folder: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+    commands: list[Simple] = field(default_factory=list)
+    replicas: int = 1
+
+
+@dataclass
+class Starts:
+    """Everything such files say.
+
+    `images` are the images of compose services with their evidence; `healthchecks` shell lines that ask a server;
+    `environment` is what compose and Dockerfiles give the app.
+    """
+
+    found: list[Start] = field(default_factory=list)
+    images: list[tuple[str, Evidence]] = field(default_factory=list)
+    healthchecks: list[tuple[str, Evidence]] = field(default_factory=list)
+    environment: dict[str, tuple[str, Evidence]] = field(default_factory=dict)
+    dockerfiles: list[Dockerfile] = field(default_factory=list)
+
+
+def read_starts(index: Index) -> Starts:
+    """Procfile first, then compose with the Dockerfiles it builds, then other Dockerfiles."""
+    out = Starts()
+    for path in index.named("Procfile")[:3]:
+        _procfile(index, path, out)
+    files = [
+        read_dockerfile(p, index.text(p)) for p in index.matching(r"dockerfile([.-][\w.-]+)?|[\w-]+\.dockerfile")[:12]
+    ]
+    out.dockerfiles = sorted(files, key=lambda d: "dev" in d.path.lower() or "local" in d.path.lower())
+    for path in [*index.matching(_PROD_COMPOSE)[:2], *index.named(*_COMPOSE)[:3]]:
+        _compose(index, path, out)
+    for each in out.dockerfiles:
+        if each.command and not any(s.evidence.path == each.path for s in out.found):
+            folder = _context_folder(index, each, folder_of(each.path))
+            out.found.append(Start("web", each.command, each.evidence(), folder, dict(each.env)))
+        if each.healthcheck:
+            out.healthchecks.append((each.healthcheck, Evidence(each.path, each.healthcheck_line)))
+        for name, value in each.env.items():
+            out.environment.setdefault(name, (value, index.line(each.path, name)))
+    for start in out.found:
+        start.commands = simple_commands(start.line, start.evidence, index, start.folder)
+    return out
+
+
+def _procfile(index: Index, path: str, out: Starts) -> None:
+    for number, line in enumerate(index.text(path).split("\n")[:200], 1):
+        found = re.match(r"([A-Za-z][\w-]*)\s*:\s*(\S.*)", line)
+        if found:
+            out.found.append(Start(found[1].lower(), found[2].strip(), Evidence(path, number), folder_of(path)))
+
+
+def _compose(index: Index, path: str, out: Starts) -> None:
+    base = folder_of(path)
+    services = read_yaml(index.text(path)).at("services")
+    for name, service in list(services.entries.items())[:60]:
+        image = service.at("image")
+        build = service.at("build")
+        environment = _environment(service.at("environment"))
+        if image.text and not build.is_there:
+            out.images.append((image.text, Evidence(path, image.line)))
+            if not service.at("command").is_there or _is_service_image(image.text):
+                continue
+        for variable, (value, line) in environment.items():
+            out.environment.setdefault(variable, (value, Evidence(path, line)))
+        check = service.at("healthcheck", "test")
+        if check.is_there:
+            words = [w for w in check.texts() if w not in ("CMD", "CMD-SHELL")]
+            out.healthchecks.append((" ".join(words), Evidence(path, check.line)))
+        context = join(base, build.text or build.at("context").text or ".")
+        docker = _dockerfile_of(out, context, build.at("dockerfile").text)
+        command, folder = service.at("command"), context
+        if docker is not None:
+            folder = _context_folder(index, docker, context)
+        said = _command_text(command)
+        evidence = Evidence(path, command.line)
+        if not said and docker is not None:
+            said, evidence = docker.command, docker.evidence()
+        if said:
+            replicas = service.at("deploy", "replicas").text
+            start = Start(name, said, evidence, folder, {k: v for k, (v, _) in environment.items()})
+            start.replicas = int(replicas) if replicas.isascii() and replicas.isdigit() and len(replicas) < 3 else 1
+            out.found.append(start)
+
+
+def _is_service_image(image: str) -> bool:
+    name = image.rpartition("/")[2].partition(":")[0]
+    return name in ("postgres", "redis", "valkey", "mysql", "mariadb", "mongo", "traefik", "nginx", "caddy", "rabbitmq")
+
+
+def _command_text(node: Node) -> str:
+    if node.items:
+        words = node.texts()
+        if len(words) > 2 and words[0].rpartition("/")[2] in ("sh", "bash") and words[1] in ("-c", "-lc"):
+            return words[2]
+        return " ".join(w if re.fullmatch(r"[\w@%+=:,./${}-]+", w) else shlex.quote(w) for w in words)
+    return node.text.replace("$$", "$")
+
+
+def _environment(node: Node) -> dict[str, tuple[str, int]]:
+    out = {name: (value.text, value.line) for name, value in node.entries.items()}
+    for item in node.items:
+        name, _, value = item.text.partition("=")
+        out[name.strip()] = (value, item.line)
+    return out
+
+
+def _dockerfile_of(out: Starts, context: str, named: str) -> Dockerfile | None:
+    wanted = join(context, named or "Dockerfile")
+    return next((d for d in out.dockerfiles if d.path == wanted), None)
+
+
+def _context_folder(index: Index, docker: Dockerfile, context: str) -> str:
+    """The folder of the tree that a container's working directory stands for.
+
+    Follows `COPY src dst`: with `COPY ./backend /app` and `WORKDIR /app/src` it is `backend/src`.
+    """
+    workdir = docker.workdir.rstrip("/")
+    best, best_length = "", -1
+    for source, target in docker.copies:
+        target = target if target.startswith("/") else f"{workdir}/{target}"
+        target = target.rstrip("/").removesuffix("/.")
+        if (workdir == target or workdir.startswith(target + "/")) and len(target) > best_length:
+            folder = join(join(context, source), workdir[len(target) :])
+            if folder in index.folders:
+                best, best_length = folder, len(target)
+    if best_length >= 0:
+        return best
+    return context if context in index.folders else ""

@@ -1,0 +1,239 @@
+"""A Node project → the Node part of the draft."""
+
+from __future__ import annotations
+
+import json
+import re
+from types import MappingProxyType
+
+from underway.detect.draft import Draft
+from underway.detect.env_names import postgres_part, redis_part
+from underway.detect.health import declared_health, text_health
+from underway.detect.index import Index, cwd, join
+from underway.detect.model import Evidence, Machine, Notes
+from underway.detect.needs import gather, give
+from underway.detect.node import SERVERS, NodeProject, output_folder
+from underway.detect.python_code import EnvRead
+from underway.detect.services import image_name
+from underway.detect.starts import Starts
+from underway.manifest.model import EnvVar, Health, Migrate, NodeBuild, Postgres, Process, Redis, Static
+
+_CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx")
+_READ = re.compile(
+    r"""process\.env(?:\.([A-Za-z_]\w*)|\[['"]([A-Za-z_]\w*)['"]\])(\s*(?:\|\||\?\?)\s*(['"`]?)([^'"`;,)\n]*)\4)?"""
+)
+_POSTGRES = ("pg", "postgres", "pg-promise", "@prisma/client", "@neondatabase/serverless")
+
+
+def draft_node_server(
+    index: Index, starts: Starts, project: NodeProject, machine: Machine, draft: Draft, notes: Notes
+) -> bool:
+    """Fill `draft` with a Node server; return whether it can be started."""
+    command, evidence = _command(index, starts, project)
+    if not command:
+        return False
+    name = SERVERS.get(project.server, "Node")
+    notes.claim("stack", f"{name} server", index.line(project.path, f'"{project.server}"'), "processes.web")
+    notes.claim("server", f"started by {command}", evidence)
+    draft.node = NodeBuild(manager=project.manager, dir=cwd(project.folder), script="build" if _builds(project) else "")
+    notes.claim("build", f"packages by {project.manager}", Evidence(project.lock or project.path), "build.node")
+    if not machine.node_version:
+        notes.problem(
+            "detect.node-missing",
+            project.path,
+            "the app needs Node, and this machine has none",
+            "install Node" + (f" {project.engines}" if project.engines else ""),
+        )
+    draft.processes["web"] = Process(command=command, cwd=cwd(project.folder))
+    draft.env["NODE_ENV"] = EnvVar(value="production")
+    draft.env["HOST"] = EnvVar(value="127.0.0.1")
+    if project.server in ("next", "nuxt"):
+        draft.env["HOSTNAME"] = EnvVar(value="127.0.0.1")
+    paths = [p for p in index.ending(*_CODE) if not project.folder or p.startswith(project.folder + "/")][:1500]
+    _variables(index, paths, project, starts, draft, notes)
+    _migrate(index, project, draft, notes)
+    found = declared_health(starts) or text_health(index, paths)
+    if found is not None:
+        draft.health = Health(path=found[0])
+        notes.claim("health", f"the app answers {found[0]}", found[1], "health.path")
+    else:
+        draft.health = Health(path="/", status="below-500")
+        notes.claim("health", "no health route was found: any answer of / below 500 counts", key="health.status")
+    return True
+
+
+def _builds(project: NodeProject) -> bool:
+    build = project.scripts.get("build", "")
+    return bool(build) and not re.match(r"echo\b|exit\b|true$", build)
+
+
+def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, Evidence]:
+    for start in starts.found:
+        if start.name in ("web", "app", "api", "server", "node", "backend"):
+            for command in start.commands:
+                if command.name == "node" and len(command.words) > 1:
+                    return " ".join(command.words), command.evidence
+    at = index.line(project.path, '"start"')
+    start_line = project.scripts.get("start", "")
+    if project.server == "next":
+        return "node_modules/.bin/next start -H 127.0.0.1 -p $PORT", index.line(project.path, '"next"')
+    if re.fullmatch(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+", start_line):
+        return re.sub(r"^NODE_ENV=\w+\s+", "", start_line), at
+    if start_line and not re.search(
+        r"nodemon|react-scripts|vite(\s|$)|webpack|--watch|ts-node-dev|ng serve", start_line
+    ):
+        return f"{project.manager} run start" if project.manager != "npm" else "npm start", at
+    if prod := next((s for s in ("start:prod", "serve:prod", "prod", "production") if s in project.scripts), ""):
+        return f"{project.manager} run {prod}", index.line(project.path, f'"{prod}"')
+    candidates = [
+        project.main,
+        "server.js",
+        "index.js",
+        "app.js",
+        "src/index.js",
+        "src/server.js",
+        "src/app.js",
+        "server.mjs",
+        "index.mjs",
+    ]
+    for name in candidates:
+        if name and re.fullmatch(r"[\w./-]+\.[cm]?js", name) and index.has(join(project.folder, name)):
+            return f"node {name.removeprefix('./')}", Evidence(join(project.folder, name))
+    return "", at
+
+
+def _variables(
+    index: Index, paths: list[str], project: NodeProject, starts: Starts, draft: Draft, notes: Notes
+) -> None:
+    reads: list[EnvRead] = []
+    for path in paths:
+        text = index.text(path)
+        if "process.env" not in text:
+            continue
+        for found in _READ.finditer(text):
+            line = text.count("\n", 0, found.start()) + 1
+            default = found[5].strip() if found[3] else None
+            reads.append(EnvRead(found[1] or found[2], Evidence(path, line), is_required=False, default=default))
+        for each in re.finditer(r"(?:const|let|var)\s*\{([^}]{1,2000})\}\s*=\s*process\.env", text):
+            line = text.count("\n", 0, each.start()) + 1
+            for part in each[1].split(","):
+                name = re.match(r"\s*([A-Z_][A-Z0-9_]*)", part)
+                if name:
+                    reads.append(EnvRead(name[1], Evidence(path, line), is_required=False))
+    variables = gather(index, reads)
+    for ignored in ("NODE_ENV", "HOST", "HOSTNAME"):
+        variables.pop(ignored, None)
+    driver = next((d for d in _POSTGRES if d in project.dependencies), "")
+    prisma = _prisma_variable(index)
+    with_postgres = bool(driver) and (
+        any(postgres_part(n) for n in variables)
+        or prisma != ""
+        or any(image_name(i) in ("postgres", "postgis", "pgvector") for i, _ in starts.images)
+    )
+    client = next((c for c in ("redis", "ioredis", "bullmq", "bull", "connect-redis") if c in project.dependencies), "")
+    with_redis = bool(client) and any(redis_part(n) for n in variables)
+    given = give(variables, notes, with_postgres=with_postgres, with_redis=with_redis, is_django=False)
+    draft.env.update(given.env)
+    if with_postgres:
+        names = dict(given.postgres)
+        if prisma and prisma != "DATABASE_URL":
+            names[prisma] = "url"
+        draft.postgres = Postgres(env=MappingProxyType(names))
+        notes.claim(
+            "database",
+            f"PostgreSQL: the app depends on {driver}",
+            index.line(project.path, f'"{driver}"'),
+            "services.postgres",
+        )
+    if with_redis:
+        draft.redis = Redis(env=MappingProxyType(given.redis))
+        notes.claim(
+            "redis", f"Redis: the app depends on {client}", index.line(project.path, f'"{client}"'), "services.redis"
+        )
+
+
+def _prisma_variable(index: Index) -> str:
+    """The variable of a PostgreSQL datasource in schema.prisma."""
+    for path in index.named("schema.prisma"):
+        text = index.text(path)
+        if re.search(r'provider\s*=\s*"postgres', text):
+            found = re.search(r'url\s*=\s*env\("(\w+)"\)', text)
+            return found[1] if found else "DATABASE_URL"
+    return ""
+
+
+def _migrate(index: Index, project: NodeProject, draft: Draft, notes: Notes) -> None:
+    folder = project.folder
+    inside = f"{folder}/" if folder else ""
+    schema = next((p for p in index.named("schema.prisma") if p.startswith(inside)), "")
+    if schema and project.has("prisma"):
+        migrations = join(schema.rpartition("/")[0], "migrations")
+        if migrations in index.folders:
+            draft.migrate = Migrate("node_modules/.bin/prisma migrate deploy", cwd(folder), (migrations,))
+            notes.claim("migrate", "prisma migrate deploy", Evidence(schema), "migrate")
+        return
+    if project.has("knex") and (files := [p for p in index.matching(r"knexfile\.[cm]?[jt]s") if p.startswith(inside)]):
+        draft.migrate = Migrate("node_modules/.bin/knex migrate:latest --env production", cwd(folder))
+        notes.claim("migrate", "knex migrate:latest", Evidence(files[0]), "migrate")
+        return
+    for script in ("migrate:deploy", "db:migrate", "migrate", "migrations:run", "migration:run"):
+        if script in project.scripts and not re.search(r"reset|drop|--force|fresh|seed", project.scripts[script]):
+            draft.migrate = Migrate(f"{project.manager} run {script}", cwd(folder))
+            notes.claim("migrate", f"the script {script}", index.line(project.path, f'"{script}"'), "migrate")
+            return
+
+
+def draft_front_end(
+    index: Index, project: NodeProject, machine: Machine, draft: Draft, notes: Notes, *, is_alone: bool
+) -> None:
+    """Fill `draft` with a front end that is built into static files."""
+    folder, evidence, spa = output_folder(index, project)
+    kind = next(
+        (n for n in ("astro", "react-scripts", "@angular/cli", "vite", "next", "gatsby") if project.has(n)), "front end"
+    )
+    notes.claim("stack" if is_alone else "static", f"a front end built by {kind}", evidence, "static")
+    draft.node = NodeBuild(manager=project.manager, dir=cwd(project.folder), script="build")
+    notes.claim("build", f"packages by {project.manager}", Evidence(project.lock or project.path), "build.node")
+    draft.static = Static(dir=folder, url="/", spa=spa)
+    if not project.lock:
+        notes.claim("build", "no lockfile: versions may change between builds", Evidence(project.path))
+    if not machine.node_version:
+        notes.problem(
+            "detect.node-missing",
+            project.path,
+            "the front end is built by Node, and this machine has none",
+            "install Node",
+        )
+    if not is_alone:
+        _same_origin(index, project, draft, notes)
+
+
+def _same_origin(index: Index, project: NodeProject, draft: Draft, notes: Notes) -> None:
+    """An API address baked into the front end becomes empty: the API is on the same origin."""
+    names: dict[str, Evidence] = {}
+    for path in index.ending(*_CODE, ".vue", ".svelte"):
+        if project.folder and not path.startswith(project.folder + "/"):
+            continue
+        text = index.text(path)
+        for found in re.finditer(r"(?:import\.meta\.env|process\.env)\.((?:VITE|REACT_APP|PUBLIC|VUE_APP)_\w+)", text):
+            if re.search(r"API|BACKEND|SERVER", found[1]) and re.search(r"URL|HOST|BASE|ORIGIN|ENDPOINT", found[1]):
+                names.setdefault(found[1], Evidence(path, text.count("\n", 0, found.start()) + 1))
+    if not names or draft.node is None:
+        return
+    values = " ".join(f"{name}={json.dumps(_path_of(index, project, name))}" for name in sorted(names)[:5])
+    draft.node = NodeBuild(manager=draft.node.manager, dir=draft.node.dir)
+    step = f"cd {project.folder} && " if project.folder else ""
+    draft.commands.append(f"{step}{values} {project.manager} run build")
+    for name, evidence in sorted(names.items())[:5]:
+        notes.claim("static", f"{name} is baked in: the API is on the same origin", evidence, "build.commands")
+
+
+def _path_of(index: Index, project: NodeProject, name: str) -> str:
+    """The path of the example address: `http://localhost:8000/api` gives `/api`."""
+    for path in index.named(".env", ".env.example", ".env.development", ".env.local.example", ".env.production"):
+        found = re.search(
+            rf"^\s*{re.escape(name)}\s*=\s*[\"']?(?:https?:)?//[^/\s\"']+(/[\w./-]*)?", index.text(path), re.MULTILINE
+        )
+        if found:
+            return (found[1] or "").rstrip("/")
+    return ""
