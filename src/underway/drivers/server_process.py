@@ -232,9 +232,9 @@ class ServerProcess:
                 self._tell(ended)
             await asyncio.sleep(delay_s)
             async with self._turn:
-                if self.pid:  # a call of start() came first
-                    continue
                 try:
+                    if self.pid or await self._adopt():  # a call of start(), or another agent, came first
+                        continue
                     await self._spawn()
                     await self._wait_ready()
                 except (Failure, OSError) as failure:

@@ -49,12 +49,21 @@ def home(new_home: Callable[[], Home]) -> Home:
 
 
 @pytest.fixture(scope="session", params=list(Kind), ids=lambda kind: kind.value)
-def served(request: pytest.FixtureRequest, open_folder: Path) -> Iterator[Callable[[], PostgresDatabase]]:
-    """Makes drivers of one server that runs for the whole session; each test's driver adopts it."""
-    find = only(request.param)
+def each_served(request: pytest.FixtureRequest, open_folder: Path) -> Iterator[Callable[[], PostgresDatabase]]:
+    """Makes drivers of one server of each kind that runs for the whole session; each test's driver adopts it."""
+    yield from _served(only(request.param), open_folder / request.param.value)
+
+
+@pytest.fixture(scope="session")
+def served(open_folder: Path) -> Iterator[Callable[[], PostgresDatabase]]:
+    """The same with the preferred kind alone."""
+    yield from _served(lambda: FOUND, open_folder / "preferred")
+
+
+def _served(find: Callable[[], list[Installation]], root: Path) -> Iterator[Callable[[], PostgresDatabase]]:
     if not find():
-        pytest.skip(f"there is no {request.param.value} PostgreSQL on this machine")
-    home = Home(open_folder / request.param.value)
+        pytest.skip(f"there is no {root.name} PostgreSQL on this machine")
+    home = Home(root)
     yield lambda: PostgresDatabase(home, find=find)
     asyncio.run(PostgresDatabase(home, find=find).stop())
 

@@ -33,9 +33,9 @@ async def connect(at: DatabaseAddress, password: Secret = WORD, database: str = 
     )
 
 
-def test_an_app_writes_and_reads_in_a_database_of_its_own(served: Served) -> None:
+def test_an_app_writes_and_reads_in_a_database_of_its_own(each_served: Served) -> None:
     async def story() -> None:
-        at = await served().provision("letters-game", WORD)
+        at = await each_served().provision("letters-game", WORD)
         assert at.was_created
         assert at.server.startswith("PostgreSQL ")
         app = await connect(at)
@@ -85,9 +85,9 @@ def test_a_new_password_replaces_the_old_one(served: Served) -> None:
     asyncio.run(story())
 
 
-def test_an_app_cannot_reach_another_one(served: Served) -> None:
+def test_an_app_cannot_reach_another_one(each_served: Served) -> None:
     async def story() -> None:
-        postgres = served()
+        postgres = each_served()
         mine = await postgres.provision("mine", WORD)
         theirs = await postgres.provision("theirs", Secret("another-word"))
         for database in (theirs.database, "postgres", "template1"):
@@ -105,18 +105,18 @@ def test_an_app_cannot_reach_another_one(served: Served) -> None:
     asyncio.run(story())
 
 
-def test_an_app_may_do_as_it_likes_in_its_schema(served: Served) -> None:
+def test_an_app_may_do_as_it_likes_in_its_schema(each_served: Served) -> None:
     async def story() -> None:
-        app = await connect(await served().provision("owner", WORD))
+        app = await connect(await each_served().provision("owner", WORD))
         await app.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE public.t (n int)")
         await app.close()
 
     asyncio.run(story())
 
 
-def test_extensions_are_made_where_the_server_has_them(served: Served) -> None:
+def test_extensions_are_made_where_the_server_has_them(each_served: Served) -> None:
     async def story() -> None:
-        postgres = served()
+        postgres = each_served()
         ours = ("vector",) if not await postgres.missing_extensions(("vector",)) else ("pg_trgm", "uuid-ossp")
         if await postgres.missing_extensions(ours):
             pytest.skip("this PostgreSQL has neither vector nor contrib")
@@ -143,9 +143,9 @@ def test_an_extension_that_cannot_be_made_is_a_failure_with_the_servers_words(se
     assert "no_such_thing" in failed.value.problem.why
 
 
-def test_a_dump_is_private_and_restores_every_row(served: Served) -> None:
+def test_a_dump_is_private_and_restores_every_row(each_served: Served) -> None:
     async def story() -> None:
-        postgres = served()
+        postgres = each_served()
         at = await postgres.provision("dumped", WORD)
         app = await connect(at)
         await app.execute("CREATE TABLE t (n bigint PRIMARY KEY, text text)")

@@ -322,3 +322,48 @@ def test_a_server_that_cannot_start_says_why_and_is_not_left_half_running(home: 
         assert postgres.pid
 
     asyncio.run(story())
+
+
+def test_a_home_with_a_long_path_has_its_socket_elsewhere(open_folder: Path) -> None:
+    home = Home(open_folder / ("deep/" * 12) / "home", short_run=open_folder)
+    home.root.parent.mkdir(parents=True)
+
+    async def story() -> None:
+        postgres = PostgresDatabase(home)
+        try:
+            await (await connect(await postgres.provision("shop", WORD))).close()
+            folder = open_folder / f"underway-{home.id}-postgres"
+            assert folder.stat().st_mode & 0o777 == 0o700
+        finally:
+            await postgres.stop()
+        assert not folder.exists()
+
+    asyncio.run(story())
+
+
+def test_a_socket_folder_of_somebody_else_is_not_used(open_folder: Path, as_root: None) -> None:
+    home = Home(open_folder / ("deep2/" * 12) / "home", short_run=open_folder)
+    home.root.parent.mkdir(parents=True)
+    folder = open_folder / f"underway-{home.id}-postgres"
+    folder.mkdir()
+    os.chown(folder, 12345, 12345)
+    with pytest.raises(Failure) as failed:
+        asyncio.run(PostgresDatabase(home).start())
+    assert (failed.value.problem.code, failed.value.problem.where) == ("postgres.start", str(folder))
+
+
+def test_a_lost_superuser_password_is_said(home: Home) -> None:
+    async def story() -> None:
+        postgres = PostgresDatabase(home)
+        await postgres.start()
+        path = home.services / "postgres" / "superuser"
+        assert path.stat().st_mode & 0o777 == 0o600
+        path.rename(path.with_suffix(".away"))
+        with pytest.raises(Failure) as failed:
+            await PostgresDatabase(home).provision("shop", WORD)
+        assert failed.value.problem.code == "postgres.password-lost"
+        path.with_suffix(".away").rename(path)
+        await (await connect(await PostgresDatabase(home).provision("shop", WORD))).close()
+        await postgres.stop()
+
+    asyncio.run(story())

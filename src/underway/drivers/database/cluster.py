@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import shutil
@@ -80,10 +81,19 @@ class Cluster:
         write_private(self._kept_path, msgspec.json.encode(kept))
 
     def password(self) -> Secret:
-        """The superuser's password, made the first time."""
+        """The superuser's password, made before the cluster is. Raises `Failure` (`postgres.password-lost`)."""
         try:
             return Secret(self._password_path.read_text().strip())
         except FileNotFoundError:
+            if self.major is not None:
+                raise Failure(
+                    Problem(
+                        code="postgres.password-lost",
+                        where=str(self._password_path),
+                        why="the file with the password of this home's PostgreSQL was removed",
+                        remedy="put it back from a backup",
+                    )
+                ) from None
             made = secrets.token_urlsafe(32)
             write_private(self._password_path, made + "\n")
             return Secret(made)
@@ -110,6 +120,12 @@ class Cluster:
                 )
             )
         self._own_folder(self.socket_dir)
+
+    def close_way(self) -> None:
+        """Take the socket's folder away when it is not in the home; leave it while there is something in it."""
+        if self.socket_dir.parent != self.folder:
+            with contextlib.suppress(OSError):
+                self.socket_dir.rmdir()
 
     async def make(self, installation: Installation) -> None:
         """Run initdb; the data folder appears whole or not at all. Raises `Failure` (`postgres.start`)."""
@@ -275,8 +291,8 @@ unix_socket_permissions = 0700
 hba_file = {hba}
 password_encryption = 'scram-sha-256'
 
-# Fits a server of 512 MB beside the apps.
-max_connections = 100
+# Fits a server of 512 MB beside the apps. While a release replaces another, an app holds twice its connections.
+max_connections = 200
 shared_buffers = '32MB'
 work_mem = '4MB'
 maintenance_work_mem = '32MB'

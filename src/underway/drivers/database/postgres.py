@@ -29,6 +29,8 @@ from underway.terms.secret import Secret
 _ACCOUNTS = ("postgres", "nobody")
 _DUMP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 _LOCK_WAIT_MS = 30_000
+_CONNECTIONS_OF_ONE_APP = 150
+"""Of `max_connections`: an app that leaks connections does not lock the others out."""
 
 
 class PostgresDatabase:
@@ -68,6 +70,7 @@ class PostgresDatabase:
             if cluster.major is not None:
                 server = self._server or self._server_of(cluster, await asyncio.to_thread(self._choose, cluster))
                 await server.stop()
+                cluster.close_way()
             self._server = self._tools = None
 
     async def detach(self) -> None:
@@ -87,9 +90,8 @@ class PostgresDatabase:
         async with self._turn:
             tools = await self._started()
             verifier = scram_verifier(password.reveal(), secrets.token_bytes(16))
-            made = await tools.sql("postgres", _PROVISION.format(
-                name=identifier(name), text=literal(name), verifier=literal(verifier)
-            ))  # fmt: skip
+            values = {"name": identifier(name), "text": literal(name), "verifier": literal(verifier)}
+            made = await tools.sql("postgres", _PROVISION.format(**values, limit=_CONNECTIONS_OF_ONE_APP))
             _require(made, "postgres.provision", app)
             inside = [_OWN_SCHEMA.format(name=identifier(name))] if tools.installation.major < 15 else []
             inside += [f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)} CASCADE;" for extension in extensions]
@@ -291,7 +293,8 @@ _PROVISION = """\
 REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
 REVOKE CONNECT ON DATABASE template1 FROM PUBLIC;
 SELECT format('CREATE ROLE %I LOGIN', {text}) WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {text}) \\gexec
-ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION PASSWORD {verifier};
+ALTER ROLE {name} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION CONNECTION LIMIT {limit}
+  PASSWORD {verifier};
 SELECT 'made' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = {text});
 SELECT format('CREATE DATABASE %I OWNER %I', {text}, {text})
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = {text}) \\gexec
