@@ -12,6 +12,7 @@ ROTATE_BYTES = 5_000_000
 KEPT_PARTS = 3
 
 _COLLAPSE_RANGE = 0x08  # FALLOC_FL_COLLAPSE_RANGE, fallocate(2)
+_FLOOD = 4
 _CHUNK_BYTES = 1 << 18
 _TAIL_BYTES = 1 << 16
 _LINE_CHARS = 2_000
@@ -39,7 +40,7 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES, keep: int = KEPT_PARTS) 
     Returns the bytes taken out of the front of the file, 0 when it was small. Where the file system can cut the
     front of a file off (ext4, XFS) nothing written meanwhile is lost, and the parts one after the other are exactly
     what was written. Elsewhere the file is emptied right after the last byte was copied: a write within those
-    microseconds is lost. A part holds at most `limit_bytes`; of a flood only the end is kept. On a full disk the
+    microseconds is lost or cut. A part holds at most four times `limit_bytes`; of a flood only the end is kept. On a full disk the
     old content is let go rather than the disk kept full.
     """
     try:
@@ -56,7 +57,7 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES, keep: int = KEPT_PARTS) 
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         out = os.open(fresh, flags, 0o600)
         try:
-            copied = _copy(fd, out, max(0, cut - limit_bytes), cut)
+            copied = _copy(fd, out, max(0, cut - _FLOOD * limit_bytes), cut)
             if _LIBC.fallocate(fd, _COLLAPSE_RANGE, ctypes.c_int64(0), ctypes.c_int64(cut)) != 0:
                 cut = _copy(fd, out, copied, None)
                 os.ftruncate(fd, 0)

@@ -20,6 +20,7 @@ from underway.drivers.cgroups import ControlGroups
 from underway.drivers.clock.system import SystemClock
 from underway.drivers.runtime.processes import LocalRuntime
 from underway.guard.restarts import RestartPolicy
+from underway.ports.clock import Clock
 from underway.terms.home import Home
 from underway.terms.process import InstanceEnded, InstanceSpec
 from underway.terms.release import Slot
@@ -44,10 +45,12 @@ class Stage:
         self.python = f"{sys.executable} -I -S"
 
     @asynccontextmanager
-    async def runtime(self, *, keep: bool = False, **options: Any) -> AsyncIterator[LocalRuntime]:
+    async def runtime(
+        self, *, keep: bool = False, clock: Clock | None = None, **options: Any
+    ) -> AsyncIterator[LocalRuntime]:
         """A runtime; at the end it stops what it runs, or (`keep`) only lets go of it."""
         options.setdefault("restarts", RestartPolicy(first_delay_s=0.02, loop_retry_s=600))
-        runtime = LocalRuntime(self.home, SystemClock(), self.ended.append, **options)
+        runtime = LocalRuntime(self.home, clock or SystemClock(), self.ended.append, **options)
         try:
             yield runtime
         finally:

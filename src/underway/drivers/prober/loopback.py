@@ -100,7 +100,8 @@ async def _read(connection: h11.Connection, reader: asyncio.StreamReader, answer
         if event is h11.NEED_DATA:
             received = await reader.read(16_384)
             if not received and connection.their_state is h11.SEND_RESPONSE:
-                answer.error = "the connection was closed without an answer"
+                what = "not an HTTP answer (closed in its head)" if head_bytes else "closed without an answer"
+                answer.error = what
                 return
             head_bytes += 0 if answer.status else len(received)
             if head_bytes > MAX_HEAD_BYTES:
