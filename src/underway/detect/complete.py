@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from underway.detect.detect import app_name, detect
@@ -18,13 +18,23 @@ _DESCRIBES_APP = frozenset({"build", "processes", "static"})
 """Tables that say what the app is: a file that has one of them does not need detection to find an app."""
 
 
+def _nothing_given(app: str) -> Collection[str]:
+    return ()
+
+
 def complete(
-    tree: Tree, machine: Machine, text: str | None, *, given: Collection[str] = ()
+    tree: Tree,
+    machine: Machine,
+    text: str | None,
+    *,
+    name: str = "",
+    given: Callable[[str], Collection[str]] = _nothing_given,
 ) -> tuple[Manifest, tuple[Claim, ...]]:
     """The whole manifest for a deploy of `tree`, and what was claimed about the repository.
 
     The rule: a top-level key or table that the file (`text`) has is used exactly as it is written; one that it lacks is
-    what detection says. `given` names variables that have a value elsewhere (the app's vault): they are not asked for.
+    what detection says. `name`, when given, is the app's name whatever the file says. `given` tells for an app's name
+    which variables have a value elsewhere (its vault): they are not asked for.
 
     Raises `Refusal` with every problem of the file, or with everything that only the owner can know.
     """
@@ -35,8 +45,10 @@ def complete(
     if draft is None and not _DESCRIBES_APP & values.keys():
         raise Refusal(detection.problems)
     base = draft if draft is not None else Manifest(app=app_name(tree.name, [], []))
+    if name:
+        values["app"] = name
     merged = replace(base, **values)  # type: ignore[arg-type]  # each value was read by its own declaration
-    problems = [*_unanswered(detection, values, merged, given), *_misfits(merged, written)]
+    problems = [*_unanswered(detection, values, merged, given(merged.app)), *_misfits(merged, written)]
     if problems:
         raise Refusal(problems)
     return merged, tuple(c for c in detection.claims if not _is_overruled(c, values))
