@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,10 @@ class Group:
     def pids(self) -> set[int]:
         """Every process in it, also in groups that the program made below."""
         return {pid for folder in self.folders for place in _walk(folder) for pid in _procs(place)}
+
+    def pids_at_hand(self) -> set[int]:
+        """The same by one read, without groups below."""
+        return set(_procs(self.folders[0])) if self.folders else set()
 
     def kill(self) -> bool:
         """SIGKILL to all of it at once, forks included (`cgroup.kill`, Linux 5.14); False when not possible."""
@@ -153,7 +158,10 @@ class ControlGroups:
             if version == 2:
                 _pass_on(base)
             probe.mkdir()
+            _require_entry(probe)
         except OSError:
+            with contextlib.suppress(OSError):
+                probe.rmdir()
             with contextlib.suppress(OSError):
                 base.rmdir()
             return None
@@ -191,6 +199,17 @@ def find_mounts(
         relative = path.removeprefix(root.rstrip("/")).lstrip("/")
         mounts.append(Mount(1 if kind == "cgroup" else 2, controllers, Path(top), Path(top) / relative))
     return tuple(mounts)
+
+
+def _require_entry(folder: Path) -> None:
+    """Raise `OSError` when a process of ours may not move into `folder`. Root always may; others need more rights
+    than those to make the folder (cgroups(7), "Delegation containment")."""
+    if os.geteuid() != 0:
+        entering = subprocess.run(
+            ["/bin/sh", "-c", 'echo $$ >"$1/cgroup.procs"', "sh", folder], stderr=subprocess.DEVNULL, check=False
+        )
+        if entering.returncode != 0:
+            raise PermissionError(f"no process may be moved to {folder}")
 
 
 def _make_folder(base: Path, folder: Path) -> bool:

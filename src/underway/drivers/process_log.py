@@ -39,9 +39,9 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES, keep: int = KEPT_PARTS) 
 
     Returns the bytes taken out of the front of the file, 0 when it was small. Where the file system can cut the
     front of a file off (ext4, XFS) nothing written meanwhile is lost, and the parts one after the other are exactly
-    what was written. Elsewhere the file is emptied right after the last byte was copied: a write within those
-    microseconds is lost or cut. A part holds at most four times `limit_bytes`; of a flood only the end is kept. On a full disk the
-    old content is let go rather than the disk kept full.
+    what was written. Elsewhere the file is emptied right after the last byte was copied: what is written in between,
+    mostly within microseconds, is lost. A part holds at most four times `limit_bytes`; of a flood only the end is
+    kept. On a full disk the old content is let go rather than the disk kept full.
     """
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import time
@@ -41,24 +42,22 @@ class Tree:
         everything = proc.living()
         found = self.group.pids()
         for mark in proc.marked(self.home_id):
+            if mark.agent or mark.server:
+                continue  # started from inside an instance, and yet the home's own
             if self.name == (mark.instance if self.kind == "instance" else mark.task and mark.spawn):
                 found.add(mark.stat.pid)
         found |= self._session(everything)
-        children: dict[int, list[int]] = {}
-        for one in everything.values():
-            children.setdefault(one.ppid, []).append(one.pid)
-        left = list(found)
-        while left:
-            for child in children.get(left.pop(), ()):
-                if child not in found:
-                    found.add(child)
-                    left.append(child)
-        found -= {0, 1, os.getpid()}
+        found = _with_descent(found, everything) - {0, 1, os.getpid()}
         return {pid: everything[pid].identity for pid in found if pid in everything}
 
     def members_at_hand(self) -> set[int]:
-        """The pids of the tree, cheaply: the control group, or without one the leader's session and descent."""
-        return self.group.pids() if self.group.folders else set(self.members())
+        """The pids of the tree, cheaply: the control group, or without one the leader's session and descent (then
+        up to 0.2 s old, and without children that made a session of their own and lost their parent)."""
+        found = self.group.pids_at_hand()
+        if self.leader is None or self.leader.pid in found or not proc.is_alive(self.leader):
+            return found
+        everything = _living_lately(int(time.monotonic() * 5))
+        return _with_descent(found | self._session(everything), everything) & everything.keys()
 
     def _session(self, everything: dict[int, proc.Stat]) -> set[int]:
         """A session keeps its number reserved, so it is ours unless its leader's pid is now somebody else's."""
@@ -69,6 +68,25 @@ class Tree:
             return set()
         born = self.leader.start_ticks
         return {one.pid for one in everything.values() if one.session == self.leader.pid and one.start_ticks >= born}
+
+
+@functools.lru_cache(maxsize=1)
+def _living_lately(moment: int) -> dict[int, proc.Stat]:
+    """One look at /proc for all questions of the same moment (a fifth of a second)."""
+    return proc.living()
+
+
+def _with_descent(found: set[int], everything: dict[int, proc.Stat]) -> set[int]:
+    """`found` and all children of it, and theirs."""
+    children: dict[int, list[int]] = {}
+    for one in everything.values():
+        children.setdefault(one.ppid, []).append(one.pid)
+    whole, left = set(found), list(found)
+    while left:
+        fresh = set(children.get(left.pop(), ())) - whole
+        whole |= fresh
+        left += fresh
+    return whole
 
 
 async def end(tree: Tree, timeout_s: float) -> None:

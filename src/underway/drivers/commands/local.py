@@ -29,9 +29,9 @@ _GRACE_S = 3.0
 class LocalCommands:
     """`Commands` on this machine. A task's own child processes end with it, daemons too."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, groups: ControlGroups | None = None) -> None:
         self._home = home
-        self._groups = ControlGroups(home.id)
+        self._groups = groups or ControlGroups(home.id)
         self._running: set[str] = set()
         """The words of the tasks' spawns."""
 

@@ -46,6 +46,7 @@ class LocalRuntime:
         restarts: RestartPolicy | None = None,
         log_bytes: int = process_log.ROTATE_BYTES,
         log_parts: int = process_log.KEPT_PARTS,
+        groups: ControlGroups | None = None,
     ) -> None:
         self._home = home
         self._clock = clock
@@ -53,7 +54,7 @@ class LocalRuntime:
         self._policy = restarts or RestartPolicy()
         self._log_bytes = log_bytes
         self._log_parts = log_parts
-        self._groups = ControlGroups(home.id)
+        self._groups = groups or ControlGroups(home.id)
         self._lives: dict[str, Life] = {}
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._stops: dict[str, asyncio.Task[None]] = {}
@@ -273,6 +274,9 @@ class LocalRuntime:
             await process_tree.dissolve(life.tree, life.record.spec.stop_timeout_s)
             life.reap()
             await self._forget(life)
+            port = life.record.spec.port
+            if port and (holder := await asyncio.to_thread(listeners.taken_by, port)):
+                _LOG.warning("%s is stopped, but its port %d is in use by %s", instance_id, port, holder)
 
     async def _forget(self, life: Life) -> None:
         await asyncio.to_thread(life.group.remove)
