@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import zipfile
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,39 +88,49 @@ class Bench:
         subprocess.run([find_uv_bin(), *args], cwd=cwd or self.tree, env=self.environ, check=True, capture_output=True)
 
 
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def add_wheel(wheels: Path) -> Callable[..., None]:
+    """Adds a package to the index."""
+
+    def add(name: str, version: str, needs: str = "", tag: str = "py3-none-any") -> None:
+        write_wheel(wheels, name, version, needs, tag)
+
+    return add
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
     """A simple package index (PEP 503) in a folder: tiny-1.0, tiny-2.0, huge-3.0, and gadget-1.0 which needs tiny
     and has an extra `big` that needs huge."""
-    folder = tmp_path_factory.mktemp("wheels")
+    folder = tmp_path / "wheels"
     for name, version, needs in (
         ("tiny", "1.0", ""),
         ("tiny", "2.0", ""),
         ("gadget", "1.0", "Requires-Dist: tiny\nProvides-Extra: big\nRequires-Dist: huge; extra == 'big'\n"),
         ("huge", "3.0", ""),
     ):
-        write_wheel(folder, name, version, needs)
-        (folder / name).mkdir(exist_ok=True)
-        links = [f'<a href="../{wheel.name}">{wheel.name}</a>' for wheel in folder.glob(f"{name}-*.whl")]
-        (folder / name / "index.html").write_text("<!doctype html>" + "".join(links))
+        write_wheel(folder, name, version, needs, "py3-none-any")
     return folder
 
 
-def write_wheel(folder: Path, name: str, version: str, needs: str) -> None:
+def write_wheel(folder: Path, name: str, version: str, needs: str, tag: str) -> None:
     about = f"{name}-{version}.dist-info"
     files = {
         f"{name}/__init__.py": f"version = {version!r}\n",
         f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
-        f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
     }
     lines = []
     for path, text in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
         lines.append(f"{path},sha256={digest},{len(text)}")
     files[f"{about}/RECORD"] = "\n".join([*lines, f"{about}/RECORD,,", ""])
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}-{version}-{tag}.whl", "w") as wheel:
         for path, text in files.items():
             wheel.writestr(zipfile.ZipInfo(path, (2020, 1, 1, 0, 0, 0)), text)
+    links = [f'<a href="../{wheel.name}">{wheel.name}</a>' for wheel in folder.glob(f"{name}-*.whl")]
+    (folder / name / "index.html").write_text("<!doctype html>" + "".join(links))
 
 
 @pytest.fixture

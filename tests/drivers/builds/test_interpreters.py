@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from underway.drivers.builds import available_pythons, interpreters
-from underway.drivers.builds.interpreters import Interpreter, choose
+from underway.drivers.builds.interpreters import Interpreter, fitting
 
 RUNNING = ".".join(map(str, sys.version_info[:3]))
 
@@ -64,20 +64,17 @@ def test_an_interpreter_is_asked_once_until_it_changes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("constraint", "version", "expected"),
     [
-        ("", "", (3, 13, 0)),
-        ("<3.13", "", (3, 12, 1)),
-        (">=3.9", "3.11", (3, 11, 7)),
-        (">=3.9", "3.11.2", (3, 11, 7)),
-        (">=3.12", "3.11", None),
-        ("==3.12.4", "", (3, 12, 1)),
+        ("", "", ["3.13.0", "3.12.1", "3.11.7"]),
+        ("<3.13", "", ["3.12.1", "3.11.7"]),
+        (">=3.9", "3.11", ["3.11.7"]),
+        (">=3.9", "3.11.2", ["3.11.7"]),
+        (">=3.12", "3.11", []),
+        ("==3.12.4", "", ["3.12.1"]),
     ],
 )
-def test_the_newest_that_satisfies_is_chosen(
-    constraint: str, version: str, expected: tuple[int, int, int] | None
-) -> None:
+def test_those_that_satisfy_come_newest_first(constraint: str, version: str, expected: list[str]) -> None:
     found = tuple(Interpreter(v, "/x") for v in ((3, 13, 0), (3, 12, 1), (3, 11, 7), (3, 11, 2)))
-    chosen = choose(found, constraint, version)
-    assert (chosen.version if chosen else None) == expected
+    assert [one.says for one in fitting(found, constraint, version)] == expected
 
 
 def test_a_spoilt_memory_is_written_again(tmp_path: Path) -> None:

@@ -103,14 +103,13 @@ def test_a_build_whose_interpreter_is_gone_is_made_again(bench: Any) -> None:
 
 def test_two_builds_of_one_key_at_once_are_one(bench: Any) -> None:
     bench.write({"requirements.txt": "tiny==1.0\n"})
-    keys = BuildKeys(python=PIP.python, commands=("echo built >> $HOME/../../../count; sleep 0.2",))
-    ask = bench.ask(keys)
+    ask = bench.ask(BuildKeys(python=PIP.python, commands=("sleep 0.2",)))
 
     async def both() -> list[Build]:
         return list(await asyncio.gather(*(bench.builds.make(ask, bench.said.append) for _ in range(3))))
 
     builds = bench.run(both())
-    assert [build.was_reused for build in builds] == [False, True, True]
+    assert sorted(build.was_reused for build in builds) == [False, True, True]
     assert len({build.dir for build in builds}) == 1
 
 

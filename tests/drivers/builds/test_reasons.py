@@ -22,6 +22,39 @@ error: Failed to download `itsdangerous==2.2.0`
 
          Expected:
            sha256:0000"""
+UV_BUILD = """\
+error: Failed to build `pydantic-core==2.14.5`
+  cause: The build backend returned an error
+  cause: Call to `maturin.build_wheel` failed (exit status: 1)
+
+         [stdout]
+         Running `maturin pep517 build-wheel -i /x/python --compatibility off`
+
+         [stderr]
+         error: rustup could not choose a version of cargo to run
+         help: run 'rustup default stable'
+         Error: command ['maturin'] returned non-zero exit status 1
+
+hint: `pydantic-core` (v2.14.5) was included because `pydantic` (v2.5.2) depends on `pydantic-core`"""
+UV_BUILD_PYTHON = """\
+error: Failed to build `own @ file:///x`
+  cause: Call to `poetry.core.masonry.api.build_editable` failed (exit status: 1)
+
+         [stderr]
+         Traceback (most recent call last):
+           File "/x/metadata.py", line 69, in from_package
+         FileNotFoundError: [Errno 2] No such file or directory: '/x/README.md'"""
+ASTRO = """\
+11:16:17 [ERROR] [vite] x Build failed in 8ms
+[EnvInvalidVariables] The following environment variables defined in `env.schema` are invalid:
+
+- SCORE_API_ENDPOINT is missing
+
+  Error reference:
+    https://docs.astro.build/en/reference/errors/env-invalid-variables/
+  Stack trace:
+    at async catchUnfinishedHookActions (file:///x/rollup/dist/es/shared/node-entry.js:20269:16)
+ ELIFECYCLE  Command failed with exit code 1."""
 NPM_E404 = """\
 npm error code E404
 npm error 404 Not Found - GET https://registry.npmjs.org/nosuch - Not found
@@ -52,6 +85,9 @@ django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be 
     [
         (UV_NO_SOLUTION, "Because nosuch was not found in the package registry"),
         (UV_HASH, "Hash mismatch for `itsdangerous==2.2.0`"),
+        (UV_BUILD, "Failed to build `pydantic-core==2.14.5`: error: rustup could not choose a version of cargo"),
+        (UV_BUILD_PYTHON, "FileNotFoundError: [Errno 2] No such file or directory: '/x/README.md'"),
+        (ASTRO, "SCORE_API_ENDPOINT is missing"),
         (NPM_E404, "'nosuch@^1.0.0' is not in this registry"),
         (NPM_SCRIPT, 'Could not resolve "./pages/home"'),
         (TRACEBACK, "ImproperlyConfigured: The SECRET_KEY setting must not be empty."),

@@ -25,7 +25,7 @@ async def prepare(shop: Workshop, before: Path | None) -> None:
     python = str(shop.venv / "bin/python")
     folders = [str(folder) for folder in shop.venv.glob("lib/python3*/site-packages")]
     # a package may hold files that are no Python of this version: what cannot be compiled is simply not
-    await shop.attempt([python, "-m", "compileall", "-q", "-j", "0", *folders], shop.venv)
+    await shop.attempt([python, "-W", "ignore", "-m", "compileall", "-q", "-j", "0", *folders], shop.venv)
 
 
 def carry_over(before: Path | None, venv: Path) -> int:

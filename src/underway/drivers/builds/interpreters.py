@@ -82,13 +82,14 @@ def interpreters(cache: Path, environ: Mapping[str, str]) -> tuple[Interpreter, 
     return tuple(sorted(by_version.values(), reverse=True))
 
 
-def choose(found: tuple[Interpreter, ...], constraint: str, version: str) -> Interpreter | None:
-    """The newest of `found` that satisfies both, None when there is none. `version` is major.minor or empty."""
+def fitting(found: tuple[Interpreter, ...], constraint: str, version: str) -> list[Interpreter]:
+    """Those of `found` that satisfy both, the newest of each minor, newest first. `version` is major.minor or empty."""
     minor = parsed(version)[:2]
+    by_minor: dict[tuple[int, ...], Interpreter] = {}
     for interpreter in found:
         if interpreter.version[: len(minor)] == minor and accepts(constraint, interpreter.version):
-            return interpreter
-    return None
+            by_minor.setdefault(interpreter.version[:2], interpreter)
+    return list(by_minor.values())
 
 
 def _candidates(cache: Path, environ: Mapping[str, str]) -> Iterator[str]:

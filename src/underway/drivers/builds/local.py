@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -17,21 +18,30 @@ from uv import find_uv_bin
 
 from underway.drivers.builds import bytecode, static_files
 from underway.drivers.builds.environment import build_environment, credentials
-from underway.drivers.builds.interpreters import Interpreter, choose, interpreters, tool_version
+from underway.drivers.builds.interpreters import Interpreter, available_pythons, fitting, interpreters, tool_version
 from underway.drivers.builds.node_env import NodeEnvironment
 from underway.drivers.builds.python_env import PythonEnvironment, wanted_version
 from underway.drivers.builds.store import Store, remove, size_of
+from underway.drivers.builds.wheels import by_fit, lock_text
 from underway.drivers.builds.workshop import Workshop, disk_full, in_thread, is_no_space
 from underway.drivers.sources.copying import copy_tree, free_bytes
-from underway.drivers.sources.reading import LARGEST_TEXT, open_inside
+from underway.drivers.sources.reading import open_inside
+from underway.manifest.model import PythonBuild
 from underway.ports.builds import BuildAsk
 from underway.ports.commands import Commands
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 from underway.terms.release import Build
 
+_LARGEST_LOCK = 16 << 20
+
 FORMAT = 1
 """Raised whenever the same ask gives another build than before: old builds are then not reused."""
+
+MOST_INTERPRETERS = 3
+"""How many interpreters are tried when packages cannot be built for the first."""
+
+_NOT_FOR_THIS_PYTHON = re.compile(r"Failed to (download and )?build|matching Python|no wheels|Python requirement")
 
 LEAST_FREE = 200_000_000
 """Bytes that must be free before a build begins."""
@@ -62,8 +72,8 @@ class LocalBuilds:
         del build["timeout_s"]
         shape += [build, dataclasses.asdict(ask.static) if ask.static else None, list(ask.collect)]
         if ask.build.python:
-            chosen = self._interpreter(ask, Path(ask.source.path))
-            shape += [tool_version(find_uv_bin()), [chosen.says, chosen.path] if chosen else None]
+            fits = self._fitting(ask.build.python, Path(ask.source.path))
+            shape += [tool_version(find_uv_bin()), [[one.says, one.path] for one in fits[:1]]]
         if ask.build.node:
             node = shutil.which("node", path=self._env["PATH"])
             shape.append(tool_version(node) if node else None)
@@ -145,9 +155,7 @@ class LocalBuilds:
         env = {name: value for name, value in ask.env.items() if name not in shop.env}
         path = [shop.env["PATH"]]
         if ask.build.python:
-            interpreter = await self._interpreter_for(ask, shop)
-            shop.note(f"installing Python packages with {ask.build.python.manager} for Python {interpreter.says}")
-            await PythonEnvironment(shop, find_uv_bin(), ask.build.python, interpreter).make()
+            await self._install_python(ask.build.python, shop)
             before = next((b.venv for b in self._store.newest(ask.app) if b.venv), "")
             await bytecode.prepare(shop, Path(before) if before else None)
             path.insert(0, str(shop.venv / "bin"))
@@ -202,27 +210,43 @@ class LocalBuilds:
         await in_thread(static_files.pool, to, paths, self._store.assets(ask.app))
         return str(to)
 
-    def _interpreter(self, ask: BuildAsk, tree: Path) -> Interpreter | None:
-        assert ask.build.python is not None
-        wanted = wanted_version(ask.build.python, lambda path: _text(tree, path))
-        return choose(interpreters(self._home.cache, self._environ), wanted, ask.build.python.version)
+    async def _install_python(self, python: PythonBuild, shop: Workshop) -> None:
+        """Install with the interpreter that fits best; where its packages cannot be built, with an older one."""
+        candidates = await in_thread(self._fitting, python, shop.tree)
+        if not candidates:
+            raise await in_thread(self._no_python, python, shop.tree)
+        first: Failure | None = None
+        for interpreter in candidates[:MOST_INTERPRETERS]:
+            shop.note(f"installing Python packages with {python.manager} for Python {interpreter.says}")
+            try:
+                await PythonEnvironment(shop, find_uv_bin(), python, interpreter).make()
+            except Failure as failure:
+                first = first or failure
+                if failure.problem.code != "build.install" or not _NOT_FOR_THIS_PYTHON.search(failure.problem.why):
+                    raise first from None
+            else:
+                return
+        assert first is not None
+        raise first
 
-    async def _interpreter_for(self, ask: BuildAsk, shop: Workshop) -> Interpreter:
-        assert ask.build.python is not None
-        chosen = await in_thread(self._interpreter, ask, shop.tree)
-        if chosen is not None:
-            return chosen
-        found = await in_thread(interpreters, self._home.cache, self._environ)
-        constraint = wanted_version(ask.build.python, lambda path: _text(shop.tree, path))
-        wanted = " and ".join(part for part in (ask.build.python.version, constraint) if part)
-        release = ask.build.python.version or "3.13"
-        raise Failure(
+    def _fitting(self, python: PythonBuild, tree: Path) -> list[Interpreter]:
+        """Interpreters that the project accepts, the best first."""
+        constraint = wanted_version(python, lambda path: _text(tree, path))
+        found = fitting(interpreters(self._home.cache, self._environ), constraint, python.version)
+        return by_fit(found, lock_text(python, lambda path: _text(tree, path))) if len(found) > 1 else found
+
+    def _no_python(self, python: PythonBuild, tree: Path) -> Failure:
+        constraint = wanted_version(python, lambda path: _text(tree, path))
+        wanted = " and ".join(part for part in (python.version, constraint) if part)
+        found = available_pythons(self._home.cache, self._environ)
+        release = python.version or next(iter(re.findall(r"3\.\d+", constraint)), "")
+        return Failure(
             Problem(
                 code="build.python",
                 where="requires-python" if constraint else "underway.toml build.python.version",
-                why=f"the project wants Python {wanted}; found here: {', '.join(f.says for f in found) or 'none'}",
+                why=f"the project wants Python {wanted}; found here: {', '.join(found) or 'none'}",
                 remedy="install such a Python, or change what the project asks for",
-                command=f"uv python install {release}",
+                command=f"uv python install {release}".strip(),
             )
         )
 
@@ -259,6 +283,6 @@ def _text(tree: Path, path: str) -> str:
     root = os.path.realpath(tree)
     try:
         with os.fdopen(open_inside(root, os.path.normpath(path)), "rb") as file:
-            return file.read(LARGEST_TEXT).decode("utf-8", "replace")
+            return file.read(_LARGEST_LOCK).decode("utf-8", "replace")
     except (OSError, ValueError):
         return ""

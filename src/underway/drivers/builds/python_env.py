@@ -67,7 +67,8 @@ class PythonEnvironment:
 
     async def _create(self, folder: Path) -> None:
         await self._run(
-            ["venv", "--quiet", "--no-project", "--python", self.interpreter.path, str(self.shop.venv)], folder
+            ["venv", "--quiet", "--no-project", "--clear", "--python", self.interpreter.path, str(self.shop.venv)],
+            folder,
         )
         # so that scripts that say .venv/bin/… and `uv run` find it
         link = folder / ".venv"

@@ -15,6 +15,9 @@ _LOUD = re.compile(
     r"(?i)\b(error|fatal|failed|failure|cannot|could not|couldn't|not found|no such|denied|refused|unable|missing"
     r"|invalid)\b"
 )
+_NOISE = re.compile(
+    r"\s*(ELIFECYCLE|error Command failed with exit code|https?://|at |Error reference|- 0 |0 errors)|npm "
+)
 _LONGEST = 600
 _DISK_FULL = re.compile(r"ENOSPC|No space left on device|Disk quota exceeded|EDQUOT")
 
@@ -51,15 +54,16 @@ def _of_uv(lines: Sequence[str]) -> str:
     said = [re.sub(r"^\s*(×|error:)\s*", "", lines[start])]
     for line in lines[start + 1 :]:
         text = line.strip(" │├└╰─▶\t")
-        if re.match(r"\s*(hint:|Caused by:?$)", text) or (not text and len(said) > 3):
+        if text.startswith("hint:"):
             break
         if text:
             said.append(re.sub(r"^(cause|Caused by):\s*", "", text))
-    whole = " ".join(said)
-    inner = _of_python(said)
-    if inner and len(whole) > _LONGEST:  # a build backend's traceback below uv's own words
-        return f"{said[0]}: {inner}"
-    return whole
+    backend = next((at for at, line in enumerate(said) if line in ("[stderr]", "[stdout]")), None)
+    if backend is None:
+        return " ".join(said)
+    spoken = said[said.index("[stderr]") + 1 if "[stderr]" in said else backend + 1 :]
+    error = next((line for line in spoken if re.search(r"(^|: )(fatal )?error: ", line)), "")
+    return f"{said[0]}: {error or _of_python(spoken) or _loud(spoken) or _last(spoken)}"
 
 
 def _of_npm(lines: Sequence[str]) -> str:
@@ -80,8 +84,8 @@ def _of_python(lines: Sequence[str]) -> str:
 
 
 def _loud(lines: Sequence[str]) -> str:
-    return next((line.strip() for line in reversed(lines) if _LOUD.search(line)), "")
+    return next((line.strip() for line in reversed(lines) if _LOUD.search(line) and not _NOISE.match(line)), "")
 
 
 def _last(lines: Sequence[str]) -> str:
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return next((line.strip() for line in reversed(lines) if line.strip() and not _NOISE.match(line)), "")

@@ -108,7 +108,7 @@ class Workshop:
     ) -> Ended:
         """Run `argv` and return how it ended. Raises `Failure` (`build.timeout`) when the build's time is over."""
         left_s = self.deadline - time.monotonic()
-        words = shown or _words(argv)
+        words = shown or self._typed(argv)
         if left_s <= 0:
             raise self._too_slow(words, ())
         self._count += 1
@@ -136,7 +136,7 @@ class Workshop:
         """The failure of a command that ended badly."""
         if is_disk_full(ended.lines):
             return self.disk_full("a build command said so")
-        where = f"{shown or _words(argv)} (in {self._named(cwd)})"
+        where = f"{shown or self._typed(argv)} (in {self._named(cwd)})"
         why = reason(ended.lines) or "it said nothing"
         return Failure(
             Problem(
@@ -168,6 +168,11 @@ class Workshop:
             ),
             list(lines)[-_TAIL:],
         )
+
+    def _typed(self, argv: Sequence[str]) -> str:
+        """`argv` as a person would type it: the program by its name, paths from the build's folder."""
+        words = [os.path.basename(argv[0]), *argv[1:]]
+        return " ".join(word.replace(f"{self.tree}/", "").replace(f"{self.folder}/", "") or "''" for word in words)
 
     def _named(self, cwd: Path) -> str:
         try:
@@ -223,9 +228,3 @@ async def in_thread(act: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) 
     except asyncio.CancelledError:
         await asyncio.wait([thread])
         raise
-
-
-def _words(argv: Sequence[str]) -> str:
-    """`argv` as a person would type it: programs by their names."""
-    first = os.path.basename(argv[0])
-    return " ".join([first, *(word if word else "''" for word in argv[1:])])
