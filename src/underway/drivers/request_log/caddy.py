@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
 from collections.abc import Sequence
+from io import FileIO
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -66,18 +67,14 @@ class CaddyRequestLog:
     def read(self, since: LogOffset, limit: int = 10_000) -> tuple[Sequence[Request], LogOffset]:
         found: list[Request] = []
         offset = since
-        for path in self._parts_from(since.inode):
-            try:
-                with path.open("rb", buffering=0) as file:
-                    inode = os.fstat(file.fileno()).st_ino
-                    start = offset.byte if inode == offset.inode else 0
-                    size = os.fstat(file.fileno()).st_size
-                    offset = LogOffset(inode=inode, byte=0 if start > size else start)  # shrunk: it was emptied
-                    offset = self._read_part(file, offset, limit, found)
-            except FileNotFoundError:  # moved away or dropped since we looked
-                continue
-            if len(found) >= limit:
-                break
+        with contextlib.ExitStack() as opened:
+            for inode, file in self._parts_from(since.inode, opened):
+                start = offset.byte if inode == offset.inode else 0
+                if start > os.fstat(file.fileno()).st_size:  # it was emptied
+                    start = 0
+                offset = LogOffset(inode=inode, byte=self._read_part(file, start, limit, found))
+                if len(found) >= limit:
+                    break
         return found, offset
 
     def end(self) -> LogOffset:
@@ -88,17 +85,22 @@ class CaddyRequestLog:
         except FileNotFoundError:
             return LogOffset()
 
-    def _parts_from(self, inode: int) -> list[Path]:
-        """The parts to read, oldest first: from the one that was read last, or all of them when it is gone."""
-        parts = [*sorted(self._folder.glob(_PARTS)), self._file]
-        inodes = [_inode(part) for part in parts]
-        if inode in inodes:
-            return parts[inodes.index(inode) :]
-        return parts if inode else [self._file]
+    def _parts_from(self, inode: int, opened: contextlib.ExitStack) -> list[tuple[int, FileIO]]:
+        """The parts to read, oldest first: from the one that was read last, or all of them when it is gone.
 
-    def _read_part(self, file: Any, offset: LogOffset, limit: int, found: list[Request]) -> LogOffset:
-        file.seek(offset.byte)
-        done, rest, is_too_long = offset.byte, b"", False
+        The current one is opened first: if it is moved away meanwhile, it is found again among the older ones.
+        """
+        current = _opened(self._file, opened)
+        older = [_opened(part, opened) for part in sorted(self._folder.glob(_PARTS))]
+        parts = {os.fstat(file.fileno()).st_ino: file for file in (*older, current) if file is not None}
+        inodes = list(parts)
+        wanted = inodes[inodes.index(inode) :] if inode in parts else inodes
+        return [(each, parts[each]) for each in wanted]
+
+    def _read_part(self, file: FileIO, start: int, limit: int, found: list[Request]) -> int:
+        """Add the requests from `start` on to `found`; return the byte after the last whole line that was read."""
+        file.seek(start)
+        done, rest, is_too_long = start, b"", False
         while len(found) < limit and (chunk := file.read(_CHUNK_BYTES)):
             lines = (rest + chunk).split(b"\n")
             rest = lines.pop()
@@ -112,7 +114,7 @@ class CaddyRequestLog:
                     found.append(request)
             if len(rest) > _LINE_LIMIT_BYTES:
                 done, rest, is_too_long = done + len(rest), b"", True
-        return LogOffset(inode=offset.inode, byte=done)
+        return done
 
     def _request(self, raw: bytes) -> Request | None:
         try:
@@ -159,14 +161,14 @@ def _salt(path: Path) -> bytes:
     return salt
 
 
-def _inode(path: Path) -> int:
+def _opened(path: Path, opened: contextlib.ExitStack) -> FileIO | None:
     try:
-        return path.stat().st_ino
-    except FileNotFoundError:
-        return 0
+        return opened.enter_context(path.open("rb", buffering=0))
+    except FileNotFoundError:  # moved away or dropped since we looked
+        return None
 
 
-def _after_last_line(file: Any, size: int) -> int:
+def _after_last_line(file: FileIO, size: int) -> int:
     """The byte after the last newline before `size`."""
     at = size
     while at > 0:

@@ -151,7 +151,7 @@ class CaddyRouter:
 
     @property
     def _routes_file(self) -> Path:
-        return self._home.proxy / "routes.json"
+        return self._home.proxy / "loaded-routes.json"
 
     def _prepare_folders(self) -> None:
         for folder in (self._home.run, self._home.proxy):
@@ -189,8 +189,9 @@ class CaddyRouter:
     async def _launch(self) -> None:
         home = self._home
         caddy = self._caddy or keeper.find_caddy(self._environ.get("PATH", os.defpath))
-        self._side = 0
-        self._http = sockets.open_entrance(self._address, home.http_port, "UNDERWAY_HTTP_PORT", 0, self._http)
+        if self._http is None:
+            self._side = 0
+        self._http = sockets.open_entrance(self._address, home.http_port, "UNDERWAY_HTTP_PORT", self._side, self._http)
         if needs_https(self._routes):
             self._open_https()
         elif self._https is None:
@@ -219,7 +220,7 @@ class CaddyRouter:
         async with self._closing() as left:
             side = self._side
             if self._http is not None:
-                side = 1 - side
+                side = (side + 1) % sockets.SIDES
                 await self._lead_to(side, left)
             try:
                 text = msgspec.json.encode(proxy_config(self._home, routes, side))

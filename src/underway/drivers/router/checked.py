@@ -13,7 +13,7 @@ _HOST = re.compile(
     r"(?=.{1,253}$)(?:\*\.)?(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9-]{0,61}[a-z0-9])?"
 )
 """A host name (RFC 1035, lower case, underscores as they occur) or an address in the place of one; `*.` may lead."""
-_PREFIX = re.compile(r"/(?:[A-Za-z0-9._~-]+/)*(?:[A-Za-z0-9._~-]+)?")
+_PREFIX = re.compile(r"/(?:(?!\.{1,2}/)[A-Za-z0-9._~-]+/)*(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*)?")
 _TLS = ("off", "internal", "auto")
 
 

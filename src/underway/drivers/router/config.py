@@ -10,15 +10,16 @@ from collections.abc import Sequence
 
 from underway.drivers.router import files, pages
 from underway.drivers.router.share import EVERYBODY, NOBODY
+from underway.drivers.router.sockets import SIDES
 from underway.drivers.router.static import MAYBE_HASHED, Json, StaticRoots, page, spa_fallback, static_routes
 from underway.terms.home import Home
 from underway.terms.release import Slot
 from underway.terms.route import AppRoute
 
-HTTP_FDS = (3, 4)
-HTTPS_FDS = (5, 6)
+HTTP_FDS = (3, 4, 5)
+HTTPS_FDS = (6, 7, 8)
 """The listening sockets are inherited, so that their accept queues outlive a reload and the proxy itself. A
-configuration listens on one of each pair: its side (`sockets.py`)."""
+configuration listens on its side and the one before it (`sockets.py`)."""
 BUCKET_COOKIE = "underway_bucket"
 RELEASE_HEADER = "X-Underway-Release"
 """A request with a release's id in it goes to that release, whatever the split is."""
@@ -41,9 +42,13 @@ def proxy_config(home: Home, routes: Sequence[AppRoute], side: int = 0) -> Json:
     Caddy counts a group of routes as done once per request, also in a nested list: each group has its own name.
     """
     secure = [route for route in routes if public_hosts(route)]
-    servers = {"http": _server(home, HTTP_FDS[side], [_app(home, route, is_secure=False) for route in routes])}
+    servers = {
+        "http": _server(home, _listened(HTTP_FDS, side), [_app(home, route, is_secure=False) for route in routes])
+    }
     if secure:
-        servers["https"] = _server(home, HTTPS_FDS[side], [_app(home, route, is_secure=True) for route in secure])
+        servers["https"] = _server(
+            home, _listened(HTTPS_FDS, side), [_app(home, route, is_secure=True) for route in secure]
+        )
         servers["https"] |= {"protocols": ["h1", "h2"], "tls_connection_policies": [{}]}
     return {
         "admin": {"listen": f"unix/{files.admin_socket(home)}|0600", "config": {"persist": False}},
@@ -70,23 +75,27 @@ def public_hosts(route: AppRoute) -> list[str]:
 def side_of(config: Json | None) -> int:
     """The side that a running configuration listens on; 0 for one that is not ours."""
     try:
-        listens_on = config["apps"]["http"]["servers"]["http"]["listen"] if config else []
+        listened = config["apps"]["http"]["servers"]["http"]["listen"] if config else []
     except (KeyError, TypeError):
         return 0
-    return 1 if listens_on == [f"fd/{HTTP_FDS[1]}"] else 0
+    return next((side for side in range(SIDES) if _listened(HTTP_FDS, side) == listened), 0)
+
+
+def _listened(descriptors: tuple[int, ...], side: int) -> list[str]:
+    return [f"fd/{descriptors[side]}", f"fd/{descriptors[side - 1]}"]
 
 
 def needs_https(routes: Sequence[AppRoute]) -> bool:
     return any(public_hosts(route) for route in routes)
 
 
-def _server(home: Home, descriptor: int, apps: Sequence[Json]) -> Json:
+def _server(home: Home, listened: list[str], apps: Sequence[Json]) -> Json:
     closing: Json = {
         "match": [{"vars": {_file(files.closing_file(home)): [files.ON]}, "not": [{"header": {"Upgrade": ["*"]}}]}],
         "handle": [{"handler": "headers", "response": {"set": {"Connection": ["close"]}}}],
     }
     return {
-        "listen": [f"fd/{descriptor}"],
+        "listen": listened,
         "protocols": ["h1"],
         "automatic_https": {"disable": True},
         "read_header_timeout": "10s",

@@ -93,7 +93,7 @@ def start_log(home: Home) -> Path:
 def launch(
     home: Home, caddy: Path, config: Path, http: Entrance, https: Entrance | None, environ: Mapping[str, str]
 ) -> Keeper:
-    """Start the keeper in a session of its own with the sockets as descriptors 3 to 6, and remember it."""
+    """Start the keeper in a session of its own with the sockets as descriptors 3 to 8, and remember it."""
     env = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": str(home.proxy),

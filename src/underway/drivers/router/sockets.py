@@ -1,8 +1,9 @@
 """The proxy's listening sockets, and what the kernel knows about their connections (Linux).
 
-A port has two listening sockets, and a one-instruction filter in the kernel says which of them new connections go
-to. The proxy listens on one. Before a reload the filter points to the other, which the new configuration listens
-on: new connections wait there in the kernel's queue while the old server finishes what it has accepted.
+A port has three listening sockets (sides), and a one-instruction filter in the kernel says which of them new
+connections go to. Before a reload the filter points to the next side, where they wait in the kernel's queue while
+the old server finishes what it has accepted; the new configuration listens on that side, and on the one before it
+for connections whose handshake was under way when the filter changed.
 """
 
 from __future__ import annotations
@@ -35,34 +36,35 @@ _COOKIE = slice(44, 52)
 """In struct inet_diag_msg (linux/include/uapi/linux/inet_diag.h): a number that names one socket for good."""
 
 
+SIDES = 3
+
+
 @dataclass(frozen=True)
 class Entrance:
-    """The two sockets of a port, bound and perhaps listening."""
+    """The sockets of a port, bound and perhaps listening."""
 
     port: int
-    sockets: tuple[socket.socket, socket.socket]
+    sockets: tuple[socket.socket, ...]
 
     @property
     def is_open(self) -> bool:
         """Whether it listens."""
-        return all(each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) for each in self.sockets)
+        return all(_listens(each) for each in self.sockets)
 
     def open(self, side: int) -> None:
-        """Listen on both, new connections going to `side` (0 or 1). Opening again only moves them.
+        """Listen on all, new connections going to `side` (0 to 2). Opening again only moves them.
 
         Raises `OSError` when another process listens on the port.
         """
-        first, second = self.sockets
-        if not first.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            first.listen(_BACKLOG)  # alone: sharing is allowed only afterwards, or another home could share too
         for each in self.sockets:
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if not second.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-            second.listen(_BACKLOG)
+            if not _listens(each):
+                each.listen(_BACKLOG)  # the first one alone, or another home of this user could share the port
+            for sharing in self.sockets:
+                sharing.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self.lead_to(side)
 
     def lead_to(self, side: int) -> None:
-        """Give new connections to the socket `side`; those in the other's queue stay there."""
+        """Give new connections to the socket `side`; those in the other queues stay there."""
         program = ctypes.create_string_buffer(struct.pack("=HBBI", _BPF_RETURN, 0, 0, side))
         filter_ = struct.pack("@HP", 1, ctypes.addressof(program))
         self.sockets[0].setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, filter_)
@@ -77,12 +79,14 @@ def reserve(address: str, port: int) -> Entrance:
 
     Several processes may have bound them; the first to listen has the port. Raises `OSError`.
     """
-    first = _bound(address, port)
-    try:
-        return Entrance(port, (first, _bound(address, port)))
-    except BaseException:
-        first.close()
-        raise
+    with contextlib.ExitStack() as undo:
+        bound = [undo.enter_context(_bound(address, port)) for _ in range(SIDES)]
+        undo.pop_all()
+    return Entrance(port, tuple(bound))
+
+
+def _listens(each: socket.socket) -> bool:
+    return bool(each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def _bound(address: str, port: int) -> socket.socket:
@@ -133,17 +137,16 @@ def _port_problem(port: int, variable: str, error: OSError) -> Problem:
     )
 
 
-def copies(pid: int, descriptors: tuple[int, int], port: int) -> Entrance | None:
+def copies(pid: int, descriptors: tuple[int, ...], port: int) -> Entrance | None:
     """The entrance to `port` that the process `pid` has as `descriptors` (pidfd_getfd(2)).
 
     None when it has none or the kernel does not let us (another user; yama's ptrace_scope without root).
     """
-    first, second = (_copy(pid, descriptor, port) for descriptor in descriptors)
-    if first is not None and second is not None:
-        return Entrance(port, (first, second))
-    for each in (first, second):
-        if each is not None:
-            each.close()
+    found = [copied for descriptor in descriptors if (copied := _copy(pid, descriptor, port)) is not None]
+    if len(found) == len(descriptors):
+        return Entrance(port, tuple(found))
+    for each in found:
+        each.close()
     return None
 
 

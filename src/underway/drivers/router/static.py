@@ -14,7 +14,9 @@ from typing import Any
 from underway.drivers.router import pages
 
 _HASH_SUFFIX = r"(?:\.(?:min|chunk|module|bundle))?\.[a-z0-9]{1,12}(?:\.map)?$"
-MAYBE_HASHED = r"[.-][A-Za-z0-9_-]{8,40}" + _HASH_SUFFIX + "|/(?:_next/static|_app/immutable|_astro|assets)/.*[^/]$"
+MAYBE_HASHED = (
+    r"[._-][A-Za-z0-9_-]{8,64}(?:\.[a-z0-9]{1,11}){1,3}$|/(?:_next/static|_app/immutable|_astro|assets)/.*[^/]$"
+)
 """Wide: which names are looked for in other releases."""
 HEX_HASHED = r"[.-][0-9a-f]{8,40}" + _HASH_SUFFIX
 """webpack, parcel, Django's ManifestStaticFilesStorage."""
@@ -23,6 +25,8 @@ HEX_MIXED = r"[.-][0-9a-f]*(?:[0-9][a-f]|[a-f][0-9])[0-9a-f]*" + _HASH_SUFFIX
 SHORT_HASHED = r"[.-][A-Za-z0-9_-]{8}" + _HASH_SUFFIX
 """rollup, Vite (eight characters of base64url) and esbuild (eight of base 32)."""
 SHORT_MIXED = r"(?:[0-9][A-Za-z0-9_-]*[A-Z]|[A-Z][A-Za-z0-9_-]*[0-9])[A-Za-z0-9_-]{0,6}" + _HASH_SUFFIX
+IN_ASSETS = r"/assets/.*-(?:[A-Za-z0-9_-]*[0-9]|[A-Za-z0-9_-]+[A-Z])[A-Za-z0-9_-]{0,7}" + _HASH_SUFFIX
+"""Vite's folder, where a digit or an inner capital is enough."""
 HASHED_FOLDER = r"/_next/static/|/_app/immutable/|/_astro/.*[.-][A-Za-z0-9_-]{8}" + _HASH_SUFFIX
 """Next.js, SvelteKit and Astro keep nothing else there."""
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -178,7 +182,7 @@ def _caching() -> list[Json]:
     hashed = " || ".join(
         (
             f"({_path_matches(HEX_HASHED)} && {_path_matches(HEX_MIXED)})",
-            f"({_path_matches(SHORT_HASHED)} && {_path_matches(SHORT_MIXED)})",
+            f"({_path_matches(SHORT_HASHED)} && ({_path_matches(SHORT_MIXED)} || {_path_matches(IN_ASSETS)}))",
             _path_matches(HASHED_FOLDER),
         )
     )
