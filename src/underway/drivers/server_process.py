@@ -105,13 +105,14 @@ class ServerProcess:
     async def start(self) -> bool:
         """Adopt the running server or start it; return when it is ready, and keep it alive from now on.
 
-        Returns True when a new process was started. Raises `Failure` with the spec's code and the log's tail.
+        Returns True when a new process was started. Called again, it waits while a restart is under way.
+        Raises `Failure` with the spec's code and the log's tail.
         """
         async with self._turn:
             is_new = not self.pid and not await self._adopt()
             if is_new:
                 await self._spawn()
-                await self._wait_ready()
+            await self._wait_ready()
             if self._keeper is None or self._keeper.done():
                 self._keeper = asyncio.create_task(self._keep(), name=f"keep {self._spec.name}")
             return is_new

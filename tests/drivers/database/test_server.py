@@ -153,6 +153,24 @@ def test_the_server_outlives_a_killed_agent_and_is_adopted(home: Home) -> None:
     assert b"UNDERWAY_SERVER=postgres" in environ
 
 
+def test_provisioning_and_dumping_wait_for_a_server_that_recovers(home: Home) -> None:
+    async def story() -> None:
+        postgres = PostgresDatabase(home)
+        at = await postgres.provision("shop", WORD)
+        app = await connect(at)
+        await app.execute("CREATE TABLE t AS SELECT 7 AS n")
+        for is_whole in (True, False):  # the server; then one session, for which it ends all others and recovers
+            os.kill(postgres.pid if is_whole else await app.fetchval("SELECT pg_backend_pid()"), signal.SIGKILL)
+            again, dump = await asyncio.gather(postgres.provision("shop", WORD), postgres.dump("shop", "after"))
+            assert (again.port, again.was_created) == (at.port, False)
+            assert dump.size_bytes > 0
+            app = await connect(at)
+            assert await app.fetchval("SELECT n FROM t") == 7
+        await app.close()
+
+    asyncio.run(story())
+
+
 def test_it_stays_stopped_and_comes_back_with_its_port_and_rows(home: Home) -> None:
     async def story() -> None:
         postgres = PostgresDatabase(home)

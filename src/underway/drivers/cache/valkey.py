@@ -166,7 +166,7 @@ class ValkeyCache:
     def _open_way(self, app: str, account: Account) -> None:
         folder = self._folder / app
         for each in (self._home.root, self._home.services, self._folder, folder):
-            each.mkdir(mode=0o711, parents=True, exist_ok=True)
+            each.mkdir(mode=0o700, parents=True, exist_ok=True)
             if account.is_other:
                 let_through(each)
         closed = closed_folder(account, folder) if account.is_other else None

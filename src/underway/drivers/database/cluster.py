@@ -104,7 +104,7 @@ class Cluster:
         Raises `Failure` (`postgres.home-unreachable`) when a folder above the home does not let it through.
         """
         for folder in (self.home.root, self.home.services, self.folder):
-            folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self.account.is_other:
                 let_through(folder)
         closed = closed_folder(self.account, self.folder) if self.account.is_other else None

@@ -148,8 +148,8 @@ class PostgresDatabase:
             _require(await tools.sql("postgres", _BESIDE.format(**names)), "postgres.restore", app)
             argv = ["pg_restore", "--exit-on-error", "--single-transaction", "--no-password", f"--dbname={beside}"]
             try:
-                _require(await tools.run([*argv, path]), "postgres.restore", app)
-                _require(await tools.sql("postgres", _SWAP.format(**names)), "postgres.restore", app)
+                _require(await tools.run([*argv, path], may_repeat=False), "postgres.restore", app)
+                _require(await tools.sql("postgres", _SWAP.format(**names), may_repeat=False), "postgres.restore", app)
             finally:
                 await tools.sql("postgres", _TIDY.format(**names))
 
@@ -168,6 +168,7 @@ class PostgresDatabase:
     async def _started(self) -> ClientTools:
         cluster = self._cluster()
         if self._server is not None and self._tools is not None and self._server.pid and cluster.holds_databases:
+            await self._server.start()  # it may be recovering from a crash
             return self._tools
         cluster.open_way()
         installation = await self._ready_installation(cluster)
