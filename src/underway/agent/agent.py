@@ -13,7 +13,7 @@ from underway import __version__
 from underway.agent.views import PlanAsk
 from underway.flows.carry_out import carry_out
 from underway.flows.deploy import Planning, prepare_deploy, prepare_down, prepare_rollback, take_lease
-from underway.flows.resume import resume
+from underway.flows.resume import bring_back, resume
 from underway.journal.events import ActKind, AgentStarted, InstanceLost
 from underway.journal.journal import Journal
 from underway.journal.state import AppState
@@ -57,6 +57,16 @@ class Agent:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._retiring.values(), return_exceptions=True)
 
+    async def stop_everything(self) -> None:
+        """Stop every instance, the proxy and all services. The journal stays: the next agent starts it all again."""
+        for instance in self.on.runtime.instances():
+            await self.on.runtime.stop(instance.spec.id)
+        await self.on.router.stop()
+        for app, state in self.journal.states().items():
+            if _uses(state, "redis"):
+                await self.on.cache.stop(app)
+        await self.on.database.stop()
+
     async def plan(self, ask: PlanAsk) -> tuple[str, Planning]:
         """Make a plan and keep it for ten minutes. Raises `Refusal`."""
         planning = await self._prepare(ask)
@@ -97,6 +107,7 @@ class Agent:
 
     async def _take_over(self, app: str) -> None:
         await resume(app, self.on, self.journal)
+        await bring_back(app, self.on, self.journal)
         self._keep_warm(app)
 
     def _keep_warm(self, app: str) -> None:

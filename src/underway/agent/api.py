@@ -100,7 +100,9 @@ async def logs(agent: Agent, request: Request) -> Response:
 
 
 async def stop(agent: Agent, request: Request) -> Response:
-    """End the agent. Apps, proxy and services go on running."""
+    """End the agent. Apps, proxy and services go on running, unless `everything` is to be stopped."""
+    if request.query_params.get("everything") == "true":
+        await agent.stop_everything()
     request.app.state.stop()
     return Response(status_code=202)
 
@@ -137,7 +139,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             _FOLLOW,
         ),
     ),
-    Endpoint("POST", "/v1/stop", stop, None),
+    Endpoint("POST", "/v1/stop", stop, None, query=(("everything", "true: apps, proxy and services as well"),)),
     Endpoint("GET", "/v1/openapi.json", openapi, None),
 )
 

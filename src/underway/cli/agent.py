@@ -11,6 +11,7 @@ from underway.agent.views import StatusView
 from underway.cli.client import Client, connect
 from underway.cli.render.terminal import Terminal
 from underway.cli.render.words import ago, megabytes
+from underway.terms.outcome import EXIT_USAGE
 from underway.wiring.home import find_home
 
 
@@ -37,18 +38,31 @@ def start() -> None:
 
 
 @agent.command()
-def stop() -> None:
-    """Stop the agent. Apps, proxy and databases go on running; the next command starts it again."""
+@click.option("--all", "is_all", is_flag=True, help="Stop apps, proxy and databases as well.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
+def stop(is_all: bool, yes: bool) -> None:
+    """Stop the agent. Apps, proxy and databases go on running; the next command starts it again.
+
+    With --all everything stops; the next start of the agent brings back what was live.
+    """
     client = Client(find_home(os.environ))
+    if is_all and not yes:
+        if not sys.stdin.isatty():
+            click.echo("This stops every app for its users. Say --yes to do it without being asked.", err=True)
+            sys.exit(EXIT_USAGE)
+        click.confirm("Stop every app of this home for its users?", abort=True)
+    if is_all:
+        client = connect()
     if not client.is_up():
         Terminal().line("The agent does not run.")
         return
     pid = client.get("/v1/status", StatusView).agent.pid
-    client.post("/v1/stop", object)
+    client.post("/v1/stop?everything=true" if is_all else "/v1/stop", object)
     deadline = time.monotonic() + 15
     while _is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
-    Terminal().line("The agent has stopped; what it keeps goes on running.")
+    what = "Everything has stopped." if is_all else "The agent has stopped; what it keeps goes on running."
+    Terminal().line(what)
 
 
 @agent.command()

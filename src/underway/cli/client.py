@@ -59,7 +59,7 @@ class Client:
             connection.request("GET", _with(path, query))
             response = connection.getresponse()
             if response.status >= 400:
-                raise _refusal(response.read())
+                raise _told(response.status, response.read())
             while line := response.readline():
                 yield msgspec.json.decode(line)
             if query.get("follow"):
@@ -89,7 +89,7 @@ class Client:
         finally:
             connection.close()
         if response.status >= 400:
-            raise _refusal(text)
+            raise _told(response.status, text)
         return text
 
 
@@ -160,6 +160,12 @@ def _tail(home: Home, began_at: int) -> list[str]:
 def _with(path: str, query: Mapping[str, object]) -> str:
     words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in query.items() if value}
     return f"{path}?{urlencode(words)}" if words else path
+
+
+def _told(status: int, text: bytes) -> Refusal | Failure:
+    """What the agent says of a request that it did not do: a refusal, or a fault of its own (5xx)."""
+    refusal = _refusal(text)
+    return Failure(refusal.problems[0]) if status >= 500 else refusal
 
 
 def _refusal(text: bytes) -> Refusal:

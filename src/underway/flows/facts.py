@@ -32,7 +32,11 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
     """Read the repository, the machine and the journal. Raises `Refusal` with everything that stands in the way."""
     tree = on.sources.look(path)
     text = tree.text(MANIFEST_FILE) or None
-    manifest, claims = complete(tree, detect_machine(on), text, name=require_app_name(name) if name else "")
+    if name:
+        require_app_name(name)
+    manifest, claims = complete(
+        tree, detect_machine(on), text, name=name, given=lambda app: on.vault.values(app).keys()
+    )
     state = journal.state(manifest.app)
     problems = [
         *_held(state),

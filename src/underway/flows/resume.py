@@ -6,7 +6,9 @@ from underway.execute.resume import next_move
 from underway.flows.carry_out import carry_out
 from underway.journal.events import Finished, Interrupted
 from underway.journal.journal import Journal
+from underway.manifest.read import read_manifest
 from underway.plan.model import read_plan
+from underway.plan.parts import bring_back_steps
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act
 from underway.terms.outcome import Outcome
@@ -33,3 +35,19 @@ async def resume(app: str, on: Drivers, journal: Journal) -> Finished | None:
         journal.record(ended)
         return ended
     return await carry_out(read_plan(held.plan), act, on, journal, move.kind)
+
+
+async def bring_back(app: str, on: Drivers, journal: Journal) -> None:
+    """Start what should run and does not: after a reboot, or after everything was stopped. Else changes nothing."""
+    state = journal.state(app)
+    live = state.live_release
+    if state.act or live is None or state.live_slot is None:
+        return
+    manifest = read_manifest(live.manifest)
+    held = state.slots[state.live_slot]
+    running = [i.spec.process for i in on.runtime.instances(app) if i.spec.release == state.live]
+    wanted = [name for name, keys in manifest.processes.items() for _ in range(keys.instances)]
+    if sorted(running) == sorted(wanted):
+        return
+    for step in bring_back_steps(manifest, state.live, live.release.build_key, state.live_slot, held.ports):
+        await step.apply(Act(app, ""), on)

@@ -106,3 +106,14 @@ def watch_of(manifest: Manifest) -> Watch | None:
         failed_health_checks=keys.limits.failed_health_checks,
         memory_bytes=keys.limits.memory_bytes,
     )
+
+
+def bring_back_steps(
+    manifest: Manifest, release: str, key: str, slot: Slot, ports: tuple[int, ...]
+) -> list[EveryStep]:
+    """Start a release that should be running on its slot. What runs already is left alone."""
+    web = manifest.processes.get("web")
+    return [
+        StartRelease(release=release, key=key, slot=slot, ports=ports, web=web, env=env_of(manifest, release)),
+        *swap_workers(manifest, release, key, slot, None, "", ""),
+    ]

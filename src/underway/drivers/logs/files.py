@@ -14,7 +14,7 @@ _TAIL_BYTES = 256 * 1024
 _LINE_CHARACTERS = 8_192
 _LOOK_EVERY_S = 0.25
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]|\x1b\[[0-9;?]*[A-Za-z]")
-_INSTANCE = re.compile(r"(?P<process>[A-Za-z0-9_-]+)\.\d+")
+_INSTANCE = re.compile(r"(?P<process>[A-Za-z0-9_-]+)\.\d+\.[ab]")
 
 
 class LogFiles:
