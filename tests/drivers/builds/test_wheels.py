@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from underway.drivers.builds import available_pythons
-from underway.drivers.builds.interpreters import Interpreter
+from underway.drivers.builds.interpreters import Interpreter, interpreters
 from underway.drivers.builds.wheels import by_fit, lock_text
 from underway.manifest.model import BuildKeys, PythonBuild
 
@@ -56,15 +55,15 @@ def test_the_lock_is_looked_for_upwards() -> None:
 
 @pytest.fixture
 def older(bench: Any, tmp_path: Path, add_wheel: Callable[..., None]) -> str:
-    """The second newest Python of this machine, the only one for which the index has `picky`."""
-    minors = list(
-        dict.fromkeys(tuple(version.split(".")[:2]) for version in available_pythons(tmp_path, bench.environ))
-    )
-    if len(minors) < 2:
+    """The second newest Python of this machine, the only one for which the index has `picky`; uv locks with it."""
+    found = {one.version[:2]: one for one in reversed(interpreters(tmp_path, bench.environ))}
+    if len(found) < 2:
         pytest.skip("there is only one Python on this machine")
-    tag = "cp" + "".join(minors[1])
+    minor = sorted(found)[-2]
+    bench.environ["UV_PYTHON"] = found[minor].path
+    tag = f"cp{minor[0]}{minor[1]}"
     add_wheel("picky", "1.0", tag=f"{tag}-{tag}-{HERE}")
-    return ".".join(minors[1])
+    return f"{minor[0]}.{minor[1]}"
 
 
 VERSION = "import picky, sys; print('%d.%d' % sys.version_info[:2])"

@@ -63,7 +63,8 @@ def poetry(project: str, lock: str, groups: Sequence[str]) -> Locked:
     for name, spec in declared.items():
         if name.lower() != "python":
             wanted += _poetry_requirements(name, spec, _same(name) in optional)
-    packages = list(_packages(locked))
+    older = table(locked, "metadata", "files")  # where poetry before 1.3 kept the hashes
+    packages = [{**p, "files": p.get("files") or older.get(str(p.get("name")))} for p in _packages(locked)]
     indexes = [s["url"] for s in _tables(own.get("source")) if isinstance(s.get("url"), str)]
     return Locked(
         requirements=tuple(_unpinned(wanted, packages)),
