@@ -35,7 +35,12 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
     if name:
         require_app_name(name)
     manifest, claims = complete(
-        tree, detect_machine(on), text, name=name, given=lambda app: on.vault.values(app).keys()
+        tree,
+        detect_machine(on),
+        text,
+        name=name,
+        http_port=on.home.http_port,
+        given=lambda app: on.vault.values(app).keys(),
     )
     state = journal.state(manifest.app)
     problems = [
