@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from underway.manifest import kinds, words
-from underway.manifest.hosts import expand, plain_env
+from underway.manifest.hosts import expand, with_own_names
 from underway.manifest.keys import Declared, Key, Table, declared
 from underway.manifest.model import EnvVar, Health, Manifest, Process, PythonBuild
 from underway.manifest.read import read_manifest
@@ -155,9 +155,12 @@ def test_words_of_env_stand_for_the_apps_names(value: str, result: str) -> None:
     assert expand(value, app="shop", domains=["shop.example.com"], tls="auto") == result
 
 
-def test_plain_env_leaves_out_what_is_generated_or_asked_for() -> None:
+def test_a_manifest_gets_the_names_it_has_on_this_machine() -> None:
     manifest = read_manifest(
-        'app = "shop"\n[env]\nA = "${url}"\nEMPTY = ""\nB = {generate = "hex"}\n'
-        "C = {required = true}\nD = {secret = true}\n"
+        'app = "shop"\n[env]\nA = "${url}"\nEMPTY = ""\nB = {generate = "hex"}\nC = {value = "${app}", secret = true}\n'
     )
-    assert plain_env(manifest, http_port=80) == {"A": "http://shop.localhost", "EMPTY": ""}
+    named = with_own_names(manifest, http_port=80)
+    assert named.env["A"].value == "http://shop.localhost"
+    assert named.env["EMPTY"].value == ""
+    assert named.env["B"] == manifest.env["B"]
+    assert named.env["C"] == EnvVar(value="shop", secret=True)

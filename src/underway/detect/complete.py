@@ -8,6 +8,7 @@ from dataclasses import replace
 from underway.detect.detect import app_name, detect
 from underway.detect.model import Claim, Detection, Machine
 from underway.manifest.fits import whole_fits
+from underway.manifest.hosts import with_own_names
 from underway.manifest.model import MANIFEST_FILE, Manifest
 from underway.manifest.read import Written, read_written
 from underway.manifest.spot import Found, Spot
@@ -28,12 +29,14 @@ def complete(
     text: str | None,
     *,
     name: str = "",
+    http_port: int = 8080,
     given: Callable[[str], Collection[str]] = _nothing_given,
 ) -> tuple[Manifest, tuple[Claim, ...]]:
     """The whole manifest for a deploy of `tree`, and what was claimed about the repository.
 
     The rule: a top-level key or table that the file (`text`) has is used exactly as it is written; one that it lacks is
-    what detection says. `name`, when given, is the app's name whatever the file says. `given` tells for an app's name
+    what detection says. `name`, when given, is the app's name whatever the file says. `http_port` is the proxy's:
+    variables that take the app's own names and addresses get them. `given` tells for an app's name
     which variables have a value elsewhere (its vault): they are not asked for.
 
     Raises `Refusal` with every problem of the file, or with everything that only the owner can know.
@@ -51,7 +54,9 @@ def complete(
     problems = [*_unanswered(detection, values, merged, given(merged.app)), *_misfits(merged, written)]
     if problems:
         raise Refusal(problems)
-    return merged, tuple(c for c in detection.claims if not _is_overruled(c, values))
+    return with_own_names(merged, http_port=http_port), tuple(
+        c for c in detection.claims if not _is_overruled(c, values)
+    )
 
 
 _ABOUT = {
@@ -91,6 +96,8 @@ def _unanswered(
             "detect.no-dependencies": {"build"},
             "detect.python-missing": {"build"},
             "detect.node-missing": {"build"},
+            "detect.hosts-fixed": {"domains"},
+            "detect.database-fixed": {"services"},
         }.get(problem.code, set())
         if not answered_by & set(values):
             out.append(problem)

@@ -33,6 +33,7 @@ class Django:
     media_root: str = ""
     sqlite: str = ""
     uses_postgres_engine: bool = False
+    has_fixed_database: bool = False
     hosts_literal: tuple[str, ...] | None = None
 
 
@@ -156,6 +157,10 @@ def _read_settings(index: Index, django: Django, file: PyFile) -> None:
         r"django\.db\.backends\.postgres|backends\.postgis|django\.contrib\.gis\.db\.backends\.postgis", source
     ):
         django.uses_postgres_engine = True
+        assert databases is not None
+        django.has_fixed_database = not any(
+            isinstance(n, ast.Call | ast.Subscript | ast.Name) for n in ast.walk(databases[0])
+        )
     if "sqlite3" in source and not django.sqlite and databases is not None:
         for node in ast.walk(databases[0]):
             if isinstance(node, ast.Dict):
@@ -239,5 +244,9 @@ def _base(file: PyFile, node: ast.expr, root: str) -> str:
 
 def migration_folders(index: Index, under: str) -> list[str]:
     """Folders of Django migrations of the project itself."""
-    found = {folder_of(p) for p in index.paths if re.search(r"(^|/)migrations/\d{4}_\w+\.py$", p)}
+    found = {
+        folder_of(p)
+        for p in index.paths
+        if p.endswith(".py") and re.search(r"(^|/)migrations/\d{4}_\w+\.py$", p) and not re.search(r"(^|/)tests?/", p)
+    }
     return by_depth(f for f in found if not under or f.startswith(under + "/"))

@@ -19,7 +19,9 @@ _REDIS_URL = re.compile(
     r"(?:[A-Z0-9]+_+){0,3}?(?:REDIS|VALKEY|CACHE|BROKER|CELERY_BROKER|CELERY_RESULT|CELERY|RQ|QUEUE|CHANNELS?|CHANNEL_LAYERS?)"
     r"(?:_[A-Z0-9]+)*_*(?:URL|URI|DSN|BACKEND|LOCATION)"
 )
-_REDIS_PART = re.compile(r"(?:[A-Z0-9]+_+){0,2}?(?:REDIS|VALKEY)_*(HOST|HOSTNAME|SERVER|ADDRESS|PORT|PASSWORD|PASS)")
+_REDIS_PART = re.compile(
+    r"(?:[A-Z0-9]+_+){0,2}?(?:REDIS|VALKEY)(?:_[A-Z0-9]+){0,2}?_*(HOST|HOSTNAME|SERVER|ADDRESS|PORT|PASSWORD|PASS)"
+)
 _ENGINE = re.compile(
     r"(?:[A-Z0-9]+_)*(?:DB|DATABASE|SQL|POSTGRES)_(?:ENGINE|BACKEND|TYPE|DIALECT|DRIVER|CLIENT|CONNECTION)"
 )
@@ -52,8 +54,8 @@ _PASSWORD = re.compile(r"(?:[A-Z0-9]+_+)*(?:PASSWORD|PASSWD|PASS)")
 _SECRET_LIKE = re.compile(r"(?:^|_)(?:SECRET|TOKEN|KEY|PASSWORD|PASS|PASSWD|CREDENTIALS?|PRIVATE|DSN)(?:_|$)")
 
 PUBLIC_SECRETS = re.compile(
-    r"|change[-_ ]?(this|me|it)?.*|secret.*|.*(insecure|example|replace|placeholder|your[-_ ]|super[-_ ]?secret|default).*|"
-    r"dev(elopment)?|test|password|admin|123+4?5?6?7?8?|foo|bar|xxx+|todo|none|<.*>|\.\.\.|local.*|postgres|random.*",
+    r"|change[-_ ]?(this|me|it)?.*|secret.*|.*(insecure|example|replace|placeholder|your[-_ ]|super[-_ ]?secret).*|"
+    r".*default.*|dev(elopment)?|test|password|admin|123+4?5?6?7?8?|foo|bar|xxx+|todo|none|<.*>|\.\.\.|local.*|postgres|random.*",
     re.IGNORECASE,
 )
 """Secrets that everybody knows: what examples and templates are full of."""
@@ -103,6 +105,13 @@ def host_words(name: str) -> str:
 def is_third_party(name: str) -> bool:
     """True for a key that only somebody else gives out."""
     return bool(_THIRD.search(name.upper()[:100]))
+
+
+def is_plain_secret_key(name: str) -> bool:
+    """True for the names frameworks give their own key, worth generating even where empty is allowed."""
+    return bool(
+        re.fullmatch(r"(?:DJANGO_|FLASK_|APP_|JWT_|SESSION_|AUTH_)?(?:SECRET|SECRET_KEY)(?:_BASE)?", name.upper()[:100])
+    )
 
 
 def is_secret_key(name: str) -> bool:

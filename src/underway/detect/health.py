@@ -72,13 +72,14 @@ def _prefixes(code: PythonCode, app: WebApp) -> dict[tuple[str, str], list[str]]
                     own[(file.path, name)] = _prefix(code, file, node.value, "prefix", "url_prefix")
                 elif called in ("FastAPI", "Flask", "Quart", "Starlette"):
                     roots.add((file.path, name))
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-                if node.func.attr in ("include_router", "register_blueprint"):
-                    parent = _variable(code, file, node.func.value)
-                    child = _variable(code, file, node.args[0])
-                    if parent and child:
-                        prefix = _prefix(code, file, node, "prefix", "url_prefix")
-                        edges.setdefault(parent, []).append((child, prefix))
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+                continue
+            if node.func.attr in ("include_router", "register_blueprint"):
+                parent = _variable(code, file, node.func.value)
+                child = _variable(code, file, node.args[0])
+                if parent and child:
+                    prefix = _prefix(code, file, node, "prefix", "url_prefix")
+                    edges.setdefault(parent, []).append((child, prefix))
     out: dict[tuple[str, str], list[str]] = {}
     waiting = [(root, "", 0) for root in sorted(roots)]
     while waiting and len(out) < 2000:

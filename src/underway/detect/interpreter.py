@@ -14,10 +14,9 @@ def choose_python(index: Index, starts: Starts, project: PythonProject, machine:
     """The major.minor to build with; empty when nothing decides. Notes a problem when this machine has none."""
     allowed = [v for v in machine.pythons if _accepts(project.requires, v)]
     named = _named(index, starts, project)
-    if named is not None and (named[0] in allowed or not machine.pythons):
-        if _accepts(project.requires, named[0]):
-            notes.claim("python", f"Python {named[0]}", named[1], "build.python.version")
-            return named[0]
+    if named is not None and (named[0] in allowed or not machine.pythons) and _accepts(project.requires, named[0]):
+        notes.claim("python", f"Python {named[0]}", named[1], "build.python.version")
+        return named[0]
     if not machine.pythons:
         return ""
     if not allowed:

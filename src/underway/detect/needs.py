@@ -10,6 +10,7 @@ from underway.detect.env_names import (
     host_words,
     is_engine,
     is_password,
+    is_plain_secret_key,
     is_secret_key,
     is_secret_like,
     is_third_party,
@@ -106,16 +107,6 @@ def _unquoted(text: str) -> str:
     return re.sub(r"\s+#.*", "", text)
 
 
-def uses_postgres(variables: dict[str, Variable], has_driver: bool) -> bool:
-    """True when a database variable is read and the app can speak to PostgreSQL."""
-    for one in variables.values():
-        if postgres_part(one.name) == "url" and any(v.startswith("postgres") for v in one.known_values):
-            return True
-        if postgres_part(one.name) and has_driver:
-            return True
-    return False
-
-
 def give(
     variables: dict[str, Variable], notes: Notes, *, with_postgres: bool, with_redis: bool, is_django: bool
 ) -> Given:
@@ -127,6 +118,10 @@ def give(
         out.redis = _service_parts(variables, redis_part, "REDIS_URL")
     for name, one in variables.items():
         if name in out.postgres or name in out.redis or name in ("DATABASE_URL", "REDIS_URL"):
+            continue
+        if with_postgres and (engine := next((r for r in one.reads if r.compared in ("postgres", "postgresql")), None)):
+            out.env[name] = EnvVar(value=engine.compared)
+            notes.claim("database", f"{name} chooses PostgreSQL", engine.evidence, f"env.{name}")
             continue
         if is_engine(name) and with_postgres:
             _set_engine(one, out, notes)
@@ -147,10 +142,15 @@ def _service_parts(variables: dict[str, Variable], part_of: object, standard: st
     assert callable(part_of)
     parts = {name: part_of(name) for name in variables}
     parts = {name: part for name, part in parts.items() if part}
-    for name, one in variables.items():  # an address of another service by a name that looks alike
+    has_host = "host" in parts.values()
+    for name, one in variables.items():
         known = [v for v in one.known_values if "://" in v]
-        if name in parts and known and not any(_speaks(v, standard) for v in known):
-            del parts[name]
+        if name not in parts:
+            continue
+        if known and not any(_speaks(v, standard) for v in known):
+            del parts[name]  # an address of another service by a name that looks alike
+        elif parts[name] == "url" and has_host and not known and not one.is_required and standard == "DATABASE_URL":
+            del parts[name]  # the app makes it of the parts, in a form of its own
     return {name: part for name, part in parts.items() if name != standard}
 
 
@@ -204,7 +204,7 @@ def _is_own_secret(one: Variable) -> bool:
         return False
     if one.is_required or any(r.made_up for r in one.reads):
         return True
-    if is_secret_key(one.name):
+    if is_secret_key(one.name) and (one.default or is_plain_secret_key(one.name)):
         return True
     return one.default is not None and bool(PUBLIC_SECRETS.fullmatch(one.default)) and one.default != ""
 
@@ -243,7 +243,9 @@ def _required(one: Variable, out: Given, notes: Notes) -> None:
 
 def _switch_debug_off(one: Variable, out: Given, notes: Notes) -> None:
     default = (one.default or "").lower()
+    if any(r.default and r.default.lower() in ("false", "0", "off", "no") for r in one.reads):
+        return
     if default in ("true", "1", "on", "yes") or (one.example or "").lower() in ("true", "1", "on", "yes"):
         value = "0" if any(r.is_number for r in one.reads) or default == "1" else "False"
         out.env[one.name] = EnvVar(value=value)
-        notes.claim("env", f"{one.name} is on unless set", one.evidence, f"env.{one.name}")
+        notes.claim("env", f"{one.name} is on unless set: switched off", one.evidence, f"env.{one.name}")

@@ -17,9 +17,10 @@ _LOCKS = (
     ("package-lock.json", "npm"),
 )
 SERVERS = {
-    "express": "Express", "fastify": "Fastify", "koa": "Koa", "@nestjs/core": "NestJS", "hono": "Hono", "@hapi/hapi": "hapi",
-    "polka": "Polka", "restify": "Restify", "next": "Next.js", "nuxt": "Nuxt", "@remix-run/serve": "Remix",
-    "@remix-run/express": "Remix", "@sveltejs/adapter-node": "SvelteKit", "@astrojs/node": "Astro", "socket.io": "socket.io",
+    "express": "Express", "fastify": "Fastify", "koa": "Koa", "@nestjs/core": "NestJS", "hono": "Hono",
+    "@hapi/hapi": "hapi", "polka": "Polka", "restify": "Restify", "next": "Next.js", "nuxt": "Nuxt",
+    "@remix-run/serve": "Remix", "@remix-run/express": "Remix", "@sveltejs/adapter-node": "SvelteKit",
+    "@astrojs/node": "Astro", "socket.io": "socket.io",
 }  # fmt: skip
 
 
@@ -51,8 +52,11 @@ class NodeProject:
         return bool(self.scripts.get("build")) and (self.has(*FRONT_ENDS))
 
 
-FRONT_ENDS = ("vite", "react-scripts", "@vue/cli-service", "@angular/cli", "@angular/build", "astro", "parcel", "webpack", "gatsby", "@11ty/eleventy",
-              "@sveltejs/kit", "esbuild", "rollup", "snowpack", "next", "preact-cli", "@angular-devkit/build-angular", "@rsbuild/core", "vitepress", "@docusaurus/core")  # fmt: skip
+FRONT_ENDS = (
+    "vite", "react-scripts", "@vue/cli-service", "@angular/cli", "@angular/build", "@angular-devkit/build-angular",
+    "astro", "parcel", "webpack", "gatsby", "@11ty/eleventy", "@sveltejs/kit", "esbuild", "rollup", "snowpack", "next",
+    "preact-cli", "@rsbuild/core", "vitepress", "@docusaurus/core",
+)  # fmt: skip
 
 
 def find_node_projects(index: Index) -> list[NodeProject]:

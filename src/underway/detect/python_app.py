@@ -14,6 +14,7 @@ from underway.detect.shell import Simple, option
 from underway.detect.starts import Start, Starts
 
 _SERVERS = ("uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-serve")
+_ASGI_SERVERS = ("uvicorn", "hypercorn", "daphne")
 _TARGET = re.compile(r"""[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(.*\))?""")
 
 
@@ -220,6 +221,8 @@ def _served(index: Index, code: PythonCode, start: Start, command: Simple, objec
     plain = re.sub(r"\(.*", "", attribute)
     known = next((o for o in objects if o.path == path and o.name == plain), None)
     framework = known.framework if known else _likely_framework(code, path, objects)
+    if framework not in ASGI and ("uvicorn" in option(words, "-k", "--worker-class") or command.name in _ASGI_SERVERS):
+        framework = "django-asgi" if framework == "django" else "starlette"
     workers = option(words, "--workers", "-w") or option(words, "--web-concurrency")
     return WebApp(
         framework=framework,
@@ -286,10 +289,14 @@ def _fastapi_run(index: Index, code: PythonCode, command: Simple, objects: list[
     )
 
 
-def web_command(app: WebApp, *, threads: int = 4, workers: int = 2) -> tuple[str, str]:
+def web_command(app: WebApp, *, threads: int = 4, workers: int = 2, with_granian: bool = False) -> tuple[str, str]:
     """The shell line that serves `app` on loopback, and the package it needs."""
     inner = app.base[len(app.folder) :].strip("/") if app.base != app.folder else ""
     target = app.target
+    if app.is_asgi and with_granian:
+        words = f"granian {target} --interface asgi --host 127.0.0.1 --port $PORT"
+        words += " --factory" if app.is_factory else ""
+        return words + (f" --working-dir {inner}" if inner else ""), "granian"
     if app.is_asgi:
         words = f"uvicorn {target} --host 127.0.0.1 --port $PORT"
         words += " --factory" if app.is_factory else ""

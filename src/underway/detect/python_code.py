@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import warnings
 from collections.abc import Iterator
@@ -35,8 +36,12 @@ _WORTH = re.compile(
     r"FastAPI|Starlette|Litestar|Quart|Sanic|Flask|Bottle|falcon|Configurator|Blueprint|APIRouter|include_router|"
     r"environ|getenv|BaseSettings|config\(|env\(|env\.|urlpatterns|ALLOWED_HOSTS|create_async_engine|wsgi|asgi|Settings"
 )
-_MOST_PARSED = 1_500_000
-"""Characters of Python parsed in one tree: about a second's work."""
+_MOST_PARSED = 600_000
+"""Characters of Python parsed in one tree: about half a second's work. The likeliest files come first."""
+_MOST_READ = 4_000_000
+_LIKELY = re.compile(
+    r"(main|app|wsgi|asgi|server|settings|config|__init__|urls|manage|application|base|production|prod|api|routes)\.py"
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,8 @@ class EnvRead:
 
     `default` is its literal as text, None when there is none or it is not a literal; `is_required` when reading
     fails without the variable. `is_list` and `is_number` tell how the value is understood, `separator` by what it is
-    split (empty: as JSON). `made_up` when the default is made at each start (`secrets.token_urlsafe()`).
+    split (empty: as JSON), `compared` what it is compared with. `made_up` when the default is made at each start
+    (`secrets.token_urlsafe()`).
     """
 
     name: str
@@ -68,7 +74,7 @@ class EnvRead:
     is_conditional: bool = False
     separator: str = ","
     made_up: bool = False
-    url_parts: bool = False
+    compared: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,10 +108,17 @@ class PythonCode:
     def __init__(self, index: Index) -> None:
         self.index = index
         self.files: dict[str, PyFile] = {}
-        left = _MOST_PARSED
-        for path in sorted(index.ending(".py"), key=_interest)[:3000]:
+        left, unread = _MOST_PARSED, _MOST_READ
+        for path in sorted((p for p in index.ending(".py") if "/migrations/" not in p), key=_interest)[:3000]:
             text = index.text(path)
-            if not text or len(text) > 200_000 or not _WORTH.search(text):
+            unread -= len(text)
+            if unread < 0:
+                break
+            if (
+                not text
+                or len(text) > 200_000
+                or not (_WORTH.search(text) or _LIKELY.fullmatch(path.rpartition("/")[2]))
+            ):
                 continue
             left -= len(text)
             if left < 0:
@@ -129,11 +142,7 @@ class PythonCode:
 
 
 def _interest(path: str) -> tuple[int, int, str]:
-    name = path.rpartition("/")[2]
-    likely = re.fullmatch(
-        r"(main|app|wsgi|asgi|server|settings|config|__init__|urls|manage|application|base|production|prod|api|routes)\.py",
-        name,
-    )
+    likely = _LIKELY.fullmatch(path.rpartition("/")[2])
     in_settings = "/settings/" in path or "/config/" in path or "/core/" in path
     return (0 if likely or in_settings else 1, path.count("/"), path)
 
@@ -240,7 +249,10 @@ def dotted_name(node: ast.expr, imports: dict[str, str]) -> str:
 
 
 def literal(node: ast.expr | None) -> str | None:
-    """A constant as text; None for anything that is computed."""
+    """A constant as text; None for anything that is computed. A list of texts is as JSON writes it."""
+    if isinstance(node, ast.List | ast.Tuple):
+        texts = [each.value if isinstance(each, ast.Constant) else None for each in node.elts[:50]]
+        return json.dumps(texts) if texts and all(isinstance(t, str) for t in texts) else None
     if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float | bool):
         if isinstance(node.value, int) and node.value.bit_length() > 200:
             return None

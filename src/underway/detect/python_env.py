@@ -49,12 +49,19 @@ def _plain_reads(file: PyFile) -> Iterator[EnvRead]:
             continue
         above = parents.get(id(node))
         is_number = isinstance(above, ast.Call) and dotted_name(above.func, {}) in ("int", "float")
+        compared = ""
+        if isinstance(above, ast.Compare) and isinstance(above.ops[0], ast.Eq):
+            compared = literal(above.comparators[0]) or ""
         yield _with(
-            read, is_conditional=id(node) in conditional, separator=_separator(above, parents), number=is_number
+            read,
+            is_conditional=id(node) in conditional,
+            separator=_separator(above, parents),
+            number=is_number,
+            compared=compared,
         )
 
 
-def _with(read: EnvRead, *, is_conditional: bool, separator: str | None, number: bool) -> EnvRead:
+def _with(read: EnvRead, *, is_conditional: bool, separator: str | None, number: bool, compared: str) -> EnvRead:
     return EnvRead(
         name=read.name,
         evidence=read.evidence,
@@ -65,7 +72,7 @@ def _with(read: EnvRead, *, is_conditional: bool, separator: str | None, number:
         is_conditional=is_conditional,
         separator=read.separator if separator is None else separator,
         made_up=read.made_up,
-        url_parts=read.url_parts,
+        compared=compared,
     )
 
 
@@ -277,7 +284,6 @@ def _field(file: PyFile, node: ast.AnnAssign, kind: str, prefix: str, field_name
         is_number=bool(re.match(r"(int|float|PositiveInt|conint)\b", kind)),
         separator="",
         made_up=bool(source and _MADE_UP.search(source)),
-        url_parts=False,
     )
 
 

@@ -14,16 +14,18 @@ from underway.detect.python_project import PythonProject
 from underway.detect.starts import Starts
 
 POSTGRES_DRIVERS = (
-    "psycopg2", "psycopg2-binary", "psycopg", "psycopg-binary", "asyncpg", "pg8000", "aiopg", "psycopg-pool", "databases",
-    "tortoise-orm", "django-tortoise", "piccolo",
+    "psycopg2", "psycopg2-binary", "psycopg", "psycopg-binary", "asyncpg", "pg8000", "aiopg", "psycopg-pool",
+    "databases", "tortoise-orm", "piccolo",
 )  # fmt: skip
-REDIS_CLIENTS = ("redis", "aioredis", "django-redis", "rq", "django-rq", "arq", "channels-redis", "fakeredis", "hiredis",
-                 "valkey", "fastapi-cache2", "flask-caching", "celery")  # fmt: skip
+REDIS_CLIENTS = (
+    "redis", "aioredis", "django-redis", "rq", "django-rq", "arq", "channels-redis", "hiredis", "valkey",
+    "fastapi-cache2", "flask-caching", "celery",
+)  # fmt: skip
 _CANNOT = {
-    "mysql": "MySQL", "mariadb": "MariaDB", "mongo": "MongoDB", "elasticsearch": "Elasticsearch", "rabbitmq": "RabbitMQ",
-    "kafka": "Kafka", "opensearch": "OpenSearch", "meilisearch": "Meilisearch", "neo4j": "Neo4j", "memcached": "memcached",
-    "minio": "MinIO (S3)", "cassandra": "Cassandra", "clickhouse-server": "ClickHouse", "qdrant": "Qdrant",
-    "weaviate": "Weaviate", "typesense": "Typesense",
+    "mysql": "MySQL", "mariadb": "MariaDB", "mongo": "MongoDB", "elasticsearch": "Elasticsearch", "kafka": "Kafka",
+    "rabbitmq": "RabbitMQ", "opensearch": "OpenSearch", "meilisearch": "Meilisearch", "neo4j": "Neo4j",
+    "memcached": "memcached", "minio": "MinIO (S3)", "cassandra": "Cassandra", "clickhouse-server": "ClickHouse",
+    "qdrant": "Qdrant", "weaviate": "Weaviate", "typesense": "Typesense",
 }  # fmt: skip
 
 
@@ -43,6 +45,9 @@ def needs_postgres(
     if not driver or project is None:
         return False
     where = project.where(driver)
+    is_read = any(postgres_part(name) or is_engine(name) for name in variables)
+    if django is not None and not django.uses_postgres_engine and not is_read:
+        return False
     if django is not None and django.uses_postgres_engine:
         notes.claim("database", f"PostgreSQL: the settings' engine, with {driver}", where, "services.postgres")
         return True
@@ -133,6 +138,17 @@ def postgres_scheme(
         if project.has("pg8000"):
             return "postgresql+pg8000", "SQLAlchemy with pg8000"
     return "postgresql", ""
+
+
+def with_own_schemes(variables: dict[str, Variable], given: dict[str, str], scheme: str) -> dict[str, str]:
+    """Parts by variable; an address whose example has another scheme than `DATABASE_URL` says so."""
+    out = dict(given)
+    for name, part in given.items():
+        for value in variables[name].known_values if part == "url" and name in variables else ():
+            found = re.match(r"(postgres(?:ql)?(?:\+[a-z0-9_]+)?)://", value)
+            if found and found[1] != scheme:
+                out[name] = f"url:{found[1]}"
+    return out
 
 
 def _rewrites_scheme(index: Index, code: PythonCode) -> bool:

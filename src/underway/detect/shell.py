@@ -111,6 +111,7 @@ def _parts(line: str) -> list[list[str]]:
 
 
 _RUNNERS = {"poetry", "pipenv", "pdm", "hatch", "rye", "uv", "newrelic-admin", "ddtrace-run", "doppler", "infisical"}
+_MODULES = ("uvicorn", "gunicorn", "hypercorn", "granian", "alembic", "flask", "celery", "streamlit")
 _WITH_VALUE = {"--group", "--extra", "--with", "--package", "--env-file", "--python", "-p", "--directory", "--project"}
 
 
@@ -134,10 +135,10 @@ def _without_wrappers(words: list[str]) -> tuple[list[str], dict[str, str]]:
             while words and words[0].startswith("-"):
                 words = words[2:] if words[0] in _WITH_VALUE else words[1:]
             continue
-        if re.fullmatch(r"python[0-9.]*", first) and len(words) > 2 and words[1] == "-m":
-            if words[2] in ("uvicorn", "gunicorn", "hypercorn", "granian", "alembic", "flask", "celery", "streamlit"):
-                words = words[2:]
-                continue
+        is_module = re.fullmatch(r"python[0-9.]*", first) and len(words) > 2 and words[1] == "-m"
+        if is_module and words[2] in _MODULES:
+            words = words[2:]
+            continue
         break
     return words, env
 

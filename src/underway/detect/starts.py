@@ -145,6 +145,12 @@ def _context_folder(index: Index, docker: Dockerfile, context: str) -> str:
     for source, target in docker.copies:
         target = target if target.startswith("/") else f"{workdir}/{target}"
         target = target.rstrip("/").removesuffix("/.")
+        above, _, last = target.rpartition("/")
+        if above == workdir and source.rstrip("/").endswith(f"/{last}"):  # COPY ./backend/app /app/backend/app
+            folder = join(context, source.rstrip("/")[: -len(last)])
+            if folder in index.folders and best_length < 0:
+                best, best_length = folder, 0
+            continue
         if (workdir == target or workdir.startswith(target + "/")) and len(target) > best_length:
             folder = join(join(context, source), workdir[len(target) :])
             if folder in index.folders:

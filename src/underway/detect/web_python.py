@@ -5,22 +5,23 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from underway.detect.django import Django, find_django, migration_folders
+from underway.detect.django import Django, find_django
 from underway.detect.draft import Draft
 from underway.detect.health import declared_health, python_health
-from underway.detect.index import Index, by_depth, cwd, folder_of, join
+from underway.detect.index import Index, cwd, folder_of, join
 from underway.detect.interpreter import choose_python
+from underway.detect.migrations import find_migration
 from underway.detect.model import Evidence, Machine, Notes
 from underway.detect.needs import Given, gather, give
 from underway.detect.python_app import WebApp, find_web_app, web_command
 from underway.detect.python_code import PythonCode
 from underway.detect.python_env import env_reads
 from underway.detect.python_project import PythonProject
-from underway.detect.services import needs_postgres, needs_redis, postgres_scheme
+from underway.detect.services import needs_postgres, needs_redis, postgres_scheme, with_own_schemes
 from underway.detect.shared import django_shared, python_shared
 from underway.detect.starts import Starts
 from underway.detect.workers import python_workers
-from underway.manifest.model import EnvVar, Health, Migrate, Postgres, Process, PythonBuild, Redis, Static
+from underway.manifest.model import EnvVar, Health, Postgres, Process, PythonBuild, Redis, Static
 
 
 def draft_python(
@@ -31,23 +32,24 @@ def draft_python(
     django = find_django(index, code, starts)
     app, others = find_web_app(index, code, starts, projects)
     if django is not None and (
-        app is None or app.framework in ("django", "django-asgi", "") or not _is_direct(projects, app)
+        app is None or app.module in (django.wsgi, django.asgi) or not _is_direct(projects, app)
     ):
         app = _django_app(index, django, app)
     if app is None:
         return False
     project = _project_of(projects, app.folder or app.base, app.path)
-    label = {"django-asgi": "Django", "fastapi": "FastAPI", "falcon-wsgi": "Falcon"}.get(
+    label = {"django-asgi": "Django", "fastapi": "FastAPI", "falcon-wsgi": "Falcon", "starlette": "ASGI"}.get(
         app.framework, app.framework.capitalize() or "Python"
     )
     notes.claim("stack", f"{label}: {app.target}", app.evidence, "processes.web")
-    for other in others[:3]:
+    for other in [o for o in others if not o.framework.startswith("django")][:3]:
         notes.claim("stack", f"not deployed: another app object {other.name}", Evidence(other.path, other.line))
     _build(index, code, starts, project, machine, app, draft, notes)
     _serve(project, machine, app, draft, notes)
     _variables(index, code, starts, project, app, django, draft, notes)
-    _migrate(index, code, starts, project, app, django, draft, notes)
+    find_migration(index, starts, project, app, django, draft, notes)
     if django is not None:
+        _django_fixed(index, django, draft, notes)
         _django_static(index, project, django, draft, notes)
         django_shared(index, django, draft, notes)
     python_shared(index, code, app, draft, notes)
@@ -62,7 +64,7 @@ def _is_direct(projects: list[PythonProject], app: WebApp) -> bool:
 
 
 def _django_app(index: Index, django: Django, declared: WebApp | None) -> WebApp | None:
-    if declared is not None and declared.is_declared and declared.framework in ("django", "django-asgi", ""):
+    if declared is not None and declared.is_declared and declared.module in (django.wsgi, django.asgi):
         framework = "django-asgi" if ".asgi" in declared.target else "django"
         return WebApp(**{**declared.__dict__, "framework": framework, "folder": django.folder, "base": django.folder})
     module = django.wsgi or django.asgi
@@ -121,7 +123,8 @@ def _build(
 
 def _serve(project: PythonProject | None, machine: Machine, app: WebApp, draft: Draft, notes: Notes) -> None:
     workers = min(app.workers, 8) or 2
-    command, server = web_command(app, workers=workers)
+    with_granian = project is not None and project.has("granian") and not project.has("uvicorn")
+    command, server = web_command(app, workers=workers, with_granian=with_granian)
     instances = 1
     if app.is_asgi and app.workers > 1:
         instances = max(1, min(app.workers, machine.cpus))
@@ -160,7 +163,8 @@ def _variables(
     draft.env.update(given.env)
     if with_postgres:
         scheme, why = postgres_scheme(index, code, project, variables, given.postgres)
-        draft.postgres = Postgres(scheme=scheme, env=MappingProxyType(given.postgres))
+        named = with_own_schemes(variables, given.postgres, scheme)
+        draft.postgres = Postgres(scheme=scheme, env=MappingProxyType(named))
         if scheme != "postgresql":
             notes.claim("database", f"addresses begin with {scheme}://: {why}", key="services.postgres.scheme")
     if with_redis:
@@ -185,72 +189,31 @@ def _wanted(code: PythonCode, app: WebApp, django: Django | None, project: Pytho
     return {p for p in own if p in django.files or (folder_of(p) not in siblings and not p.endswith("/settings.py"))}
 
 
-def _migrate(
-    index: Index,
-    code: PythonCode,
-    starts: Starts,
-    project: PythonProject | None,
-    app: WebApp,
-    django: Django | None,
-    draft: Draft,
-    notes: Notes,
-) -> None:
-    lock = _lock_paths(index, project)
-    if django is not None and app.framework.startswith("django"):
-        folders = migration_folders(index, django.folder)
-        paths = (*folders[:60], *django.files[:10], *lock)
-        draft.migrate = Migrate("python manage.py migrate --noinput", cwd(django.folder), paths)
-        notes.claim("migrate", "Django's migrations", Evidence(join(django.folder, "manage.py")), "migrate")
-        return
-    inis = [p for p in index.named("alembic.ini", aside=True) if "template" not in p]
-    if inis:
-        ini = min(inis, key=lambda p: (not p.startswith(app.folder), p.count("/")))
-        folder = folder_of(ini)
-        found = re.search(r"^\s*script_location\s*=\s*(.+?)\s*$", index.text(ini), re.MULTILINE)
-        location = (found[1] if found else "alembic").replace("%(here)s/", "").replace(":", "/")
-        versions = join(join(folder, location), "versions")
-        if versions not in index.folders:
-            notes.claim("migrate", f"alembic is set up, but {versions} has no migration: nothing is run", Evidence(ini))
-            return
-        command = "alembic upgrade head"
-        run_in = folder
-        if app.folder != folder and not _is_from_folder(index, ini) and folder.startswith(f"{app.folder}/".lstrip("/")):
-            command, run_in = f"alembic -c {ini[len(app.folder) + 1 if app.folder else 0 :]} upgrade head", app.folder
-        draft.migrate = Migrate(command, cwd(run_in), (versions, *lock))
-        notes.claim("migrate", "alembic upgrade head", Evidence(ini), "migrate")
-        return
-    if project is not None and project.has("flask-migrate"):
-        envs = [p for p in index.named("alembic.ini", "env.py") if "/migrations/" in f"/{p}"]
-        found_in = by_depth(f for f in index.folders if f.endswith("migrations/versions"))
-        if found_in or envs:
-            target = app.target.partition("(")[0] if app.is_factory else app.target
-            folder = found_in[0] if found_in else folder_of(envs[0])
-            draft.migrate = Migrate(f"flask --app {target} db upgrade", cwd(app.folder), (folder, *lock))
-            notes.claim("migrate", "Flask-Migrate", project.where("flask-migrate"), "migrate")
-            return
+def _django_fixed(index: Index, django: Django, draft: Draft, notes: Notes) -> None:
+    """What a settings file fixes and only its owner can change: the host names it answers to, its database."""
+    where = django.files[0] if django.files else ""
+    listed = django.hosts_literal
+    own = f"{draft.app}.localhost"
+    if listed and not any(h == "*" or own == h or (h.startswith(".") and own.endswith(h)) for h in listed):
+        notes.problem(
+            "detect.hosts-fixed",
+            index.line(where, "ALLOWED_HOSTS"),
+            f"Django answers 400 to any host but {', '.join(listed[:5])}, and the app is at {own}",
+            f'add "{own}" and your domains to ALLOWED_HOSTS, or read it: '
+            'ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")',
+        )
     if (
-        project is not None
-        and project.has("aerich")
-        and (folders := by_depth(f for f in index.folders if re.search(r"(^|/)migrations/models$", f)))
+        django.uses_postgres_engine
+        and draft.postgres is not None
+        and django.has_fixed_database
+        and not draft.postgres.env
     ):
-        draft.migrate = Migrate("aerich upgrade", cwd(project.folder), (folders[0], *lock))
-        notes.claim("migrate", "aerich", project.where("aerich"), "migrate")
-
-
-def _is_from_folder(index: Index, ini: str) -> bool:
-    """True when alembic.ini itself says where imports come from."""
-    return bool(re.search(r"^\s*prepend_sys_path\s*=\s*\.\s*$", index.text(ini), re.MULTILINE))
-
-
-def _lock_paths(index: Index, project: PythonProject | None) -> list[str]:
-    """Files whose change may bring migrations of a dependency."""
-    if project is None:
-        return []
-    if project.requirements:
-        return list(project.requirements)
-    names = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock")
-    folders = [project.folder, ""]
-    return next(([join(f, n)] for f in folders for n in names if index.has(join(f, n))), [])
+        notes.problem(
+            "detect.database-fixed",
+            index.line(where, "DATABASES"),
+            "the settings fix the database's address, so the app cannot be given one",
+            'read it: DATABASES = {"default": dj_database_url.config()}, which takes DATABASE_URL',
+        )
 
 
 def _django_static(index: Index, project: PythonProject | None, django: Django, draft: Draft, notes: Notes) -> None:
@@ -268,7 +231,8 @@ def _django_static(index: Index, project: PythonProject | None, django: Django, 
         for n, v in draft.env.items()
         if re.fullmatch(r"[\w./:-]+", v.value) and n != "DJANGO_SETTINGS_MODULE"
     )
-    database = "DATABASE_URL=postgres://build:build@127.0.0.1:1/build " if draft.postgres is not None else ""
+    reads_url = draft.postgres is not None and any("DATABASE_URL" in index.text(path) for path in django.files)
+    database = "DATABASE_URL=postgres://build:build@127.0.0.1:1/build " if reads_url else ""
     before = f"{settings}{database}{made_up} {plain}".strip()
     manage = manage.replace("python manage.py", f"{before} python manage.py".strip())
     draft.commands.append(f"{manage} collectstatic --noinput")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 from underway.manifest.model import Manifest
 
@@ -48,13 +50,13 @@ def expand(value: str, *, app: str, domains: Sequence[str] = (), tls: str = "off
     return _WORD.sub(lambda found: words[found[1]], value)
 
 
-def plain_env(manifest: Manifest, *, http_port: int = 8080) -> dict[str, str]:
-    """The variables of `[env]` that have a value in the file, with its words replaced.
-
-    Those to be generated or asked for are not among them.
-    """
-    return {
-        name: expand(each.value, app=manifest.app, domains=manifest.domains, tls=manifest.tls, http_port=http_port)
+def with_own_names(manifest: Manifest, *, http_port: int = 8080) -> Manifest:
+    """The manifest with the words of its `[env]` replaced by what they stand for on this machine."""
+    env = {
+        name: replace(
+            each,
+            value=expand(each.value, app=manifest.app, domains=manifest.domains, tls=manifest.tls, http_port=http_port),
+        )
         for name, each in manifest.env.items()
-        if each.value or not (each.generate or each.required or each.secret)
     }
+    return replace(manifest, env=MappingProxyType(env))

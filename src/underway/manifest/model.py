@@ -159,7 +159,7 @@ class Postgres:
     """`[services.postgres]`: provided by Underway, or the user's own at `url` (an environment reference is allowed).
 
     `scheme` is what the app's driver needs in DATABASE_URL (postgresql, postgres, postgresql+asyncpg …).
-    `env` names further variables: NAME → one of url | host | port | user | password | database.
+    `env` names further variables: NAME → one of url | url:SCHEME | host | port | user | password | database.
     """
 
     url: Annotated[

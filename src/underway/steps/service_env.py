@@ -113,7 +113,11 @@ def _own(url: str, where: str, references: Mapping[str, Secret], problems: list[
 
 def _named(parts: Mapping[str, str], usual: Mapping[str, str], further: Mapping[str, str]) -> dict[str, str]:
     values = {variable: parts[part] for part, variable in usual.items() if part in parts}
-    return values | {variable: parts[part] for variable, part in further.items() if part in parts}
+    for variable, part in further.items():
+        name, _, scheme = part.partition(":")
+        if name in parts:
+            values[variable] = _with_scheme(parts[name], scheme) if scheme else parts[name]
+    return values
 
 
 def _with_scheme(url: str, scheme: str) -> str:

@@ -1,0 +1,165 @@
+"""What prepares the database of a Python app: its own release line, Django, alembic, Flask-Migrate, aerich."""
+
+from __future__ import annotations
+
+import re
+
+from underway.detect.django import Django, migration_folders
+from underway.detect.draft import Draft
+from underway.detect.index import Index, by_depth, cwd, folder_of, join
+from underway.detect.model import Evidence, Notes
+from underway.detect.python_app import WebApp
+from underway.detect.python_project import PythonProject
+from underway.detect.shell import Simple, simple_commands
+from underway.detect.starts import Starts
+from underway.manifest.model import Migrate
+
+_DESTROYS = re.compile(
+    r"drop_all|drop_database|DROP\s+(TABLE|DATABASE|SCHEMA)|TRUNCATE|\bflush\b|reset_db|downgrade", re.IGNORECASE
+)
+_UPGRADES = re.compile(r"migrate|alembic .*upgrade|db upgrade|aerich upgrade")
+_MOST_FOLDERS = 8
+
+
+def find_migration(
+    index: Index,
+    starts: Starts,
+    project: PythonProject | None,
+    app: WebApp,
+    django: Django | None,
+    draft: Draft,
+    notes: Notes,
+) -> None:
+    """Fill `draft.migrate` with the first of: a Procfile's release line, a prestart script, the framework's way.
+
+    What could drop data is never chosen.
+    """
+    lock = _lock_paths(index, project)
+    own = _framework_way(index, project, app, django, lock)
+    if own is None:
+        return
+    found, claim, evidence = own
+    if found is None:
+        notes.claim("migrate", claim, evidence)
+        return
+    for start in starts.found:
+        if start.name == "release" and _only_prepares(index, start.commands):
+            folder = app.folder if app.folder and not start.folder else start.folder
+            found = Migrate(start.line, cwd(folder), found.paths)
+            claim, evidence = "the release line of the Procfile", start.evidence
+            break
+    else:
+        script = _prestart(index, app)
+        if script is not None:
+            command, folder, files = script
+            found = Migrate(command, cwd(folder), (*found.paths, *files) if found.paths else ())
+            claim, evidence = f"{files[0]} migrates and prepares what the app expects", Evidence(files[0])
+    draft.migrate = found
+    notes.claim("migrate", claim, evidence, "migrate")
+
+
+def _framework_way(
+    index: Index, project: PythonProject | None, app: WebApp, django: Django | None, lock: list[str]
+) -> tuple[Migrate | None, str, Evidence] | None:
+    if django is not None and app.framework.startswith("django"):
+        folders = migration_folders(index, django.folder)
+        paths = (*folders, *django.files[:10], *lock)
+        if len(folders) > _MOST_FOLDERS:  # too many to list: it runs at every deploy, and changes nothing twice
+            paths = ()
+        migrate = Migrate("python manage.py migrate --noinput", cwd(django.folder), paths)
+        return migrate, "Django's migrations", Evidence(join(django.folder, "manage.py"))
+    if project is not None and project.has("flask-migrate"):
+        found = by_depth(f for f in index.folders if f.endswith("migrations/versions") or f == "migrations/versions")
+        if found:
+            target = app.target.partition("(")[0]
+            migrate = Migrate(f"flask --app {target} db upgrade", cwd(app.folder), (found[0], *lock))
+            return migrate, "Flask-Migrate", project.where("flask-migrate")
+    if project is None or project.has("alembic", "advanced-alchemy", "sqlmodel", "sqlalchemy") or not project.names:
+        alembic = _alembic(index, project, app, lock)
+        if alembic is not None:
+            return alembic
+    if project is not None and project.has("aerich"):
+        found = by_depth(f for f in index.folders if re.search(r"(^|/)migrations/models$", f))
+        if found:
+            return Migrate("aerich upgrade", cwd(project.folder), (found[0], *lock)), "aerich", project.where("aerich")
+    return None
+
+
+def _alembic(
+    index: Index, project: PythonProject | None, app: WebApp, lock: list[str]
+) -> tuple[Migrate | None, str, Evidence] | None:
+    inis = [p for p in index.named("alembic.ini") if "template" not in p]
+    if not inis:
+        return None
+    top = project.folder if project is not None else ""
+    ini = min(inis, key=lambda p: (not p.startswith(f"{top}/".lstrip("/")), p.count("/"), p))
+    folder = folder_of(ini)
+    found = re.search(r"^\s*script_location\s*=\s*(.+?)\s*$", index.text(ini), re.MULTILINE)
+    location = (found[1] if found else "alembic").replace("%(here)s/", "").replace(":", "/")
+    run_in = folder
+    versions = ""
+    for base in dict.fromkeys((folder, app.folder, app.base, top, "")):
+        if join(join(base, location), "versions") in index.folders:
+            versions, run_in = join(join(base, location), "versions"), base
+            break
+    else:
+        if join(folder, "versions") in index.folders:
+            versions = join(folder, "versions")
+    evidence = Evidence(ini)
+    if not versions or not any(p.startswith(f"{versions}/") and p.endswith(".py") for p in index.paths):
+        return None, "alembic is set up without a migration: nothing is run", evidence
+    if project is not None and project.has("advanced-alchemy", "litestar-alchemy") and app.framework == "litestar":
+        command = f"litestar --app {app.target} database upgrade --no-prompt"
+        return Migrate(command, cwd(app.folder), (versions, *lock)), "Advanced Alchemy's migrations", evidence
+    inner = ini[len(run_in) + 1 if run_in else 0 :]
+    command = "alembic upgrade head" if inner == "alembic.ini" else f"alembic -c {inner} upgrade head"
+    return Migrate(command, cwd(run_in), (versions, *lock)), "alembic's migrations", evidence
+
+
+def _only_prepares(index: Index, commands: list[Simple]) -> bool:
+    """True for lines that migrate and run nothing that drops data."""
+    words = " ".join(" ".join(c.words) for c in commands)
+    return bool(_UPGRADES.search(words)) and not _DESTROYS.search(words)
+
+
+def _prestart(index: Index, app: WebApp) -> tuple[str, str, tuple[str, ...]] | None:
+    """`scripts/prestart.sh`, when all it does is migrate and run Python files of the tree that drop nothing."""
+    for path in index.named("prestart.sh"):
+        folder = folder_of(path)
+        run_in = folder_of(folder) if folder.rpartition("/")[2] in ("scripts", "bin") else folder
+        if app.folder != run_in:
+            continue
+        commands: list[Simple] = []
+        for number, line in enumerate(index.text(path).split("\n")[:60], 1):
+            commands += simple_commands(line, Evidence(path, number), index, run_in)
+        files: list[str] = []
+        for command in commands:
+            if command.name in ("set", "echo", "alembic", "#!"):
+                continue
+            target = _python_file(index, command)
+            if not target or _DESTROYS.search(index.text(target)):
+                files = []
+                break
+            files.append(target)
+        if files and any(c.name == "alembic" and "upgrade" in c.words for c in commands):
+            return f"bash {path[len(run_in) + 1 if run_in else 0 :]}", run_in, (path, *files)
+    return None
+
+
+def _python_file(index: Index, command: Simple) -> str:
+    if not re.fullmatch(r"python[0-9.]*", command.name) or len(command.words) < 2:
+        return ""
+    words = command.words[1:]
+    named = words[1].replace(".", "/") + ".py" if words[0] == "-m" and len(words) > 1 else words[0]
+    path = join(command.folder, named)
+    return path if path.endswith(".py") and index.has(path) else ""
+
+
+def _lock_paths(index: Index, project: PythonProject | None) -> list[str]:
+    """Files whose change may bring migrations of a dependency."""
+    if project is None:
+        return []
+    if project.requirements:
+        return list(project.requirements)
+    names = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock")
+    return next(([join(f, n)] for f in (project.folder, "") for n in names if index.has(join(f, n))), [])
