@@ -50,15 +50,27 @@ def perform(
 
 
 def _run(client: Client, ask: PlanAsk, plan: PlanView, is_waiting: bool) -> tuple[PlanView, Started]:
-    """Run the plan; when the app changed since it was made, make it again, a few times at most."""
+    """Run the plan. When the app changed since it was made, or the agent ended before it began, ask again."""
     for _ in range(_REPLANS):
         try:
             return plan, client.post(f"/v1/plans/{plan.id}/run", Started)
         except Refusal as refusal:
-            if not any(problem.code == "plan.stale" for problem in refusal.problems):
+            if not any(problem.code in ("plan.stale", "plan.unknown") for problem in refusal.problems):
                 raise
-            plan = _plan(client, ask, is_waiting)
+        except AgentGone:
+            connect(os.environ)
+            if started := _begun(client, plan):
+                return plan, started
+        plan = _plan(client, ask, is_waiting)
     return plan, client.post(f"/v1/plans/{plan.id}/run", Started)
+
+
+def _begun(client: Client, plan: PlanView) -> Started | None:
+    """The act that runs this plan, when the agent had written it down before it ended."""
+    for event in client.lines("/v1/events", app=plan.app, limit=50):
+        if event["event"] == "act_started" and event["release"] == plan.release and event["kind"] == plan.kind.value:
+            return Started(act=event["act"], app=plan.app, release=plan.release)
+    return None
 
 
 def _plan(client: Client, ask: PlanAsk, is_waiting: bool) -> PlanView:

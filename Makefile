@@ -1,0 +1,11 @@
+.PHONY: check docs bench-guard
+
+check:
+	./check
+
+docs:
+	.venv/bin/python -m underway.manifest.reference > docs/manifest.md
+	.venv/bin/python -m tools.reference
+
+bench-guard:
+	.venv/bin/python -m bench.guard
