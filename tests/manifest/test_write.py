@@ -44,6 +44,7 @@ _SAMPLES: dict[int, st.SearchStrategy[Any]] = {
     id(words.EXTENSION): st.sampled_from(["pg_trgm", "uuid-ossp", "vector"]),
     id(words.SCHEME): st.sampled_from(["postgresql", "postgres", "postgresql+asyncpg"]),
     id(words.POSTGRES_URL): st.sampled_from(["", "postgres://u:p@h:1/d", "${PROD_DATABASE_URL}"]),
+    id(words.POSTGRES_PART): st.sampled_from(["url", "host", "password", "url:postgresql+asyncpg"]),
     id(words.REDIS_URL): st.sampled_from(["", "redis://:p@h:6379/0", "${PROD_REDIS_URL}"]),
 }
 

@@ -128,12 +128,14 @@ def _absolute_path(index: Index, module: str) -> str:
 
 def _server_module(index: Index, django: Django, name: str) -> str:
     package = django.settings.partition(".")[0]
-    candidates = [p for p in index.named(f"{name}.py") if not django.folder or p.startswith(django.folder + "/")]
+    inside = f"{django.folder}/" if django.folder else ""
+    candidates = [p for p in index.named(f"{name}.py") if p.startswith(inside)]
+    candidates += [p for p in index.named("__init__.py") if p.startswith(inside) and p.endswith(f"/{name}/__init__.py")]
     candidates.sort(key=lambda p: (f"/{package}/" not in f"/{p}", p.count("/")))
     for path in candidates:
         if "application" in index.text(path):
             inner = path[len(django.folder) + 1 if django.folder else 0 :]
-            return inner.removesuffix(".py").replace("/", ".")
+            return inner.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     return ""
 
 

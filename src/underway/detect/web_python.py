@@ -34,7 +34,7 @@ def draft_python(
     if django is not None and (
         app is None or app.module in (django.wsgi, django.asgi) or not _is_direct(projects, app)
     ):
-        app = _django_app(index, django, app)
+        app = _django_app(index, django, app) or app
     if app is None:
         return False
     project = _project_of(projects, app.folder or app.base, app.path)

@@ -207,19 +207,17 @@ SCHEME = Text(
 )
 POSTGRES_URL = Text("an address or ${NAME}", '"postgresql://…"', 2000, _postgres_url, may_be_empty=True)
 REDIS_URL = Text("an address or ${NAME}", '"redis://…"', 2000, _redis_url, may_be_empty=True)
-POSTGRES_ENV = MapOf(
-    ENV_NAME,
-    Text(
-        "one of url, host, port, user, password, database, or url:SCHEME",
-        '"host"',
-        60,
-        _matches(
-            re.compile(r"url|url:[a-z][a-z0-9]*(\+[a-z0-9_]+)?|host|port|user|password|database", re.ASCII),
-            "it is no part of the address",
-            'write "url", "host", "port", "user", "password", "database", or a URL of another scheme: "url:postgres"',
-        ),
+POSTGRES_PART = Text(
+    "one of url, host, port, user, password, database, or url:SCHEME",
+    '"host"',
+    60,
+    _matches(
+        re.compile(r"url|url:[a-z][a-z0-9]*(\+[a-z0-9_]+)?|host|port|user|password|database", re.ASCII),
+        "it is no part of the address",
+        'write "url", "host", "port", "user", "password", "database", or a URL of another scheme: "url:postgres"',
     ),
 )
+POSTGRES_ENV = MapOf(ENV_NAME, POSTGRES_PART)
 REDIS_ENV = MapOf(ENV_NAME, Choice(("url", "host", "port", "password")))
 
 PYTHON_MANAGER = Choice(("uv", "pip", "poetry", "pdm", "pipenv", "setuptools"))
