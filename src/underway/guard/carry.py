@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from underway.guard.decide import Reason
 from underway.guard.errors import SEVERITY_PRIORS
-from underway.guard.evidence import Evidence, Gate, LimitWatch
+from underway.guard.evidence import Evidence, Gate, LimitWatch, limit_wager
 from underway.guard.latency import LATENCY_PRIORS
 from underway.guard.limits import broke_again
 from underway.guard.observe import fold, set_weight
@@ -23,6 +23,8 @@ def carried_out(policy: Policy, state: Evidence, reason: Reason, weight: float |
     away = state.withdrawal
     match reason:
         case Reason.WITHDRAW:
+            if away.returned_at is None:
+                away.left_at = state.clock
             away.breaks = away.breaks + 1 if broke_again(state) else 1
             away.times += 1
             away.withdrawn_at, away.returned_at, away.suspected_at = state.clock, None, None
@@ -30,9 +32,14 @@ def carried_out(policy: Policy, state: Evidence, reason: Reason, weight: float |
             away.withdrawn_at, away.returned_at, away.requests_since = None, state.clock, 0
             state.limits = LimitWatch()
             state.gates = [Gate() for _ in state.gates]
+        case Reason.NARROW | Reason.LIMIT_SUSPECTED:
+            away.left_at = state.clock
+            away.returned_at, away.requests_since, away.breaks = state.clock, 0, 0
+            state.gates = [Gate() for _ in state.gates]
         case Reason.RESUME:
             away.returned_at, away.breaks = None, 0
-            state.step_at = state.clock
+            state.step_at += state.clock - away.left_at
+            state.alarm = limit_wager()
         case _:
             go_to(policy, state, state.step + 1)
     set_weight(state, weight)

@@ -21,10 +21,20 @@ WAITS_S = (30.0, 45.0, 60.0)
 """How long the candidate stays out of traffic, the first, second and third time in a row."""
 BREAKS_BOTH = 4
 """The first break and three more, each right after coming back: with waits this long a chance in hundreds."""
+QUESTION_GATE = 1
+"""The gate it must pass to go on: the second one, 10 %."""
 QUESTION_S = 60.0
 """How long the candidate stays at a small share after coming back."""
 WIDEST_QUESTION = 0.25
-ENOUGH_WITHDRAWALS = 8
+QUESTION_PER_S = 0.5
+"""Requests per second of the candidate while it is asked."""
+ALARM, ALARM_AT_FULL = 20.0, 200.0
+"""Strengths at which the share is narrowed: one healthy rollout in twenty loses a minute or two by it."""
+SHARED = 0.1
+"""Below this the failures fall on both alike: no reason to narrow."""
+LEANING = 1.0
+"""Above the opening stake: the step waits, because the evidence grows."""
+ENOUGH_WITHDRAWALS = 12
 
 
 class Reason(Enum):
@@ -41,6 +51,7 @@ class Reason(Enum):
     WITHDRAW = "withdraw"
     WITHDRAWN = "withdrawn"
     COME_BACK = "come-back"
+    NARROW = "narrow"
     QUESTIONED = "questioned"
     RESUME = "resume"
     NO_CALM = "no-calm"
@@ -49,6 +60,7 @@ class Reason(Enum):
     DARK = "dark"
     STEP_YOUNG = "step-young"
     NEEDS_REQUESTS = "needs-requests"
+    LEANS = "leans"
     STEP_PASSED = "step-passed"
     QUIET = "quiet"
     QUIET_ADVANCE = "quiet-advance"
@@ -71,6 +83,7 @@ def decide(policy: Policy, state: Evidence) -> Decision:
         or _comparison(policy, state)
         or _limits(policy, state)
         or _return(policy, state)
+        or _alarm(policy, state)
         or _soft(policy, state)
         or _forward(policy, state)
     )
@@ -105,7 +118,8 @@ def _limits(policy: Policy, state: Evidence) -> Decision | None:
         return None
     suspected_at = state.withdrawal.suspected_at
     if state.errors.strength >= POINTS_AT_CANDIDATE and (suspected_at is None or state.clock - suspected_at < ASK_S):
-        return Decision(Action.WAIT, Reason.LIMIT_SUSPECTED)
+        narrow = question_share(state)
+        return Decision(Action.WAIT, Reason.LIMIT_SUSPECTED, narrow if narrow < 0.8 * state.weight else None)
     if broke_again(state) and state.withdrawal.breaks + 1 >= BREAKS_BOTH:
         return Decision(Action.ROLL_BACK, Reason.BREAKS_BOTH)
     return Decision(Action.WAIT, Reason.WITHDRAW, 0.0)
@@ -119,25 +133,43 @@ def _return(policy: Policy, state: Evidence) -> Decision | None:
             return Decision(Action.INCONCLUSIVE, Reason.NO_CALM)
         waited_s = state.clock - away.withdrawn_at
         if waited_s >= WAITS_S[min(away.breaks, len(WAITS_S)) - 1] and is_calm(policy, state):
-            return Decision(Action.WAIT, Reason.COME_BACK, question_share(policy, state))
+            return Decision(Action.WAIT, Reason.COME_BACK, question_share(state))
         return Decision(Action.WAIT, Reason.WITHDRAWN)
     if away.returned_at is None:
         return None
-    if state.clock - away.returned_at < QUESTION_S or not passes(policy, state):
-        if state.clock - away.returned_at > policy.patience_s:
+    asked_s = state.clock - away.returned_at
+    leans = points(state)
+    if asked_s < QUESTION_S or leans or not passes(policy, state, QUESTION_GATE):
+        if asked_s > policy.patience_s * (1 + leans):
             return Decision(Action.INCONCLUSIVE, Reason.QUIET)
         return Decision(Action.WAIT, Reason.QUESTIONED)
     return Decision(Action.WAIT, Reason.RESUME, share_for(policy, state, state.step))
 
 
-def question_share(policy: Policy, state: Evidence) -> float:
-    """Small enough that a failure tells the releases apart, large enough to be answered."""
-    return min(max(share_for(policy, state, 0), policy.steps[0] if policy.steps else 0.1, 0.05), WIDEST_QUESTION)
+def question_share(state: Evidence) -> float:
+    """Small enough that one failure tells the releases apart, large enough for an answer every few seconds."""
+    return round(min(max(QUESTION_PER_S / max(state.baseline.per_s, 0.01), 0.05), WIDEST_QUESTION), 2)
 
 
-def passes(policy: Policy, state: Evidence) -> bool:
-    """The gate of this step is passed: worse rates than the gate are ruled out, for errors and for slow requests."""
-    gate = state.gates[state.step]
+def points(state: Evidence) -> bool:
+    """The evidence leans against the candidate, however weakly: no reason to act, but none to hurry."""
+    return max(state.errors.strength, state.slower_ask.strength) >= LEANING
+
+
+def _alarm(policy: Policy, state: Evidence) -> Decision | None:
+    """The candidate fails more than is usual: narrow its share and ask who fails, for a minute at least."""
+    if state.weight <= 0:
+        return None
+    if state.alarm.strength < (ALARM if state.weight < 1 else ALARM_AT_FULL):
+        return None
+    if state.weight < 1 and state.errors.strength < SHARED:
+        return None
+    return Decision(Action.WAIT, Reason.NARROW, min(state.weight, question_share(state)))
+
+
+def passes(policy: Policy, state: Evidence, step: int) -> bool:
+    """The gate of `step` is passed: worse rates than the gate are ruled out, for errors and for slow requests."""
+    gate = state.gates[step]
     return min(gate.errors, gate.slow) >= -log(policy.beta)
 
 
@@ -164,8 +196,12 @@ def _forward(policy: Policy, state: Evidence) -> Decision:
         return Decision(Action.ADVANCE, Reason.STEP_PASSED, following)
     if age_s < policy.step_s:
         return Decision(Action.WAIT, Reason.STEP_YOUNG)
-    if passes(policy, state):
-        return Decision(Action.ADVANCE, Reason.STEP_PASSED, following)
+    if passes(policy, state, state.step):
+        if not points(state):
+            return Decision(Action.ADVANCE, Reason.STEP_PASSED, following)
+        if age_s < policy.patience_s:
+            return Decision(Action.WAIT, Reason.LEANS)
+        return Decision(Action.INCONCLUSIVE, Reason.LEANS)
     if age_s < policy.patience_s:
         return Decision(Action.WAIT, Reason.NEEDS_REQUESTS)
     if policy.when_quiet is WhenQuiet.ADVANCE and state.errors.strength < 1 and state.slower_back.strength < 1:

@@ -53,13 +53,13 @@ class Counts(msgspec.Struct):
 class Baseline(msgspec.Struct):
     """What is known of the stable release and of the traffic; learned before a rollout and during it.
 
-    A thousand requests with 0.1 % failed and 1 % slow are the opening belief.
+    A hundred requests with 0.1 % failed and 1 % slow are the opening belief.
     """
 
-    requests: float = 1000.0
-    failed: float = 1.0
-    timed: float = 1000.0
-    slow: float = 10.0
+    requests: float = 100.0
+    failed: float = 0.1
+    timed: float = 100.0
+    slow: float = 1.0
     arrived: float = 0.0
     over_s: float = 0.0
     reference: Reference = msgspec.field(default_factory=Reference)
@@ -77,15 +77,18 @@ class Baseline(msgspec.Struct):
         """Requests of both releases per second, lately; 0 when nothing was seen yet."""
         return self.arrived / self.over_s if self.over_s > 0 else 0.0
 
-    def learn(self, seen: Counts, elapsed_s: float) -> None:
-        """Forget for `elapsed_s`, then add what was seen."""
+    def learn(self, seen: Counts, elapsed_s: float, is_usual: bool = True) -> None:
+        """Forget for `elapsed_s`, then add what was seen. Rates are learned only from a time that `is_usual`: an
+        incident must not teach that failing is normal."""
         keep = 0.5 ** (elapsed_s / HALF_LIFE_S)
-        self.requests = max(self.requests * keep, 1.0) + seen.stable
-        self.failed = self.failed * keep + seen.stable_failed
-        self.timed = max(self.timed * keep, 1.0) + seen.stable_timed
-        self.slow = self.slow * keep + seen.stable_slow
         self.arrived = self.arrived * keep + seen.stable + seen.candidate
         self.over_s = self.over_s * keep + elapsed_s
+        if not is_usual:
+            return
+        self.requests = max(self.requests * keep, 1.0) + seen.stable
+        self.failed = max(self.failed * keep, 0.0001) + seen.stable_failed
+        self.timed = max(self.timed * keep, 1.0) + seen.stable_timed
+        self.slow = max(self.slow * keep, 0.0001) + seen.stable_slow
 
 
 class Calm(msgspec.Struct):
@@ -134,9 +137,11 @@ class Withdrawal(msgspec.Struct):
     """How often it was taken out in this rollout."""
     breaks: int = 0
     """How often in a row a limit broke right after it came back."""
+    left_at: float = 0.0
+    """When the step was left; the time away does not count for it."""
     withdrawn_at: float | None = None
     returned_at: float | None = None
-    """When it came back; it is on probation until the step goes on."""
+    """When it came back, or its share was narrowed; it is asked at a small share until the step goes on."""
     requests_since: int = 0
     suspected_at: float | None = None
     """When a limit broke while the comparison already pointed at the candidate: it is asked a little longer."""
@@ -172,6 +177,9 @@ class Evidence(msgspec.Struct):
     probes: Counts = msgspec.field(default_factory=Counts)
     probe_limit: Wager = msgspec.field(default_factory=limit_wager)
     errors: Wager = msgspec.field(default_factory=lambda: open_wager(SEVERITY_PRIORS))
+    alarm: Wager = msgspec.field(default_factory=limit_wager)
+    """That the candidate fails more than the stable release *usually* does. An incident that both share raises it too,
+    so it only narrows the candidate's share for a while, where the comparison is sharpest."""
     slower_ask: Wager = msgspec.field(default_factory=lambda: open_wager(LATENCY_PRIORS))
     slower_back: Wager = msgspec.field(default_factory=lambda: open_wager(LATENCY_PRIORS))
     limits: LimitWatch = msgspec.field(default_factory=LimitWatch)
@@ -181,6 +189,8 @@ class Evidence(msgspec.Struct):
     share_all: float = 0.0
     """Requests that really reached the candidate, and all, lately at this weight."""
     block: Block | None = None
+    candidate_reference: Reference = msgspec.field(default_factory=Reference)
+    """The candidate's own times, divided by `slower_ask`, for the quantiles a person reads."""
     slow_from: int = 10_000
     """The bucket of the stable release's 95th percentile: slower answers count once per client."""
     first_candidate_at: float | None = None

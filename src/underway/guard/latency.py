@@ -1,19 +1,20 @@
 """Is the candidate slower than the release it replaces, among the requests of the same seconds?
 
-Requests are gathered in blocks of about ten seconds. The candidate's times are first divided by the tolerance. If the
-candidate is fine, then given *all* times of the block it is chance which of them were the candidate's: every choice
-of k among n is equally likely. For any positive score L, the product of the candidate's scores divided by
-(mean score of the whole block)^k is then worth at most 1 on average, because the mean product over all choices,
-e_k(L)/C(n,k), is at most the mean to the power k (Maclaurin's inequality). So each block is a fair or losing bet, and
-it needs no belief about the day, the load, the share of traffic that really arrived, or the shape of the distribution:
-those only decide how fast it wins. The scores are likelihood ratios after Neyman and Pearson: "all times shifted" and
-"more of the slowest requests", against the stable release's own recent distribution.
+Requests are gathered in blocks of about ten seconds, the candidate's times divided by the tolerance. Go through a block
+from its slowest request down and ask each time: of those that remain, which share is the candidate's, and is the next
+one the candidate's more often than that? If the candidate is fine, it is chance which k of the n requests were its own,
+so the number a among the m requests of one bucket is hypergeometric, and e^(t·a) / (1 − w + w·e^t)^m with w = k/n is a
+fair or losing bet for every t (Hoeffding 1963, theorem 4: drawing without replacement is at most as extreme as with).
+So each block is an honest bet whatever the day, the load, the shape of the distribution or the share of traffic that
+really arrived; those only decide how fast it wins. The tilt t of each bucket is the log-likelihood ratio of being the
+next in line (a log hazard ratio) for "all times shifted" and "more of the slowest requests", against the stable
+release's own recent distribution.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import exp, log
+from math import exp, expm1, log, log1p
 from statistics import NormalDist
 
 import msgspec
@@ -34,6 +35,8 @@ BLOCK_S, BLOCK_REQUESTS, LONGEST_BLOCK_S = 10.0, 20, 60.0
 LOUDEST_BLOCK = 1.2
 """What ten seconds may add at most, as a logarithm: neighbours share their fate, and one burst may not decide."""
 REFERENCE_HALF_LIFE_S = 600.0
+STEEPEST = 4.0
+"""Tilts are cut here."""
 LEAST_REFERENCE = 50.0
 """Requests of the stable release needed before latency is judged at all."""
 
@@ -100,49 +103,55 @@ class Reference(msgspec.Struct):
         return 0.0
 
 
-class Ranks:
-    """Where each bucket lies in the reference: its normal score, and the mass at and beyond it."""
+class Tilts:
+    """The tilt of every bucket under each alternative, given the reference."""
 
     def __init__(self, reference: Reference) -> None:
         normal = NormalDist()
-        self.scores: list[float] = []
-        self.beyond: list[float] = []
-        below = 0.0
+        size = reference.size + 1
+        below, scores, beyond = 0.0, [], []
         for count in reference.counts:
-            self.scores.append(normal.inv_cdf((below + count / 2 + 0.5) / (reference.size + 1)))
-            self.beyond.append(1 - below / reference.size)
+            scores.append(normal.inv_cdf((below + count / 2 + 0.5) / size))
+            beyond.append(1 - below / reference.size)
             below += count
-        self.tails: list[tuple[int, float, float]] = []
+        mass = [count / reference.size for count in reference.counts]
+        self.rows: list[list[float]] = [
+            _tilts([min(max(d * score - d * d / 2, -STEEPEST), STEEPEST) for score in scores], mass) for d in SHIFTS
+        ]
         for quantile, times in TAILS:
-            first = next((i for i, mass in enumerate(self.beyond) if mass <= 1 - quantile), BUCKETS)
-            mass = self.beyond[first] if first < BUCKETS else 0.0
-            self.tails.append((first, log(times), log((1 - min(mass * times, 0.9)) / (1 - mass))))
-
-    def log_ratios(self, index: int) -> list[float]:
-        """Log-likelihood ratio of a time in bucket `index`, one for each alternative."""
-        score = self.scores[index]
-        shifted = [d * score - d * d / 2 for d in SHIFTS]
-        return shifted + [more if index >= first else less for first, more, less in self.tails]
+            first = next((i for i, share in enumerate(beyond) if share <= 1 - quantile), BUCKETS)
+            tail = beyond[first] if first < BUCKETS else 0.0
+            more, less = log(times), log((1 - min(tail * times, 0.9)) / (1 - tail))
+            self.rows.append(_tilts([less] * first + [more] * (BUCKETS - first), mass))
 
 
-def block_factors(candidate: Mapping[int, int], stable: Mapping[int, int], ranks: Ranks) -> list[float]:
+def _tilts(ratios: list[float], mass: list[float]) -> list[float]:
+    """Log hazard ratios from log-likelihood ratios: each less the log ratio of the mass at and below the bucket."""
+    tilts: list[float] = []
+    fine = worse = 0.0
+    for ratio, share in zip(ratios, mass, strict=True):
+        if share:
+            fine += share
+            worse += share * exp(ratio)
+        tilts.append(min(max(ratio - log(worse / fine), -STEEPEST), STEEPEST) if fine else 0.0)
+    return tilts
+
+
+def block_factors(candidate: Mapping[int, int], stable: Mapping[int, int], tilts: Tilts) -> list[float]:
     """Log factors of one block, one for each alternative; 0 when one side is empty."""
-    k = sum(candidate.values())
-    n = k + sum(stable.values())
-    if not k or k == n:
-        return [0.0] * ALTERNATIVES
-    share = k / n
-    won = [0.0] * ALTERNATIVES
-    total = [0.0] * ALTERNATIVES
-    for index in candidate.keys() | stable.keys():
-        mine, theirs = candidate.get(index, 0), stable.get(index, 0)
-        for j, ratio in enumerate(ranks.log_ratios(index)):
-            odds = exp(max(ratio, -30.0))
-            score = odds / (share * odds + 1 - share)
-            total[j] += (mine + theirs) * score
-            if mine:
-                won[j] += mine * log(score)
-    return [won[j] - k * log(total[j] / n) for j in range(ALTERNATIVES)]
+    left_mine, left = sum(candidate.values()), sum(candidate.values()) + sum(stable.values())
+    factors = [0.0] * ALTERNATIVES
+    for index in sorted(candidate.keys() | stable.keys(), reverse=True):
+        mine = candidate.get(index, 0)
+        both = mine + stable.get(index, 0)
+        share = left_mine / left
+        if 0 < share < 1:
+            for j, row in enumerate(tilts.rows):
+                tilt = row[index]
+                factors[j] += tilt * mine - both * log1p(share * expm1(tilt))
+        left_mine -= mine
+        left -= both
+    return factors
 
 
 def capped(factors: list[float], span_s: float) -> list[float]:

@@ -9,7 +9,7 @@ from underway.guard.rates import SLOW_SHARE, effective_limit
 LEAST_CLIENTS = 3
 """Failures of fewer distinct clients do nothing by themselves."""
 PROBATION_S = 12.0
-PROBATION_REQUESTS = 10
+PROBATION_REQUESTS = 40
 """A limit that breaks within both of these (whichever is longer) broke right after the candidate came back."""
 
 
@@ -21,7 +21,7 @@ def is_broken(policy: Policy, state: Evidence) -> bool:
         return True
     if watch.candidate_errors.strength >= threshold:
         return state.clients_failed >= LEAST_CLIENTS
-    return is_on_probation(state) and stable_is_over(policy, state)
+    return state.withdrawal.returned_at is not None and stable_is_over(policy, state)
 
 
 def stable_is_over(policy: Policy, state: Evidence) -> bool:

@@ -17,14 +17,14 @@ from underway.guard.latency import (
     LATENCY_PRIORS,
     LEAST_REFERENCE,
     Block,
-    Ranks,
+    Tilts,
     block_factors,
     bucket,
     capped,
     position,
     position_shift,
 )
-from underway.guard.limits import note_suspicion
+from underway.guard.limits import is_calm, note_suspicion
 from underway.guard.policy import Policy
 from underway.guard.rates import (
     EXCESS_PRIORS,
@@ -98,11 +98,7 @@ def observe(policy: Policy, state: Evidence, outcome: Outcome) -> None:
     if is_slow_one and not state.failing_clients.counts(outcome.client + "~", state.clock):
         return
     if outcome.is_candidate:
-        if not is_cold(policy, state):
-            time_candidate(policy, state, outcome.latency_ms)
-        elif state.first_candidate_at is None:
-            state.first_candidate_at = state.clock
-        state.cold_left -= 1
+        time_candidate(policy, state, outcome.latency_ms)
     else:
         is_slow = outcome.latency_ms > policy.limits.p95_ms
         state.pending.stable_timed += 1
@@ -147,13 +143,15 @@ def observe_slice(policy: Policy, state: Evidence, seen: Slice) -> None:
         if counts_here:
             _count_into(block.stable, seen.stable_times, 0.0)
     if seen.candidate_times:
-        if not is_cold(policy, state):
-            pending.candidate_timed += len(seen.candidate_times)
-            pending.candidate_slow += sum(at > limit for at in seen.candidate_times)
-            if counts_here:
-                _count_into(block.candidate_ask, seen.candidate_times, position_shift(policy.margins.slower_ask))
-                _count_into(block.candidate_back, seen.candidate_times, position_shift(policy.slower_back))
-        state.cold_left -= len(seen.candidate_times)
+        pending.candidate_timed += len(seen.candidate_times)
+        pending.candidate_slow += sum(at > limit for at in seen.candidate_times)
+        times = seen.candidate_times
+        if is_cold(policy, state):
+            state.cold_left -= len(times)
+            times = []
+        if times and counts_here:
+            _count_into(block.candidate_ask, times, position_shift(policy.margins.slower_ask))
+            _count_into(block.candidate_back, times, position_shift(policy.slower_back))
 
 
 def _count_into(buckets: dict[int, int], times: list[float], shift: float) -> None:
@@ -163,12 +161,16 @@ def _count_into(buckets: dict[int, int], times: list[float], shift: float) -> No
 
 
 def time_candidate(policy: Policy, state: Evidence, latency_ms: float) -> None:
-    """Count one time of the candidate, at both tolerances."""
+    """Count one time of the candidate, at both tolerances. While it is cold its times count for the gate only."""
     state.pending.candidate_timed += 1
     state.pending.candidate_slow += latency_ms > policy.limits.p95_ms
-    if state.block is None:
-        state.block = Block(began_at=state.clock)
-    if state.pending_weight == state.weight:
+    if state.first_candidate_at is None:
+        state.first_candidate_at = state.clock
+    if is_cold(policy, state):
+        state.cold_left -= 1
+    elif state.pending_weight == state.weight:
+        if state.block is None:
+            state.block = Block(began_at=state.clock)
         ask, back = state.block.candidate_ask, state.block.candidate_back
         index = bucket(latency_ms, policy.margins.slower_ask)
         ask[index] = ask.get(index, 0) + 1
@@ -240,7 +242,7 @@ def _let_stakes_in(state: Evidence, fraction: float) -> None:
     release_stake(state.errors, SEVERITY_PRIORS, fraction)
     release_stake(state.slower_ask, LATENCY_PRIORS, fraction)
     release_stake(state.slower_back, LATENCY_PRIORS, fraction)
-    for wager in state.limits.wagers():
+    for wager in (*state.limits.wagers(), state.alarm):
         release_stake(wager, EXCESS_PRIORS, fraction)
 
 
@@ -259,7 +261,7 @@ def fold(policy: Policy, state: Evidence) -> None:
         _fold_limits(policy, state, seen)
         state.withdrawal.requests_since += seen.candidate + seen.stable
     state.total.add(seen)
-    state.baseline.learn(seen, 0.0)
+    state.baseline.learn(seen, 0.0, is_usual=is_calm(policy, state))
     state.calm.learn(seen, 0.0, 1.0)
     _fold_bins(state, seen)
     state.pending = Counts()
@@ -311,8 +313,16 @@ def _fold_limits(policy: Policy, state: Evidence, seen: Counts) -> None:
     watch = state.limits
     _settle_if_any(watch.candidate_errors, errors, seen.candidate_failed, seen.candidate)
     _settle_if_any(watch.stable_errors, errors, seen.stable_failed, seen.stable)
-    _settle_if_any(watch.candidate_slow, slow, seen.candidate_slow, seen.candidate_timed)
+    if not is_cold(policy, state):
+        _settle_if_any(watch.candidate_slow, slow, seen.candidate_slow, seen.candidate_timed)
+    usual = error_margin_over(policy, state)
+    _settle_if_any(state.alarm, over_limit_odds(usual), seen.candidate_failed, seen.candidate)
     _settle_if_any(watch.stable_slow, slow, seen.stable_slow, seen.stable_timed)
+
+
+def error_margin_over(policy: Policy, state: Evidence) -> float:
+    """The rate that is still tolerated over what the stable release *usually* fails."""
+    return policy.margins.error_ratio * grid(state.baseline.error_rate) + policy.margins.error_margin
 
 
 def _settle_if_any(wager: Wager, odds: tuple[tuple[float, ...], tuple[float, ...]], bad: int, of: int) -> None:
@@ -364,12 +374,13 @@ def close_block(policy: Policy, state: Evidence, block: Block) -> None:
     reference = state.baseline.reference
     span_s = state.clock - block.began_at
     if reference.size >= LEAST_REFERENCE and block.candidate_back and block.stable and 0 < state.weight < 1:
-        ranks = Ranks(reference)
+        tilts = Tilts(reference)
         for wager, candidate in (
             (state.slower_ask, block.candidate_ask),
             (state.slower_back, block.candidate_back),
         ):
-            settle(wager, capped(block_factors(candidate, block.stable, ranks), span_s))
+            settle(wager, capped(block_factors(candidate, block.stable, tilts), span_s))
     reference.learn(block.stable, span_s)
+    state.candidate_reference.learn(block.candidate_ask, span_s)
     state.slow_from = slow_bucket(state.baseline)
     state.block = None

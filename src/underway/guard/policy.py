@@ -69,7 +69,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """With thin traffic the first steps are widened up to this share, or nothing could be learned from them."""
     cold_start_requests: int = 30
     cold_start_s: float = 20.0
-    cold_start_at_most_s: float = 300.0
+    cold_start_at_most_s: float = 180.0
 
     @property
     def error_alpha(self) -> float:
