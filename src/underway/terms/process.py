@@ -44,7 +44,8 @@ class InstanceState(Enum):
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot of one instance.
 
-    `pid` with `start_ticks` (field 22 of /proc/PID/stat) and `boot_id` names one process for good, also after
+    `pid` is the leader of the instance's session: a small shell that keeps the exit code, with the program below
+    it. `pid` with `start_ticks` (field 22 of /proc/PID/stat) and `boot_id` names one process for good, also after
     its pid is used again. `exit_code` is that of the last end (−N for signal N), None before any.
     """
 

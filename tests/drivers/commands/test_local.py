@@ -39,7 +39,7 @@ def task(home: Home, *argv: str, **more: object) -> Task:
 
 
 def run(home: Home, *argv: str, **more: object) -> TaskEnd:
-    return asyncio.run(LocalCommands(home).run(task(home, *argv, **more)))
+    return asyncio.run(LocalCommands(home, grace_s=0.3).run(task(home, *argv, **more)))
 
 
 async def until_found(path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_task_that_ignores_sigterm_is_killed(home: Home) -> None:
 def test_a_cancelled_task_is_ended_before_the_cancellation_goes_on(home: Home) -> None:
     async def story() -> None:
         running = asyncio.create_task(
-            LocalCommands(home).run(task(home, "sh", "-c", "setsid sleep 60 & touch up; sleep 60"))
+            LocalCommands(home, grace_s=0.3).run(task(home, "sh", "-c", "setsid sleep 60 & touch up; sleep 60"))
         )
         await until_found(home.root.parent / "up")
         running.cancel()
@@ -128,7 +128,7 @@ def test_a_cancelled_task_is_ended_before_the_cancellation_goes_on(home: Home) -
 
 def test_a_second_cancellation_does_not_leave_processes_behind(home: Home) -> None:
     async def story() -> None:
-        running = asyncio.create_task(LocalCommands(home).run(task(home, "sh", "-c", FAMILY)))
+        running = asyncio.create_task(LocalCommands(home, grace_s=0.3).run(task(home, "sh", "-c", FAMILY)))
         await until_found(home.root.parent / "up")
         for _ in range(3):
             running.cancel()
@@ -147,7 +147,7 @@ def test_what_a_task_leaves_in_the_background_ends_with_it(home: Home) -> None:
 
 def test_tasks_run_side_by_side_also_with_one_id(home: Home) -> None:
     async def story() -> None:
-        commands = LocalCommands(home)
+        commands = LocalCommands(home, grace_s=0.3)
         both = [commands.run(task(home, "sh", "-c", f"sleep {s}; exit {n}")) for n, s in ((1, 0.05), (2, 0.3))]
         assert [end.exit_code for end in await asyncio.gather(*both)] == [1, 2]
 
@@ -173,7 +173,7 @@ def test_tasks_of_a_dead_agent_are_swept_and_nothing_else_is(home: Home) -> None
         agent.kill()
         agent.wait()
         assert len(proc.marked(home.id)) >= 2
-        commands = LocalCommands(home)
+        commands = LocalCommands(home, grace_s=0.3)
         running = asyncio.create_task(commands.run(task(home, "sh", "-c", "touch up2; sleep 0.5; exit 5")))
         await until_found(home.root.parent / "up2")
         assert await commands.sweep() >= 2

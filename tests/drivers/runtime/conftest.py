@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import sys
@@ -70,7 +69,7 @@ class Stage:
         return InstanceSpec(**{"id": name, "command": command, "cwd": str(self.folder), "stop_timeout_s": 5.0} | more)
 
     def env(self, **more: str) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], **more}
+        return {"PATH": "/usr/bin:/bin", **more}
 
     def free_port(self) -> int:
         with socket.socket() as s:

@@ -22,21 +22,22 @@ from underway.terms.process import Task, TaskEnd
 _LOG = logging.getLogger(__name__)
 _TAIL_LINES = 30
 _GROUP_PREFIX = "t."
-_GRACE_S = 3.0
+GRACE_S = 3.0
 """From SIGTERM to SIGKILL for a task that is not wanted any more."""
 
 
 class LocalCommands:
     """`Commands` on this machine. A task's own child processes end with it, daemons too."""
 
-    def __init__(self, home: Home, groups: ControlGroups | None = None) -> None:
+    def __init__(self, home: Home, groups: ControlGroups | None = None, *, grace_s: float = GRACE_S) -> None:
         self._home = home
         self._groups = groups or ControlGroups(home.id)
+        self._grace_s = grace_s
         self._running: set[str] = set()
         """The words of the tasks' spawns."""
 
     async def run(self, task: Task) -> TaskEnd:
-        """See the port. On the time limit the tree gets SIGTERM, and SIGKILL 3 s later."""
+        """See the port. On the time limit the tree gets SIGTERM, and SIGKILL `grace_s` later."""
         _require_program(task)
         began = time.monotonic()
         log, spawn = Path(task.log_path), secrets.token_hex(8)
@@ -52,7 +53,7 @@ class LocalCommands:
         self._running.add(spawn)
         found = proc.stat(popen.pid)
         tree = Tree(self._home.id, "task", spawn, found.identity if found else None, group)
-        has_timed_out, grace_s = True, _GRACE_S
+        has_timed_out, grace_s = True, self._grace_s
         try:
             if await proc.wait_ended([tree.leader] if tree.leader else [], task.timeout_s):
                 has_timed_out, grace_s = False, 0.0
@@ -76,7 +77,7 @@ class LocalCommands:
             for name in sorted(names - self._running)
         ]
         ended = sum([len(await asyncio.to_thread(tree.members)) for tree in trees])
-        await asyncio.gather(*(_end_quietly(tree) for tree in trees))
+        await asyncio.gather(*(_end_quietly(tree, self._grace_s) for tree in trees))
         return ended
 
     async def _end(self, tree: Tree, spawn: str, popen: subprocess.Popen[bytes], grace_s: float) -> int:
@@ -91,9 +92,9 @@ class LocalCommands:
         return -9
 
 
-async def _end_quietly(tree: Tree) -> None:
+async def _end_quietly(tree: Tree, grace_s: float) -> None:
     try:
-        await process_tree.dissolve(tree, _GRACE_S)
+        await process_tree.dissolve(tree, grace_s)
     except Failure as failure:
         _LOG.error("%s", failure)
 

@@ -52,10 +52,9 @@ def _leader(kept: Record, marks: Collection[Mark]) -> Identity | None:
     """The leader of exactly this life: by the word of its spawn, which it carries from its first moment on, so it
     is found also when the agent died before it could write down a pid."""
     for mark in marks:
-        stat = mark.stat
-        leads = stat.session == stat.pid and is_leader(stat.pid)
-        if leads and mark.instance == kept.spec.id and mark.spawn == kept.spawn:
-            return stat.identity
+        is_this_life = mark.instance == kept.spec.id and mark.spawn == kept.spawn
+        if is_this_life and mark.stat.session == mark.stat.pid and is_leader(mark.stat.pid):
+            return mark.stat.identity
     return None
 
 

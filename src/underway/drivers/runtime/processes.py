@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 
 from underway.drivers import listeners, proc, process_log, process_tree
-from underway.drivers.cgroups import ControlGroups
+from underway.drivers.cgroups import ControlGroups, Group
 from underway.drivers.runtime import adoption, record
 from underway.drivers.runtime.life import Life
 from underway.drivers.runtime.record import Record
@@ -158,6 +158,8 @@ class LocalRuntime:
         kept.spawn = secrets.token_hex(8)
         kept.pid = kept.start_ticks = 0
         kept.boot_id = proc.boot_id()
+        former = set(life.group.folders) - set(group.folders)  # of an agent that ran in another control group itself
+        Group(tuple(former)).remove()
         kept.groups = tuple(str(folder) for folder in group.folders)
         kept.started_at = self._clock.now()
         life.state = InstanceState.STARTING
