@@ -93,6 +93,7 @@ def _unanswered(
             continue  # those that matter are still required in the merged manifest, and asked for below
         answered_by = {
             "detect.no-app": _DESCRIBES_APP,
+            "detect.no-start": _DESCRIBES_APP,
             "detect.no-dependencies": {"build"},
             "detect.python-missing": {"build"},
             "detect.node-missing": {"build"},

@@ -32,7 +32,8 @@ def detect(tree: Tree, *, machine: Machine) -> Detection:
     draft = Draft(app=app_name(tree.name, python, node))
     is_found = _draft(index, starts, python, node, machine, draft, notes)
     if not is_found:
-        _nothing_found(tree, notes, draft)
+        if not notes.problems:
+            _nothing_found(tree, notes, draft)
         return Detection(claims=tuple(notes.claims), problems=tuple(notes.problems))
     foreign_services(starts, notes)
     return Detection(
@@ -62,6 +63,15 @@ def _draft(
             if front:
                 _add_front_end(index, front, machine, draft, notes)
             return True
+    if servers:
+        notes.problem(
+            "detect.no-start",
+            index.line(servers[0].path, f'"{servers[0].server}"'),
+            f"a server with {servers[0].server} is here, and nothing says how it starts: no Procfile, no start script for "
+            "production, no main file",
+            'add to underway.toml: [processes.web] command = "node dist/main.js"',
+        )
+        return False
     front_ends = [p for p in node if p.is_front_end]
     if front_ends:
         draft_front_end(index, front_ends[0], machine, draft, notes, is_alone=True)

@@ -223,8 +223,26 @@ def _generate(one: Variable, out: Given, notes: Notes, *, is_django: bool) -> No
     notes.claim("env", f"{one.name} {why}: generated once and kept", one.evidence, f"env.{one.name}")
 
 
+_FOREIGN = {
+    "mongodb": "MongoDB", "mongodb+srv": "MongoDB", "mysql": "MySQL", "mysql2": "MySQL", "mariadb": "MariaDB",
+    "amqp": "RabbitMQ", "amqps": "RabbitMQ", "kafka": "Kafka", "bolt": "Neo4j", "neo4j": "Neo4j", "pyamqp": "RabbitMQ",
+}  # fmt: skip
+
+
 def _required(one: Variable, out: Given, notes: Notes) -> None:
     example = one.example
+    foreign = next(
+        (_FOREIGN[s] for v in one.known_values if (s := v.partition("://")[0].partition("+")[0]) in _FOREIGN), ""
+    )
+    if foreign:
+        out.env[one.name] = EnvVar(required=True, secret=True)
+        notes.problem(
+            "detect.env-missing",
+            one.evidence,
+            f"the app needs {foreign} at {one.name}, and Underway does not provide {foreign}",
+            f'add to underway.toml, under [env]: {one.name} = "…"',
+        )
+        return
     is_public = example is not None and bool(PUBLIC_SECRETS.fullmatch(example))
     if example and not is_secret_like(one.name) and not (is_third_party(one.name) and is_public):
         out.env[one.name] = EnvVar(value=example)

@@ -13,15 +13,12 @@ from underway.detect.index import Index, cwd, join
 from underway.detect.model import Evidence, Machine, Notes
 from underway.detect.needs import gather, give
 from underway.detect.node import SERVERS, NodeProject, output_folder
-from underway.detect.python_code import EnvRead
+from underway.detect.node_env import node_env_reads
 from underway.detect.services import image_name
 from underway.detect.starts import Starts
 from underway.manifest.model import EnvVar, Health, Migrate, NodeBuild, Postgres, Process, Redis, Static
 
 _CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx")
-_READ = re.compile(
-    r"""process\.env(?:\.([A-Za-z_]\w*)|\[['"]([A-Za-z_]\w*)['"]\])(\s*(?:\|\||\?\?)\s*(['"`]?)([^'"`;,)\n]*)\4)?"""
-)
 _POSTGRES = ("pg", "postgres", "pg-promise", "@prisma/client", "@neondatabase/serverless")
 
 
@@ -45,8 +42,6 @@ def draft_node_server(
             "install Node" + (f" {project.engines}" if project.engines else ""),
         )
     draft.processes["web"] = Process(command=command, cwd=cwd(project.folder))
-    draft.env["NODE_ENV"] = EnvVar(value="production")
-    draft.env["HOST"] = EnvVar(value="127.0.0.1")
     if project.server in ("next", "nuxt"):
         draft.env["HOSTNAME"] = EnvVar(value="127.0.0.1")
     paths = [p for p in index.ending(*_CODE) if not project.folder or p.startswith(project.folder + "/")][:1500]
@@ -71,7 +66,7 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
     for start in starts.found:
         if start.name in ("web", "app", "api", "server", "node", "backend"):
             for command in start.commands:
-                if command.name == "node" and len(command.words) > 1:
+                if command.name == "node" and len(command.words) > 1 and _is_there(index, project, command.words[-1]):
                     return " ".join(command.words), command.evidence
     at = index.line(project.path, '"start"')
     start_line = project.scripts.get("start", "")
@@ -79,8 +74,10 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
         return "node_modules/.bin/next start -H 127.0.0.1 -p $PORT", index.line(project.path, '"next"')
     if re.fullmatch(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+", start_line):
         return re.sub(r"^NODE_ENV=\w+\s+", "", start_line), at
+    if pm2 := _pm2(index, project, start_line):
+        return pm2, at
     if start_line and not re.search(
-        r"nodemon|react-scripts|vite(\s|$)|webpack|--watch|ts-node-dev|ng serve", start_line
+        r"nx serve|nodemon|react-scripts|vite(\s|$)|webpack|--watch|ts-node-dev|ng serve", start_line
     ):
         return f"{project.manager} run start" if project.manager != "npm" else "npm start", at
     if prod := next((s for s in ("start:prod", "serve:prod", "prod", "production") if s in project.scripts), ""):
@@ -102,24 +99,29 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
     return "", at
 
 
+def _is_there(index: Index, project: NodeProject, name: str) -> bool:
+    """True for a file of the tree, or one that the build makes."""
+    path = join(project.folder, name)
+    made = re.match(r"(\./)?(dist|build|out|lib|\.output)/", name)
+    return bool(made) or any(index.has(path + end) for end in ("", ".js", ".cjs", ".mjs", "/index.js"))
+
+
+def _pm2(index: Index, project: NodeProject, line: str) -> str:
+    """What `pm2 start ecosystem.config.json` runs, since one supervisor is enough."""
+    found = re.match(r"pm2(?:-runtime)?\s+(?:start\s+)?([\w./-]+\.(?:json|[cm]?js))", line)
+    if not found:
+        return ""
+    script = re.search(
+        r"""['"]?script['"]?\s*:\s*['"]([\w./-]+\.[cm]?js)['"]""", index.text(join(project.folder, found[1]))
+    )
+    named = script[1] if script else found[1]
+    return f"node {named.removeprefix('./')}" if named.endswith("js") and _is_there(index, project, named) else ""
+
+
 def _variables(
     index: Index, paths: list[str], project: NodeProject, starts: Starts, draft: Draft, notes: Notes
 ) -> None:
-    reads: list[EnvRead] = []
-    for path in paths:
-        text = index.text(path)
-        if "process.env" not in text:
-            continue
-        for found in _READ.finditer(text):
-            line = text.count("\n", 0, found.start()) + 1
-            default = found[5].strip() if found[3] else None
-            reads.append(EnvRead(found[1] or found[2], Evidence(path, line), is_required=False, default=default))
-        for each in re.finditer(r"(?:const|let|var)\s*\{([^}]{1,2000})\}\s*=\s*process\.env", text):
-            line = text.count("\n", 0, each.start()) + 1
-            for part in each[1].split(","):
-                name = re.match(r"\s*([A-Z_][A-Z0-9_]*)", part)
-                if name:
-                    reads.append(EnvRead(name[1], Evidence(path, line), is_required=False))
+    reads = node_env_reads(index, paths)
     variables = gather(index, reads)
     for ignored in ("NODE_ENV", "HOST", "HOSTNAME"):
         variables.pop(ignored, None)

@@ -1,0 +1,59 @@
+"""Environment variables that JavaScript and TypeScript sources read, and schemas that demand them."""
+
+from __future__ import annotations
+
+import re
+
+from underway.detect.index import Index
+from underway.detect.model import Evidence
+from underway.detect.python_code import EnvRead
+
+_READ = re.compile(
+    r"""process\.env(?:\.([A-Za-z_]\w*)|\[['"]([A-Za-z_]\w*)['"]\])"""
+    r"""(\s*(?:\|\||\?\?)\s*(['"`]?)([^'"`;,)\n]*)\4)?"""
+)
+_UNPACKED = re.compile(r"(?:const|let|var)\s*\{([^}]{1,2000})\}\s*=\s*process\.env")
+_SCHEMA = re.compile(
+    r"^[ \t]*([A-Z][A-Z0-9_]{1,80})\s*:\s*(Joi|z|v|str|url|num|port|bool|email|host)\b([^\n]*(?:\n[ \t]*\.[^\n]*)*)",
+    re.MULTILINE,
+)
+_CONVICT = re.compile(r"""env:\s*['"]([A-Z][A-Z0-9_]{1,80})['"]""")
+_OPTIONAL = re.compile(r"optional|default|nullish|nullable|devDefault|catch\(")
+
+
+def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
+    """Reads of `process.env`, and what a Joi, zod or envalid schema says must be there."""
+    reads: list[EnvRead] = []
+    for path in paths:
+        text = index.text(path)
+        if "process.env" in text:
+            for found in _READ.finditer(text):
+                default = found[5].strip() if found[3] else None
+                at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+                reads.append(EnvRead(found[1] or found[2], at, is_required=False, default=default))
+            for each in _UNPACKED.finditer(text):
+                at = Evidence(path, text.count("\n", 0, each.start()) + 1)
+                names = (re.match(r"\s*([A-Z_][A-Z0-9_]*)", part) for part in each[1].split(","))
+                reads += [EnvRead(name[1], at, is_required=False) for name in names if name]
+        if re.search(r"process\.env|runtimeEnv|envalid|EnvSchema|envSchema", text):
+            reads += _schema(path, text)
+        if "convict(" in text:
+            for found in _CONVICT.finditer(text):
+                at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+                reads.append(EnvRead(found[1], at, is_required=False))
+        if len(reads) > 2000:
+            break
+    return reads
+
+
+def _schema(path: str, text: str) -> list[EnvRead]:
+    out = []
+    for found in _SCHEMA.finditer(text):
+        name, kind, rest = found[1], found[2], found[3]
+        is_required = ".required(" in rest if kind == "Joi" else not _OPTIONAL.search(rest)
+        default = re.search(r"""default\(?\s*:?\s*['"]([^'"]*)['"]""", rest)
+        at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+        reads_number = "number" in rest[:40] or kind in ("num", "port")
+        value = default[1] if default else None
+        out.append(EnvRead(name, at, is_required=is_required, default=value, is_number=reads_number))
+    return out
