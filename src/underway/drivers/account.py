@@ -65,6 +65,8 @@ def can_enter(account: Account, folder: Path) -> bool:
 
 def closed_folder(account: Account, path: Path) -> Path | None:
     """The topmost existing folder on the way to `path` that `account` cannot enter, None when all are open."""
+    if can_enter(account, path):
+        return None
     for folder in [*reversed(path.parents), path]:
         if folder.is_dir() and not can_enter(account, folder):
             return folder

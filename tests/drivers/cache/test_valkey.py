@@ -135,6 +135,22 @@ def test_provisioning_again_changes_nothing(home: Home) -> None:
     asyncio.run(story())
 
 
+def test_provisioning_waits_for_a_server_that_comes_back(home: Home) -> None:
+    async def story() -> None:
+        cache = ValkeyCache(home)
+        await cache.provision("shop", WORD)
+        for _ in range(5):
+            killed = proc.stat(cache.pid("shop"))
+            assert killed is not None
+            os.kill(killed.pid, signal.SIGKILL)
+            assert await proc.wait_ended([killed.identity], 10)
+            app = client(await cache.provision("shop", WORD))
+            assert await app.ping()
+            await app.aclose()
+
+    asyncio.run(story())
+
+
 def test_a_new_password_replaces_the_old_one_and_keeps_what_was_there(home: Home) -> None:
     async def story() -> None:
         cache = ValkeyCache(home)

@@ -23,10 +23,20 @@ def only(kind: Kind) -> Callable[[], list[Installation]]:
 @pytest.fixture(scope="session")
 def open_folder() -> Iterator[Path]:
     """A folder that other accounts may enter, unlike pytest's own: PostgreSQL does not run as root."""
-    folder = Path(tempfile.mkdtemp(prefix="underway-test-"))
+    folder = Path(tempfile.mkdtemp(prefix="underway-test-", dir=_quick_folder()))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
+
+
+def _quick_folder() -> str | None:
+    """Memory where there is plenty: these tests kill processes, not the machine, so the disk only makes them slow."""
+    try:
+        found = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    is_large = found.f_bavail * found.f_frsize > 2_000_000_000
+    return "/dev/shm" if is_large and not found.f_flag & os.ST_NOEXEC and os.access("/dev/shm", os.W_OK) else None
 
 
 @pytest.fixture
@@ -41,6 +51,7 @@ def new_home(open_folder: Path) -> Iterator[Callable[[], Home]]:
     yield make
     for home in made:
         asyncio.run(PostgresDatabase(home).stop())
+        shutil.rmtree(home.root)
 
 
 @pytest.fixture

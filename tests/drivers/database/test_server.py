@@ -303,6 +303,26 @@ def test_a_better_installation_is_taken_while_no_app_has_a_database(home: Home) 
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_data_that_cannot_be_read_is_never_made_anew(home: Home, is_there: bool) -> None:
+    others = [replace(one, version="99.1", kind=Kind.BUNDLED) for one in FOUND[:1]]
+
+    async def story() -> None:
+        postgres = PostgresDatabase(home)
+        await postgres.start()
+        await postgres.stop()
+        base = home.services / "postgres" / "data" / "base"
+        base.rename(base.with_suffix(".away"))
+        if is_there:
+            base.write_text("not a folder")
+        with pytest.raises(Failure) as failed:
+            await PostgresDatabase(home, find=lambda: others).start()
+        assert failed.value.problem.code == "postgres.version-gone"
+        assert (base.with_suffix(".away") / "1").is_dir()
+
+    asyncio.run(story())
+
+
 def test_no_postgres_at_all_is_said(home: Home) -> None:
     with pytest.raises(Failure) as failed:
         asyncio.run(PostgresDatabase(home, find=list).start())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -48,7 +49,7 @@ def reachable(found: CacheInstallation, account: Account, into: Path) -> CacheIn
         return found
     target = into / f"{found.program.name}-{found.version}"
     if not target.exists():
-        partial = into / f".{target.name}.partial"
+        partial = into / f".{target.name}.{secrets.token_hex(4)}"  # several apps may begin at the same time
         shutil.copyfile(found.program, partial)
         partial.chmod(0o755)
         partial.rename(target)

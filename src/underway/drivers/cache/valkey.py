@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -52,7 +53,7 @@ class ValkeyCache:
         self._home = home
         self._tell = tell
         self._find = find
-        self._turn = asyncio.Lock()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._servers: dict[str, tuple[ServerProcess, CacheAddress]] = {}
 
     def pid(self, app: str) -> int:
@@ -66,7 +67,7 @@ class ValkeyCache:
         """
         require_app_name(app)
         digest = hashlib.sha256(password.reveal().encode()).hexdigest()
-        async with self._turn:
+        async with self._turns[app]:
             kept = self._kept(app)
             if kept is not None and kept.password_sha256 != digest:
                 await self._server(app).stop()
@@ -75,7 +76,7 @@ class ValkeyCache:
 
     async def stop(self, app: str) -> None:
         require_app_name(app)
-        async with self._turn:
+        async with self._turns[app]:
             if (self._folder / app).is_dir():
                 await self._server(app).stop()
             self._servers.pop(app, None)
@@ -88,27 +89,27 @@ class ValkeyCache:
     async def adopt(self) -> None:
         """Take over every server that was not stopped. One that does not start does not keep the others from it:
         the first `Failure` is raised after all were tried."""
-        failures = []
-        for folder in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
-            app = folder.name
-            kept = self._kept(app) if APP_NAME.fullmatch(app) and is_wanted(folder / "server.json") else None
-            if kept is None:
-                continue
-            try:
-                async with self._turn:
-                    await self._started(app, kept.password_sha256)
-            except Failure as failure:
-                failures.append(failure)
-        if failures:
-            raise failures[0]
+        folders = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
+        apps = [each.name for each in folders if APP_NAME.fullmatch(each.name) and is_wanted(each / "server.json")]
+        ended = await asyncio.gather(*map(self._adopt, apps), return_exceptions=True)
+        for failure in ended:
+            if failure is not None:
+                raise failure
 
     async def detach(self) -> None:
         """Leave the servers running and stop watching them (the agent ends)."""
         for server, _ in self._servers.values():
             await server.detach()
 
+    async def _adopt(self, app: str) -> None:
+        async with self._turns[app]:
+            kept = self._kept(app)
+            if kept is not None:
+                await self._started(app, kept.password_sha256)
+
     async def _started(self, app: str, digest: str) -> CacheAddress:
         if app in self._servers and self._servers[app][0].pid:
+            await self._servers[app][0].start()  # it may be reading its file after a crash
             return self._servers[app][1]
         account = _account()
         self._open_way(app, account)

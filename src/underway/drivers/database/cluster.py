@@ -9,7 +9,7 @@ import secrets
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -38,6 +38,14 @@ class Kept(msgspec.Struct, frozen=True):
     kind: Literal["system", "bundled"] = "system"
 
 
+class Postmaster(NamedTuple):
+    """Lines 1, 4 and 8 of `postmaster.pid` (src/include/utils/pidfile.h); `state` is "ready" when it serves."""
+
+    pid: int
+    port: int
+    state: str
+
+
 class Cluster:
     """Paths and settings of one home's cluster. Everything but `data` and the socket's folder is ours alone."""
 
@@ -64,11 +72,13 @@ class Cluster:
 
     @property
     def holds_databases(self) -> bool:
-        """True when an app's database was ever made here and not removed. Readable with no server running."""
+        """False only when it is certain that no app has a database here. Readable with no server running."""
         try:
             return any(name.isdigit() and int(name) >= _FIRST_OWN_OID for name in os.listdir(self.data / "base"))
+        except FileNotFoundError:
+            return self.data.exists()
         except OSError:
-            return False
+            return True
 
     @property
     def kept(self) -> Kept | None:
@@ -163,9 +173,13 @@ class Cluster:
         sync_folder(self.folder)
 
     def discard(self) -> None:
-        """Remove a cluster that holds no app's database."""
-        assert not self.holds_databases
-        shutil.rmtree(self.data)
+        """Remove a stopped cluster that holds no app's database."""
+        if self.holds_databases:
+            raise AssertionError(f"{self.data} holds databases of apps")
+        discarded = self.folder / "data.discarded"
+        shutil.rmtree(discarded, ignore_errors=True)
+        self.data.rename(discarded)  # first, so that no half-removed cluster is ever taken for a whole one
+        shutil.rmtree(discarded)
 
     def choose_port(self, installation: Installation) -> int:
         """The kept port, or a new one when there is none yet or no app can know the old one.
@@ -211,13 +225,13 @@ class Cluster:
     def server_args(self) -> tuple[str, ...]:
         return ("-D", str(self.data), "-c", f"config_file={self.folder / 'postgresql.conf'}")
 
-    def postmaster(self) -> tuple[int, str]:
-        """The pid and the state in `postmaster.pid` (lines 1 and 8, src/include/utils/pidfile.h); (0, "") without."""
+    def postmaster(self) -> Postmaster | None:
+        """What `postmaster.pid` tells; None without it, or while it is being written."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
-            return int(lines[0]), lines[7].strip() if len(lines) > 7 else ""
+            return Postmaster(int(lines[0]), int(lines[3]), lines[7].strip() if len(lines) > 7 else "")
         except (OSError, ValueError, IndexError):
-            return 0, ""
+            return None
 
     def _settings(self, port: int) -> str:
         sockets, hba = _setting(str(self.socket_dir)), _setting(str(self.folder / "pg_hba.conf"))

@@ -68,7 +68,7 @@ class PostgresDatabase:
         async with self._turn:
             cluster = self._cluster()
             if cluster.major is not None:
-                server = self._server or self._server_of(cluster, await asyncio.to_thread(self._choose, cluster))
+                server = self._server or self._server_of(cluster)
                 await server.stop()
                 cluster.close_way()
             self._server = self._tools = None
@@ -134,24 +134,23 @@ class PostgresDatabase:
         return Dump(path=str(path), size_bytes=path.stat().st_size, took_s=time.monotonic() - began)
 
     async def restore(self, app: str, path: str) -> None:
-        """Put the app's database back as the dump at `path` has it, whole or not at all.
+        """Put the app's database back as the dump at `path` has it, whole or not at all. One at a time per app.
 
         The dump is restored beside the live database, which is replaced at the end: sessions of the app are
         ended in that moment. Raises `Failure` (`postgres.restore`) and leaves the database as it was.
         """
         name = _database_of(app)
         beside, before = f"{name}.restoring", f"{name}.before"
-        async with self._turn:
-            tools = await self._started()
-            names = {"name": identifier(name), "text": literal(name), "beside": identifier(beside)}
-            names |= {"before": identifier(before), "before_text": literal(before)}
-            _require(await tools.sql("postgres", _BESIDE.format(**names)), "postgres.restore", app)
-            argv = ["pg_restore", "--exit-on-error", "--single-transaction", "--no-password", f"--dbname={beside}"]
-            try:
-                _require(await tools.run([*argv, path], may_repeat=False), "postgres.restore", app)
-                _require(await tools.sql("postgres", _SWAP.format(**names), may_repeat=False), "postgres.restore", app)
-            finally:
-                await tools.sql("postgres", _TIDY.format(**names))
+        tools = await self._running()
+        names = {"name": identifier(name), "text": literal(name), "beside": identifier(beside)}
+        names |= {"before": identifier(before), "before_text": literal(before)}
+        _require(await tools.sql("postgres", _BESIDE.format(**names)), "postgres.restore", app)
+        argv = ["pg_restore", "--exit-on-error", "--single-transaction", "--no-password", f"--dbname={beside}"]
+        try:
+            _require(await tools.run([*argv, path], may_repeat=False), "postgres.restore", app)
+            _require(await tools.sql("postgres", _SWAP.format(**names), may_repeat=False), "postgres.restore", app)
+        finally:
+            await tools.sql("postgres", _TIDY.format(**names))
 
     async def drop(self, app: str) -> None:
         name = _database_of(app)
@@ -176,13 +175,13 @@ class PostgresDatabase:
         running = server.find() is not None
         if cluster.major is None:
             await cluster.make(installation)
-        kept = cluster.kept
-        port = kept.port if running and kept is not None else cluster.choose_port(installation)
         if not running:
-            cluster.configure(port)
+            cluster.configure(cluster.choose_port(installation))
         await server.start()
+        postmaster = cluster.postmaster()
+        assert postmaster is not None, "a server that is ready has written its pid file"
         self._server = server
-        self._tools = ClientTools(installation, cluster.socket_dir, port, cluster.password())
+        self._tools = ClientTools(installation, cluster.socket_dir, postmaster.port, cluster.password())
         return self._tools
 
     async def _ready_installation(self, cluster: Cluster) -> Installation:
@@ -192,7 +191,7 @@ class PostgresDatabase:
         kept = cluster.kept
         if cluster.major is not None and (kept is None or (cluster.major, kept.kind) != (best.major, best.kind.value)):
             if not cluster.holds_databases:
-                await (self._server or self._server_of(cluster, best)).stop()
+                await (self._server or self._server_of(cluster)).stop()
                 await asyncio.to_thread(cluster.discard)
             self._server = self._tools = None
         try:
@@ -228,15 +227,18 @@ class PostgresDatabase:
             raise Failure(_problem("postgres.start", "/etc/passwd", why, "add one", "useradd --system postgres"))
         return Cluster(self.home, account)
 
-    def _server_of(self, cluster: Cluster, installation: Installation) -> ServerProcess:
+    def _server_of(self, cluster: Cluster, installation: Installation | None = None) -> ServerProcess:
+        """The cluster's server; without an installation it can be found and stopped, not started."""
+
         async def is_ready(pid: int) -> bool:
-            return cluster.postmaster() == (pid, "ready")
+            postmaster = cluster.postmaster()
+            return postmaster is not None and (postmaster.pid, postmaster.state) == (pid, "ready")
 
         async def prepare() -> None:
             # What the former life left has been ended. A pid file that names a process that lives is then that of
             # a stranger who got the same pid, and PostgreSQL would refuse to start for it.
-            pid, _ = cluster.postmaster()
-            if pid and Path(f"/proc/{pid}").exists():
+            left_over = cluster.postmaster()
+            if left_over is not None and Path(f"/proc/{left_over.pid}").exists():
                 (cluster.data / "postmaster.pid").unlink(missing_ok=True)
             for left in cluster.socket_dir.glob(".s.PGSQL.*"):
                 with contextlib.suppress(FileNotFoundError):
@@ -246,7 +248,7 @@ class PostgresDatabase:
             ServerSpec(
                 home_id=self.home.id,
                 name="postgres",
-                argv=(installation.program("postgres"), *cluster.server_args),
+                argv=(installation.program("postgres") if installation else "postgres", *cluster.server_args),
                 cwd=cluster.data,
                 log_path=cluster.log,
                 state_path=cluster.state,
