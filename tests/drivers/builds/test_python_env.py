@@ -117,6 +117,7 @@ def test_poetry_from_its_lock(bench: Any, wheels: Path) -> None:
             ),
             "poetry.lock": (
                 f'[[package]]\nname = "tiny"\nversion = "1.0"\nfiles = [{{file = "t", hash = "sha256:{digest}"}}]\n'
+                '[package.extras]\nall = ["x"]\n'
                 '[[package]]\nname = "gadget"\nversion = "1.0"\nfiles = []\n'
                 '[metadata]\nlock-version = "2.0"\n'
             ),
@@ -135,7 +136,8 @@ def test_pdm_from_its_lock(bench: Any) -> None:
     bench.write(
         {
             "pyproject.toml": project("tiny>=1"),
-            "pdm.lock": '[[package]]\nname = "tiny"\nversion = "1.0"\nfiles = []\n',
+            "pdm.lock": '[[package]]\nname = "tiny"\nversion = "1.0"\nfiles = []\n'
+            '[[package]]\nname = "tiny"\nversion = "1.0"\nextras = ["all"]\nfiles = []\n',
         }
     )
     assert installed(bench, bench.make(python("pdm"))) == {"tiny=1.0"}

@@ -166,13 +166,14 @@ def _unpinned(wanted: Sequence[str], packages: Sequence[_ANY]) -> Iterator[str]:
 
 def _constraints(packages: Sequence[_ANY], marker_key: str) -> Iterator[str]:
     counts: dict[str, int] = {}
+    packages = [package for package in packages if not isinstance(package.get("extras"), list)]  # PDM's repetitions
     for package in packages:
-        if not package.get("extras"):  # PDM repeats a package for its extras
+        if isinstance(package.get("name"), str):
             same = _same(str(package.get("name")))
             counts[same] = counts.get(same, 0) + 1
     for package in packages:
         name, version = package.get("name"), package.get("version")
-        if not isinstance(name, str) or not isinstance(version, str) or package.get("extras"):
+        if not isinstance(name, str) or not isinstance(version, str):
             continue
         if _url(package) or table(package, "source").get("type") in ("directory", "file") or package.get("path"):
             continue
