@@ -29,7 +29,7 @@ def ensure(*, dev: bool) -> Path:
         environment.setdefault("UV_DEFAULT_INDEX", os.environ["PIP_INDEX_URL"])
     environment.pop("VIRTUAL_ENV", None)
     if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
-        _give_up("The packages of uv.lock could not be installed; the lines above say why.")
+        raise _give_up("The packages of uv.lock could not be installed; the lines above say why.")
     for old in VENV.glob(".made-*"):
         old.unlink()
     stamp.write_text(wanted)
@@ -51,7 +51,7 @@ def _python() -> str:
         found = shutil.which(f"python3.{minor}")
         if found and not subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode:
             return found
-    _give_up(
+    raise _give_up(
         f"Underway needs Python 3.{NEEDED[1]} or newer; this is {sys.version.split()[0]} and PATH has no newer one."
     )
 
@@ -65,9 +65,9 @@ def _own_uv(python: str) -> str:
     if subprocess.run([python, "-m", "venv", str(tools)], capture_output=True, check=False).returncode:
         _install_venv()
         if subprocess.run([python, "-m", "venv", "--clear", str(tools)], check=False).returncode:
-            _give_up("python3 -m venv does not work here. On Debian and Ubuntu: apt-get install python3-venv")
+            raise _give_up("python3 -m venv does not work here. On Debian and Ubuntu: apt-get install python3-venv")
     if subprocess.run([str(tools / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv"], check=False).returncode:
-        _give_up("uv could not be installed with pip; the lines above say why.")
+        raise _give_up("uv could not be installed with pip; the lines above say why.")
     return str(uv)
 
 
@@ -80,6 +80,7 @@ def _install_venv() -> None:
         subprocess.run(["apt-get", "install", "-y", "python3-venv"], check=False, **quiet)
 
 
-def _give_up(why: str):  # type: ignore[no-untyped-def]  # it does not return
+def _give_up(why: str) -> SystemExit:
+    """The end of the program, with its reason on stderr."""
     print(f"✗ {why}", file=sys.stderr)
-    sys.exit(1)
+    return SystemExit(1)

@@ -59,6 +59,7 @@ class Agent:
 
     async def stop_everything(self) -> None:
         """Stop every instance, the proxy and all services. The journal stays: the next agent starts it all again."""
+        await self.stop()
         for instance in self.on.runtime.instances():
             await self.on.runtime.stop(instance.spec.id)
         await self.on.router.stop()

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from underway import __version__
 from underway.agent.agent import Agent
 from underway.agent.look import API_VERSION, app_view, plan_view, release_views, status_view
-from underway.agent.views import AppView, PlanAsk, PlanView, Refused, ReleaseView, Started, StatusView
+from underway.agent.views import Alive, AppView, PlanAsk, PlanView, Refused, ReleaseView, Started, StatusView
 from underway.journal.state import AppState
 from underway.terms.problem import Failure, Problem, Refusal
 
@@ -36,6 +36,11 @@ class Endpoint(NamedTuple):
     gives: Any
     takes: Any = None
     query: tuple[tuple[str, str], ...] = ()
+
+
+async def alive(agent: Agent, request: Request) -> Response:
+    """Answers while the agent does."""
+    return _json(Alive(version=__version__, api=API_VERSION))
 
 
 async def status(agent: Agent, request: Request) -> Response:
@@ -114,6 +119,7 @@ async def openapi(agent: Agent, request: Request) -> Response:
 
 _FOLLOW = ("follow", "true: go on with what is new, without end")
 ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint("GET", "/v1/alive", alive, Alive),
     Endpoint("GET", "/v1/status", status, StatusView),
     Endpoint("GET", "/v1/apps/{app}", one_app, AppView),
     Endpoint("GET", "/v1/apps/{app}/releases", releases, list[ReleaseView]),

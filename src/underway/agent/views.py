@@ -10,6 +10,13 @@ from underway.terms.problem import Problem
 from underway.terms.verdict import Traffic
 
 
+class Alive(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent answers. `api` is the version of this interface."""
+
+    version: str
+    api: int
+
+
 class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ask for a plan. `deploy` wants `path` (and maybe `app`); `rollback` wants `app` (and maybe `to`); `down` wants
     `app`."""

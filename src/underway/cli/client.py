@@ -70,13 +70,15 @@ class Client:
             connection.close()
 
     def is_up(self) -> bool:
+        """True when an agent answers: a socket alone may be that of one that is just ending."""
+        connection = _UnixConnection(self.home.agent_socket, 5.0)
         try:
-            connection = _UnixConnection(self.home.agent_socket, 5.0)
-            connection.connect()
-        except OSError:
+            connection.request("GET", "/v1/alive")
+            return connection.getresponse().status == 200
+        except (http.client.HTTPException, OSError):
             return False
-        connection.close()
-        return True
+        finally:
+            connection.close()
 
     def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
         connection = _UnixConnection(self.home.agent_socket, 120.0)
