@@ -17,6 +17,7 @@ from underway.flows.resume import bring_back, resume
 from underway.journal.events import ActKind, AgentStarted, InstanceLost
 from underway.journal.journal import Journal
 from underway.journal.state import AppState
+from underway.observe.traffic import TrafficBook
 from underway.plan.rollback import plan_retire
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 PLANS_KEPT = 50
 PLAN_LIFE_S = 600.0
 RETIRE_DRAIN_S = 30.0
+COUNT_EVERY_S = 1.0
 
 
 class Agent:
@@ -41,6 +43,7 @@ class Agent:
         self._plans: OrderedDict[str, tuple[float, Planning]] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._retiring: dict[str, asyncio.Task[Any]] = {}
+        self.traffic = TrafficBook(on.request_log.end())
 
     async def start(self) -> None:
         """Take over what a former agent left: its processes first, then its unfinished acts."""
@@ -48,6 +51,7 @@ class Agent:
         adopted = await self.on.runtime.adopt()
         self.journal.record(AgentStarted(app="", version=__version__, pid=os.getpid(), adopted=len(adopted)))
         await self._adopt_servers()
+        self._spawn(self._count())
         for app in list(self.journal.states()):
             self._spawn(self._take_over(app))
 
@@ -127,6 +131,11 @@ class Agent:
             return
         plan = plan_retire(app, held.release, slot, RETIRE_DRAIN_S)
         self._begin(Planning(plan, state.seq))
+
+    async def _count(self) -> None:
+        while True:
+            self.traffic.catch_up(self.on.request_log)
+            await self.on.clock.sleep(COUNT_EVERY_S)
 
     async def _adopt_servers(self) -> None:
         """The proxy and the data services of apps that are up. What cannot be started is told, not fatal."""

@@ -22,6 +22,7 @@ from underway.flows.deploy import Planning
 from underway.flows.facts import url_of
 from underway.journal.state import AppState, ReleaseState, StepState
 from underway.terms.process import Instance, InstanceState
+from underway.terms.verdict import Traffic
 
 API_VERSION = 1
 
@@ -78,7 +79,13 @@ def app_view(agent: Agent, state: AppState) -> AppView:
         act=_act(state),
         last=state.last,
         troubles=tuple(_troubles(agent, state)),
+        traffic=_traffic(agent, state.app),
     )
+
+
+def _traffic(agent: Agent, app: str) -> dict[str, Traffic]:
+    agent.traffic.catch_up(agent.on.request_log)
+    return agent.traffic.of(app)
 
 
 def _act(state: AppState) -> ActView | None:

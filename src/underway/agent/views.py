@@ -85,7 +85,10 @@ class ActView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AppView(msgspec.Struct, frozen=True, kw_only=True):
-    """One app as it is now. `warm` can be rolled back to at once, until `warm_until`."""
+    """One app as it is now. `warm` can be rolled back to at once, until `warm_until`.
+
+    `traffic` is what each release answered since the agent started.
+    """
 
     app: str
     url: str
@@ -100,6 +103,7 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
     act: ActView | None = None
     last: Finished | None = None
     troubles: tuple[str, ...] = ()
+    traffic: dict[str, Traffic] = {}
 
 
 class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):

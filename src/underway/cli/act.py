@@ -88,7 +88,7 @@ def _plan(client: Client, ask: PlanAsk, is_waiting: bool) -> PlanView:
 
 def _follow(client: Client, started: Started, plan: PlanView, terminal: Terminal, is_json: bool) -> int:
     renderer = ActRenderer(plan, terminal)
-    for event in _events(client, started.act):
+    for event in follow_act(client, started.act):
         if event is None:
             if not is_json:
                 renderer.tick()
@@ -102,7 +102,7 @@ def _follow(client: Client, started: Started, plan: PlanView, terminal: Terminal
     return EXIT_FAULT
 
 
-def _events(client: Client, act: str) -> Iterator[dict[str, Any] | None]:
+def follow_act(client: Client, act: str) -> Iterator[dict[str, Any] | None]:
     """The act's events, and None ten times a second in between. An agent that ends is started again."""
     last, restarts = 0, 0
     while True:

@@ -75,3 +75,27 @@ class Tally:
 
     def by_release(self) -> dict[str, Traffic]:
         return {release: tally.traffic() for release, tally in self._releases.items()}
+
+
+class TrafficBook:
+    """Requests of every app since a place in the log, by app and release."""
+
+    def __init__(self, since: LogOffset) -> None:
+        self._offset = since
+        self._apps: dict[str, dict[str, ReleaseTally]] = {}
+
+    def catch_up(self, log: RequestLog, slices: int = 10) -> None:
+        """Read what the log has by now, at most `slices` slices of it."""
+        for _ in range(slices):
+            requests, offset = log.read(self._offset)
+            for request in requests:
+                if not request.is_monitor:
+                    releases = self._apps.setdefault(request.app, {})
+                    releases.setdefault(request.release, ReleaseTally()).add(request)
+            if not requests:
+                self._offset = offset
+                return
+            self._offset = offset
+
+    def of(self, app: str) -> dict[str, Traffic]:
+        return {release: tally.traffic() for release, tally in self._apps.get(app, {}).items()}

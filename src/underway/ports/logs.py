@@ -7,7 +7,7 @@ import msgspec
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line that a process wrote. `source` names the file's stem: `web.0.a` (process, number, slot), `migrate-06k3v9q27f`."""
+    """One line that a process wrote. `source` names its file: `web.0.a` (process, number, slot), `migrate-06k3…`."""
 
     source: str
     line: str

@@ -33,15 +33,24 @@ def show_plan(plan: PlanView, terminal: Terminal) -> None:
 
 
 class ActRenderer:
-    """Follows one act's events and keeps a line that says what is going on now."""
+    """Follows one act's events and keeps a line that says what is going on now.
 
-    def __init__(self, plan: PlanView, terminal: Terminal) -> None:
+    `is_brief` leaves out logs, remedies and the counts at the end, for a reader who watches a play.
+    """
+
+    def __init__(self, plan: PlanView, terminal: Terminal, *, is_brief: bool = False) -> None:
+        self._is_brief = is_brief
         self._plan = plan
         self._terminal = terminal
         self._width = max((len(step.id) for step in plan.steps), default=8)
         self._now = ""
         self._since = time.monotonic()
         self._turn = 0
+
+    @property
+    def now(self) -> str:
+        """The running step, empty between two."""
+        return self._now
 
     def tick(self) -> None:
         """Draw the running step again, with its time."""
@@ -60,7 +69,7 @@ class ActRenderer:
                 self._end("done", event)
             case "step_failed":
                 self._end("failed", event)
-                show_problems([_problem(event["problem"])], self._terminal, event["log_tail"])
+                self._problem(event)
             case "undo_done":
                 self._end("undone", event)
             case "undo_failed":
@@ -78,9 +87,18 @@ class ActRenderer:
                 pass
         self._watching(event)
 
+    def _problem(self, event: dict[str, Any]) -> None:
+        if self._is_brief:
+            lines = [event["problem"]["why"], *event["log_tail"][-1:]]
+            for line in lines:
+                self._terminal.line(f"  {clean(line)[: self._terminal.width - 4]}")
+        else:
+            show_problems([_problem(event["problem"])], self._terminal, event["log_tail"])
+
     def _begin(self, what: str) -> None:
         self._now, self._since = what, time.monotonic()
-        self.tick()
+        if not self._is_brief:
+            self.tick()
 
     def _end(self, kind: str, event: dict[str, Any]) -> None:
         t = self._terminal
@@ -112,6 +130,9 @@ class ActRenderer:
         self._now = ""
         counts = event["requests"]
         meanwhile = f"{requests(counts['served'], counts['failed'])} meanwhile"
+        if self._is_brief:
+            self._finished_briefly(event)
+            return
         took = f"{len(event['steps'])} steps in {seconds(event['duration_s'])}"
         t.line()
         match event["outcome"]:
@@ -141,6 +162,15 @@ class ActRenderer:
                         "dim",
                     )
                 )
+
+    def _finished_briefly(self, event: dict[str, Any]) -> None:
+        t = self._terminal
+        took = seconds(event["duration_s"])
+        if event["outcome"] == "live":
+            t.line(f"{t.paint('Live', 'green', 'bold')}  {event['release']} after {took}  {event['url']}")
+        else:
+            words = event["outcome"].replace("_", " ").capitalize()
+            t.line(f"{t.paint(words, 'red', 'bold')}  {event['release']} after {took}; {event['live']} serves")
 
 
 def _problem(fields: dict[str, Any]) -> Problem:

@@ -58,6 +58,9 @@ def show_app(app: AppView, terminal: Terminal) -> None:
             f"  {port}{megabytes(instance.memory_bytes)}  {instance.release}"
             + (f"  {instance.restarts} restarts" if instance.restarts else "")
         )
+    for release, traffic in sorted(app.traffic.items()):
+        counts = requests(traffic.served, traffic.failed)
+        t.line(f"  requests  {release or '(none)'}  {counts}, p50 {traffic.p50_ms:.0f} ms, p95 {traffic.p95_ms:.0f} ms")
     _act(app, t)
     if app.last and app.last.outcome.value != "live":
         t.line(

@@ -1,0 +1,107 @@
+"""The demo's picture: what happens scrolls by, and below it the traffic as it is now."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from underway.agent.views import AppView, PlanView
+from underway.cli.render.act import ActRenderer
+from underway.cli.render.terminal import Terminal
+from underway.cli.render.words import seconds
+from underway.load.strict import Tally
+
+_BARS = " ▁▂▃▄▅▆▇█"
+_EVERY_S = 0.25
+_KEPT = 28
+
+
+class Picture:
+    """Draws the play. The moving line shows requests per second of the last seconds, served, failed and p95."""
+
+    def __init__(self, terminal: Terminal, url: str) -> None:
+        self.tally = Tally()
+        self._terminal = terminal
+        self._url = url
+        self._act: ActRenderer | None = None
+        self._began = time.monotonic()
+        self._seen = (time.monotonic(), 0)
+        self._rates: list[float] = []
+        self._counted_from = 0
+
+    def __enter__(self) -> Picture:
+        t = self._terminal
+        t.line(t.paint("Underway demo: a launch on this machine, with the real parts", "bold"))
+        t.line("An app with PostgreSQL and a proxy; strict clients ask it all the time and never retry.")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._terminal.clear()
+
+    def scene(self, number: int, count: int, title: str) -> None:
+        t = self._terminal
+        t.line()
+        t.line(t.paint(f"{number}/{count}  {title}", "bold", "blue"))
+        self._counted_from = self.tally.served
+
+    def plan(self, plan: PlanView) -> None:
+        self._act = ActRenderer(plan, self._terminal, is_brief=True)
+
+    def show(self, event: dict[str, Any] | None) -> None:
+        """One event, or None for a moment that passed."""
+        if self._act and event:
+            self._act.show(event)
+            if event["event"] == "finished":
+                self._ended()
+        self._draw()
+
+    def _ended(self) -> None:
+        t = self._terminal
+        served = self.tally.served - self._counted_from
+        if served or self.tally.failures:
+            colour = "red" if self.tally.failures else "green"
+            failed = t.paint(f"{self.tally.failures} failed", colour, "bold")
+            t.line(f"  meanwhile the clients got {served:,} answers, {failed}")
+
+    def _draw(self) -> None:
+        now = time.monotonic()
+        then, served = self._seen
+        if now - then >= _EVERY_S:
+            self._rates = [*self._rates[-_KEPT:], (self.tally.served - served) / (now - then)]
+            self._seen = (now, self.tally.served)
+        if not self.tally.served or not self._terminal.has_unicode:
+            return
+        t = self._terminal
+        top = max(*self._rates, 1.0)
+        bars = "".join(_BARS[min(8, round(8 * rate / top))] for rate in self._rates)
+        failed = t.paint(f"{self.tally.failures} failed", "red" if self.tally.failures else "green")
+        recent = sorted(self.tally.took_ms[-400:])
+        p95 = recent[int(len(recent) * 0.95)] if recent else 0.0
+        rate = self._rates[-1] if self._rates else 0.0
+        step = self._act.now if self._act else ""
+        text = f"{t.paint(bars, 'blue')} {rate:>4.0f}/s  {self.tally.served:,} served, {failed}, p95 {p95:.0f} ms"
+        t.draw(f"{text}  {t.paint(step, 'dim')}" if t.width > 100 else text)
+
+    def end(self, app: AppView, tally: Tally, surprises: list[str]) -> None:
+        """The counts at the end."""
+        t = self._terminal
+        t.line()
+        t.line(t.paint(f"{'release':<12}{'served':>9}{'failed':>8}{'p50':>9}{'p95':>9}", "dim"))
+        for release, traffic in sorted(app.traffic.items()):
+            mark = t.paint("  live", "green") if release == app.live else ""
+            t.line(
+                f"{release or '(none)':<12}{traffic.served:>9,}{traffic.failed:>8}"
+                f"{traffic.p50_ms:>6.1f} ms{traffic.p95_ms:>6.1f} ms{mark}"
+            )
+        verdict = t.paint(f"{tally.failures} failed", "red" if tally.failures else "green", "bold")
+        t.line(
+            f"The clients: {tally.served:,} served, {verdict}, p95 {tally.quantile_ms(0.95):.1f} ms,"
+            f" in {seconds(time.monotonic() - self._began)}"
+        )
+        for kind, count in tally.failed.most_common():
+            t.line(f"  {t.mark('failed')} {count} × {kind}")
+        for surprise in surprises:
+            t.line(f"{t.mark('failed')} {surprise}")
+        t.line()
+        t.line(f"The app is up: {t.paint(self._url, 'bold')}")
+        t.line(f"Look at it with: underway status {app.app}, underway releases {app.app}, underway events {app.app}")

@@ -1,0 +1,1 @@
+"""Requests as strict clients send them: no retry, every failure counted."""
