@@ -11,7 +11,16 @@ from collections.abc import Sequence
 from underway.drivers.router import files, pages
 from underway.drivers.router.share import EVERYBODY, NOBODY
 from underway.drivers.router.sockets import SIDES
-from underway.drivers.router.static import MAYBE_HASHED, Json, StaticRoots, page, spa_fallback, static_routes
+from underway.drivers.router.static import (
+    MAYBE_HASHED,
+    Json,
+    StaticRoots,
+    invoke,
+    named_static_routes,
+    page,
+    spa_fallback,
+    static_routes,
+)
 from underway.terms.home import Home
 from underway.terms.release import Slot
 from underway.terms.route import AppRoute
@@ -101,24 +110,22 @@ def _server(home: Home, listened: list[str], apps: Sequence[Json]) -> Json:
         "read_header_timeout": "10s",
         "idle_timeout": "2m",
         "max_header_bytes": 65_536,
-        "routes": [closing, *apps, {"handle": [page(404, pages.NO_APP)]}],
+        "routes": [closing, {"handle": _log_fields()}, *apps, {"handle": [page(404, pages.NO_APP)]}],
+        "named_routes": named_static_routes() | {"split": _split()},
         "errors": {"routes": _errors()},
         "logs": {"default_logger_name": _ACCESS},
     }
 
 
 def _errors() -> list[Json]:
-    def on(statuses: str, text: str) -> Json:
-        return {
-            "match": [{"expression": f"{{http.error.status_code}} in [{statuses}]"}],
-            "handle": [page("{http.error.status_code}", text)],
-            "terminal": True,
-        }
+    def on(statuses: list[str], text: str) -> Json:
+        match = {"vars": {"{http.error.status_code}": statuses}}
+        return {"match": [match], "handle": [page("{http.error.status_code}", text)], "terminal": True}
 
     return [
-        on("502, 503, 504", pages.NO_ANSWER),
-        on("413", pages.TOO_LARGE),
-        on("404", pages.NOT_FOUND),
+        on(["502", "503", "504"], pages.NO_ANSWER),
+        on(["413"], pages.TOO_LARGE),
+        on(["404"], pages.NOT_FOUND),
         {"handle": [page("{http.error.status_code}", pages.ERROR)]},
     ]
 
@@ -126,7 +133,7 @@ def _errors() -> list[Json]:
 def _app(home: Home, route: AppRoute, *, is_secure: bool) -> Json:
     hosts = public_hosts(route) if is_secure else list(route.hosts)
     app = route.app
-    routes: list[Json] = [{"handle": _log_fields(app)}]
+    routes: list[Json] = [{"handle": [{"handler": "vars", "app": app}]}]
     redirected = public_hosts(route)
     if redirected and not is_secure:
         port = "" if home.https_port == 443 else f":{home.https_port}"
@@ -163,9 +170,9 @@ def _app(home: Home, route: AppRoute, *, is_secure: bool) -> Json:
     return {"match": [{"host": hosts}], "handle": [{"handler": "subroute", "routes": routes}], "terminal": True}
 
 
-def _log_fields(app: str) -> list[Json]:
+def _log_fields() -> list[Json]:
     fields = {
-        "app": app,
+        "app": "{http.vars.app}",
         "slot": "{http.vars.slot}",
         "release": "{http.vars.release}",
         "upstream": "{http.reverse_proxy.upstream.hostport}",
@@ -201,12 +208,26 @@ def _chosen_by_header(home: Home, app: str) -> Json:
 
 
 def _chosen_by_share(home: Home, app: str) -> Json:
-    def to(slot: Slot, group: str, match: Json | None = None) -> Json:
-        found: Json = {"group": group, "handle": [{"handler": "vars", "slot": slot.value}]}
-        return found if match is None else found | {"match": [match]}
+    return {
+        "match": [_unchosen()],
+        "handle": [
+            {"handler": "vars", "share": _file(files.share_file(home, app))},
+            {
+                "handler": "subroute",
+                "routes": [
+                    _to(Slot.A, "all", {"vars": {"share": [NOBODY]}}),
+                    _to(Slot.B, "all", {"vars": {"share": [EVERYBODY]}}),
+                    {"group": "all", "handle": [invoke("split")]},
+                ],
+            },
+        ],
+    }
 
+
+def _split() -> Json:
+    """The named route that chooses a slot by the visitor's bucket."""
     cookie = f"{{http.request.cookie.{BUCKET_COOKIE}}}"
-    split: list[Json] = [
+    routes: list[Json] = [
         {
             "group": "bucket",
             "match": [{"expression": f"{cookie}.matches('^[0-9a-f]{{4}}$')"}],
@@ -217,23 +238,15 @@ def _chosen_by_share(home: Home, app: str) -> Json:
             "match": [{"vars_regexp": {"{http.request.uuid}": {"name": "fresh", "pattern": "^([0-9a-f]{4})"}}}],
             "handle": [{"handler": "vars", "bucket": "{http.regexp.fresh.1}", "is_fresh": "1"}],
         },
-        to(Slot.B, "side", {"expression": "{http.vars.bucket} < {http.vars.share}"}),
-        to(Slot.A, "side"),
+        _to(Slot.B, "side", {"expression": "{http.vars.bucket} < {http.vars.share}"}),
+        _to(Slot.A, "side"),
     ]
-    return {
-        "match": [_unchosen()],
-        "handle": [
-            {"handler": "vars", "share": _file(files.share_file(home, app))},
-            {
-                "handler": "subroute",
-                "routes": [
-                    to(Slot.A, "all", {"vars": {"share": [NOBODY]}}),
-                    to(Slot.B, "all", {"vars": {"share": [EVERYBODY]}}),
-                    {"group": "all", "handle": [{"handler": "subroute", "routes": split}]},
-                ],
-            },
-        ],
-    }
+    return {"handle": [{"handler": "subroute", "routes": routes}]}
+
+
+def _to(slot: Slot, group: str, match: Json | None = None) -> Json:
+    chosen: Json = {"group": group, "handle": [{"handler": "vars", "slot": slot.value}]}
+    return chosen if match is None else chosen | {"match": [match]}
 
 
 def _unchosen() -> Json:

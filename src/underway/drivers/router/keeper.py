@@ -42,7 +42,9 @@ done
 
 A shell runs a trap when its foreground child has ended: SIGTERM makes the next end of Caddy the last one.
 """
-_MEMORY = {"GOMEMLIMIT": "48MiB", "GOGC": "75"}
+_MEMORY = {"GOGC": "75"}
+"""A little less memory for a little more work. A limit (GOMEMLIMIT) would make a proxy with many connections collect
+all the time."""
 _PASSED_ON = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """What a certificate authority is reached with."""
 

@@ -70,6 +70,7 @@ MEDIA_TYPES = {
 Json = dict[str, Any]
 """A piece of Caddy's configuration."""
 
+_OWN, _OTHER, _POOL = "{http.vars.own}", "{http.vars.other}", "{http.vars.pool}"
 _FILE_PATH = "{http.vars.file_path}"
 _NO_FOLDER = "[^/]$"
 """A path that ends in a slash would be looked for as a folder."""
@@ -85,24 +86,22 @@ class StaticRoots:
 
 
 def static_routes(roots: StaticRoots, *, prefix: str, spa: bool, has_web: bool) -> list[Json]:
-    """Routes that answer GET and HEAD below `prefix` from files.
+    """Routes that answer GET and HEAD below `prefix` from files, using `named_static_routes`.
 
     What is no file falls through to the web process if there is one. A `spa` without a web process (or with a
     prefix of its own) answers other page paths with its index.html; under "/" with a web process, the web process
     is asked first and `spa_fallback` answers where it says 404.
     """
     below = prefix.rstrip("/")
-    routes: list[Json] = [
-        {"handle": [{"handler": "vars", "file_path": "{http.regexp.below.1}"}]},
-        _served(roots.own, [_FILE_PATH], only=_NO_FOLDER),
-        *(_served(root, [_FILE_PATH], only=MAYBE_HASHED) for root in (roots.other, roots.pool)),
-        _served(roots.own, [f"{_FILE_PATH}.html", f"{_FILE_PATH}index.html"]),
-        _redirect_to_folder(roots.own),
+    handle: list[Json] = [
+        {"handler": "vars", "file_path": "{http.regexp.below.1}", "own": roots.own}
+        | {"other": roots.other, "pool": roots.pool},
+        invoke("files"),
     ]
     if spa and (below or not has_web):
-        routes.append(spa_fallback(roots.own))
+        handle.append({"handler": "subroute", "routes": [spa_fallback(roots.own)]})
     if not has_web:
-        routes += [_served(roots.own, ["/404.html"], status=404), _not_found()]
+        handle.append(invoke("missing"))
     return [
         {
             "match": [
@@ -112,16 +111,39 @@ def static_routes(roots: StaticRoots, *, prefix: str, spa: bool, has_web: bool) 
                     "not": [{"path": ["*/.*"], "not": [{"path": ["*/.well-known/*"]}]}],
                 }
             ],
-            "handle": [{"handler": "subroute", "routes": routes}],
+            "handle": handle,
         }
     ]
 
 
+def named_static_routes() -> dict[str, Json]:
+    """The routes that all apps share: each expression in them costs the proxy half a megabyte."""
+    files = [
+        _found(_OWN, [_FILE_PATH], only=_NO_FOLDER),
+        _found(_OTHER, [_FILE_PATH], only=MAYBE_HASHED),
+        _found(_POOL, [_FILE_PATH], only=MAYBE_HASHED),
+        _found(_OWN, [f"{_FILE_PATH}.html", f"{_FILE_PATH}index.html"]),
+        _redirect_to_folder(),
+    ]
+    missing = [_found(_OWN, ["/404.html"], send="send_as_missing"), {"handle": [page(404, pages.NOT_FOUND)]}]
+    return {
+        "files": {"handle": [{"handler": "subroute", "routes": files}]},
+        "missing": {"handle": [{"handler": "subroute", "routes": missing}]},
+        "send": {"handle": _send()},
+        "send_as_missing": {"handle": _send(status=404)},
+    }
+
+
 def spa_fallback(root: str) -> Json:
     """The route that answers a page request with the index of `root`: one whose last part has no dot."""
-    route = _served(root, ["/index.html"])
+    route = _found(root, ["/index.html"])
     route["match"][0] |= {"method": ["GET", "HEAD"], "path_regexp": {"pattern": r"/[^./]*$"}}
     return route
+
+
+def invoke(name: str) -> Json:
+    """A handler that runs one of the named routes."""
+    return {"handler": "invoke", "name": name}
 
 
 def page(status: int | str, body: str, headers: dict[str, list[str]] | None = None) -> Json:
@@ -134,14 +156,10 @@ def page(status: int | str, body: str, headers: dict[str, list[str]] | None = No
     }
 
 
-def _not_found() -> Json:
-    return {"handle": [page(404, pages.NOT_FOUND)], "terminal": True}
-
-
-def _redirect_to_folder(root: str) -> Json:
+def _redirect_to_folder() -> Json:
     """`/docs` → `/docs/` when that folder has an index, so that its relative links work."""
     return {
-        "match": [{"file": {"root": root, "try_files": [f"{_FILE_PATH}/index.html"]}}],
+        "match": [{"file": {"root": _OWN, "try_files": [f"{_FILE_PATH}/index.html"]}}],
         "handle": [
             {
                 "handler": "static_response",
@@ -153,13 +171,18 @@ def _redirect_to_folder(root: str) -> Json:
     }
 
 
-def _served(root: str, try_files: Sequence[str], *, only: str = "", status: int = 0) -> Json:
+def _found(root: str, try_files: Sequence[str], *, only: str = "", send: str = "send") -> Json:
     match: Json = {"file": {"root": root, "try_files": list(try_files)}}
     if only:
         match["path_regexp"] = {"pattern": only}
+    return {"match": [match], "handle": [{"handler": "vars", "root": root}, invoke(send)], "terminal": True}
+
+
+def _send(status: int = 0) -> list[Json]:
+    """Handlers that send the file that the matcher found below the variable `root`."""
     server: Json = {
         "handler": "file_server",
-        "root": root,
+        "root": "{http.vars.root}",
         "index_names": [],
         "canonical_uris": False,
         "precompressed": {"br": {}, "zstd": {}, "gzip": {}},
@@ -167,15 +190,8 @@ def _served(root: str, try_files: Sequence[str], *, only: str = "", status: int 
     }
     if status:
         server["status_code"] = str(status)
-    return {
-        "match": [match],
-        "handle": [
-            {"handler": "rewrite", "uri": "{http.matchers.file.relative}"},
-            {"handler": "subroute", "routes": [*_caching(), *_media_type()]},
-            server,
-        ],
-        "terminal": True,
-    }
+    headers: Json = {"handler": "subroute", "routes": [*_caching(), *_media_type()]}
+    return [{"handler": "rewrite", "uri": "{http.matchers.file.relative}"}, headers, server]
 
 
 def _caching() -> list[Json]:
