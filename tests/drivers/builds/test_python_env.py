@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +214,49 @@ def test_an_interpreter_that_is_not_there_names_those_that_are(bench: Any) -> No
     assert "3." in problem.why.partition("found here:")[2]
     bench.write({"pyproject.toml": project("tiny", requires=">=3.9")})
     assert bench.fail(python("uv", version="3.97")).problem.code == "build.python"
+
+
+def test_unpinned_packages_stay_as_first_installed_until_the_file_changes(
+    bench: Any, add_wheel: Callable[..., None]
+) -> None:
+    bench.write({"requirements.txt": "-r more.txt\n", "more.txt": "gadget\n", "app.py": "x = 1\n"})
+    assert installed(bench, bench.make(python("pip"))) == {"gadget=1.0", "tiny=2.0"}
+    add_wheel("tiny", "3.0")
+    bench.write({"app.py": "x = 2\n"})
+    again = bench.make(python("pip"))
+    assert installed(bench, again) == {"gadget=1.0", "tiny=2.0"}
+    assert "--offline" in Path(again.dir, "../build.log").read_text(), "and without asking the index"
+    bench.write({"more.txt": "gadget\ntiny\n"})
+    assert installed(bench, bench.make(python("pip"))) == {"gadget=1.0", "tiny=3.0"}
+
+
+def test_packages_that_the_cache_lost_are_fetched_again(bench: Any) -> None:
+    bench.write({"requirements.txt": "gadget\n", "app.py": "x = 1\n"})
+    bench.make(python("pip"))
+    shutil.rmtree(bench.home.cache / "uv")
+    bench.write({"app.py": "x = 2\n"})
+    assert installed(bench, bench.make(python("pip"))) == {"gadget=1.0", "tiny=2.0"}
+
+
+def test_the_project_itself_runs_from_the_new_copy_when_its_packages_are_reused(bench: Any) -> None:
+    bench.write({"pyproject.toml": project("tiny==1.0", more=BACKEND), "backend.py": LOCAL_BACKEND, "own.py": "x = 1"})
+    bench.make(python("setuptools"))
+    bench.write({"own.py": "x = 2"})
+    build = bench.make(python("setuptools"))
+    assert installed(bench, build) == {"tiny=1.0", "own=1"}
+    assert (
+        bench.python(build, "import os; os.chdir('/'); import own; print(own.__file__, own.x)")
+        == f"{build.dir}/own.py 2"
+    )
+
+
+def test_requirements_with_local_packages_are_never_reused(bench: Any) -> None:
+    bench.write({"requirements.txt": "./inner\n", "inner/pyproject.toml": project(more=BACKEND)})
+    backend = LOCAL_BACKEND.replace("build_editable", "build_wheel")
+    bench.write({"inner/backend.py": backend, "app.py": "x = 1\n"})
+    assert installed(bench, bench.make(python("pip"))) == {"own=1"}
+    bench.write({"inner/backend.py": backend.replace("own-1", "own-2").replace("\\nVersion: 1", "\\nVersion: 2")})
+    assert installed(bench, bench.make(python("pip"))) == {"own=2"}
 
 
 def test_compiled_modules_are_taken_from_the_build_before(bench: Any) -> None:

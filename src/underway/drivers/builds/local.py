@@ -18,6 +18,7 @@ from uv import find_uv_bin
 
 from underway.drivers.builds import bytecode, static_files
 from underway.drivers.builds.environment import build_environment, credentials
+from underway.drivers.builds.frozen import inputs_of, recall
 from underway.drivers.builds.interpreters import Interpreter, available_pythons, fitting, interpreters, tool_version
 from underway.drivers.builds.node_env import NodeEnvironment
 from underway.drivers.builds.python_env import PythonEnvironment, wanted_version
@@ -155,9 +156,9 @@ class LocalBuilds:
         env = {name: value for name, value in ask.env.items() if name not in shop.env}
         path = [shop.env["PATH"]]
         if ask.build.python:
-            await self._install_python(ask.build.python, shop)
-            before = next((b.venv for b in self._store.newest(ask.app) if b.venv), "")
-            await bytecode.prepare(shop, Path(before) if before else None)
+            earlier = [Path(build.dir).parent for build in self._store.newest(ask.app) if build.venv]
+            await self._install_python(ask.build.python, shop, earlier)
+            await bytecode.prepare(shop, earlier[0] / ".venv" if earlier else None)
             path.insert(0, str(shop.venv / "bin"))
             env |= {"VIRTUAL_ENV": str(shop.venv), "UV_NO_SYNC": "1"}
         if ask.build.node:
@@ -210,16 +211,19 @@ class LocalBuilds:
         await in_thread(static_files.pool, to, paths, self._store.assets(ask.app))
         return str(to)
 
-    async def _install_python(self, python: PythonBuild, shop: Workshop) -> None:
+    async def _install_python(self, python: PythonBuild, shop: Workshop, earlier: list[Path]) -> None:
         """Install with the interpreter that fits best; where its packages cannot be built, with an older one."""
         candidates = await in_thread(self._fitting, python, shop.tree)
         if not candidates:
             raise await in_thread(self._no_python, python, shop.tree)
+        folder = shop.inside(python.dir, "build.python.dir")
+        # one that an earlier build had to fall back to comes first: the others would fail again
+        candidates.sort(key=lambda one: recall(earlier, inputs_of(python, one, folder, shop.tree)) is None)
         first: Failure | None = None
         for interpreter in candidates[:MOST_INTERPRETERS]:
             shop.note(f"installing Python packages with {python.manager} for Python {interpreter.says}")
             try:
-                await PythonEnvironment(shop, find_uv_bin(), python, interpreter).make()
+                await PythonEnvironment(shop, find_uv_bin(), python, interpreter, earlier).make()
             except Failure as failure:
                 first = first or failure
                 if failure.problem.code != "build.install" or not _NOT_FOR_THIS_PYTHON.search(failure.problem.why):

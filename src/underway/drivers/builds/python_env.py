@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from underway.drivers.builds import locks
+from underway.drivers.builds import frozen, locks
 from underway.drivers.builds.interpreters import Interpreter
 from underway.drivers.builds.workshop import Workshop
 from underway.manifest.model import PythonBuild
@@ -42,16 +42,39 @@ def wanted_version(python: PythonBuild, read: Read) -> str:
 
 @dataclass(frozen=True)
 class PythonEnvironment:
-    """Makes the environment of one build with `uv`, a binary, for `interpreter`."""
+    """Makes the environment of one build with `uv`, a binary, for `interpreter`.
+
+    `earlier` are folders of finished builds whose packages may be installed again.
+    """
 
     shop: Workshop
     uv: str
     python: PythonBuild
     interpreter: Interpreter
+    earlier: Sequence[Path] = ()
 
     async def make(self) -> None:
         """Create the environment and install into it. Raises `Failure` (`build.install`, `build.lock-missing`)."""
         folder = self.shop.inside(self.python.dir, "build.python.dir")
+        await self._create(folder)
+        inputs = frozen.inputs_of(self.python, self.interpreter, folder, self.shop.tree)
+        before = frozen.recall(self.earlier, inputs)
+        if before is not None:
+            if await self._again(before, folder):
+                frozen.remember(self.shop.folder, before)
+                return
+            await self._create(folder)
+        is_package = await self._install(folder)
+        if self.python.extra:
+            await self._run(["pip", "install", *self._into(), "--", *self.python.extra], folder)
+        if inputs:
+            ended = await self.shop.attempt([self.uv, "pip", "freeze", "--exclude-editable", *self._into()], folder)
+            if ended.exit_code == 0:
+                packages = tuple(line for line in ended.lines if re.match(r"[A-Za-z0-9][\w.-]*( @ |==)", line))
+                frozen.remember(self.shop.folder, frozen.Frozen(inputs, packages, is_package))
+
+    async def _install(self, folder: Path) -> bool:
+        """Install what the manager's files say; true when the project itself was installed as a package."""
         install = {
             "uv": self._uv,
             "pip": self._pip,
@@ -60,10 +83,16 @@ class PythonEnvironment:
             "pipenv": self._pipenv,
             "setuptools": self._setuptools,
         }[self.python.manager]
-        await self._create(folder)
-        await install(folder)
-        if self.python.extra:
-            await self._run(["pip", "install", *self._into(), "--", *self.python.extra], folder)
+        return await install(folder)
+
+    async def _again(self, before: frozen.Frozen, folder: Path) -> bool:
+        """Install the packages of an earlier build from the cache; false when the cache lacks one."""
+        listed = self.shop.scratch / "frozen.txt"
+        listed.write_text("\n".join(before.packages) + "\n")
+        argv = ["pip", "install", *self._into(), "--offline", "--no-deps", "-r", str(listed)]
+        if before.packages and (await self.shop.attempt([self.uv, *argv], folder)).exit_code != 0:
+            return False
+        return not before.is_package or await self._project_itself(folder)
 
     async def _create(self, folder: Path) -> None:
         await self._run(
@@ -75,7 +104,7 @@ class PythonEnvironment:
         if not os.path.lexists(link):
             link.symlink_to(os.path.relpath(self.shop.venv, folder))
 
-    async def _uv(self, folder: Path) -> None:
+    async def _uv(self, folder: Path) -> bool:
         lock = next((at / "uv.lock" for at in _upwards(folder, self.shop.tree) if (at / "uv.lock").is_file()), None)
         if lock is None:
             raise self._no_lock("uv.lock", "uv lock", folder)
@@ -90,20 +119,21 @@ class PythonEnvironment:
             argv.append("--all-packages")
         ended = await self.shop.attempt([self.uv, *argv], folder)
         if ended.exit_code == 0:
-            return
+            return True
         if not any("incompatible with the project" in line for line in ended.lines):
             raise self.shop.failed([self.uv, *argv], folder, ended, code="build.install", remedy=_MEND)
-        await self._uv_past_the_patch(folder, argv[3:])
+        await self._uv_past_the_patch(folder, argv[2:])
+        return False
 
     async def _uv_past_the_patch(self, folder: Path, options: Sequence[str]) -> None:
         """Install the lock although the project asks for another patch of this minor (`==3.11.4`), which uv refuses."""
         self.shop.note(f"the project asks for another patch of Python; using {self.interpreter.says}")
         listed = self.shop.scratch / "exported.txt"
-        export = ["export", "--quiet", "--frozen", "--no-emit-local", "--output-file", str(listed), *options[2:]]
-        await self._run([*export, "--python", self.interpreter.path], folder)
+        export = ["export", "--quiet", "--frozen", "--no-emit-local", "--output-file", str(listed), *options]
+        await self._run(export, folder)
         await self._run(["pip", "install", *self._into(), "--no-deps", "-r", str(listed)], folder)
 
-    async def _pip(self, folder: Path) -> None:
+    async def _pip(self, folder: Path) -> bool:
         names = self.python.requirements or ("requirements.txt",)
         files = [self._requirement_file(folder, name) for name in names]
         texts = [file.read_text("utf-8", "replace") for file in files]
@@ -113,7 +143,7 @@ class PythonEnvironment:
             self.shop.note(
                 f"{len(unpinned)} of {len(lines)} requirements name no exact version "
                 f"({', '.join(line.split(';')[0].strip()[:40] for line in unpinned[:3])}): "
-                "the same commit may install other versions another day"
+                "they stay as first installed until the file changes"
             )
         argv = ["pip", "install", *self._into()]
         if any("--hash=" in text for text in texts):
@@ -121,6 +151,7 @@ class PythonEnvironment:
         for file in files:
             argv += ["-r", os.path.relpath(file, folder)]
         await self._run(argv, folder)
+        return False
 
     def _requirement_file(self, folder: Path, name: str) -> Path:
         for base in (folder, self.shop.tree):
@@ -128,27 +159,28 @@ class PythonEnvironment:
                 return base / name
         raise self._no_lock(name, f"uv pip compile pyproject.toml -o {name}", folder)
 
-    async def _poetry(self, folder: Path) -> None:
+    async def _poetry(self, folder: Path) -> bool:
         project, lock = folder / "pyproject.toml", folder / "poetry.lock"
         if not lock.is_file():
             raise self._no_lock("poetry.lock", "poetry lock", folder)
         await self._locked(folder, lambda: locks.poetry(_text(project), _text(lock), self.python.groups))
-        if locks.table(_toml(project), "tool", "poetry").get("package-mode") is not False:
-            await self._project_itself(folder)
+        is_package = locks.table(_toml(project), "tool", "poetry").get("package-mode") is not False
+        return is_package and await self._project_itself(folder)
 
-    async def _pdm(self, folder: Path) -> None:
+    async def _pdm(self, folder: Path) -> bool:
         project, lock = folder / "pyproject.toml", folder / "pdm.lock"
         if not lock.is_file():
             raise self._no_lock("pdm.lock", "pdm lock", folder)
         await self._locked(folder, lambda: locks.pdm(_text(project), _text(lock), self.python.groups))
-        if locks.table(_toml(project), "tool", "pdm").get("distribution") is not False:
-            await self._project_itself(folder)
+        is_package = locks.table(_toml(project), "tool", "pdm").get("distribution") is not False
+        return is_package and await self._project_itself(folder)
 
-    async def _pipenv(self, folder: Path) -> None:
+    async def _pipenv(self, folder: Path) -> bool:
         lock = folder / "Pipfile.lock"
         if not lock.is_file():
             raise self._no_lock("Pipfile.lock", "pipenv lock", folder)
         await self._locked(folder, lambda: locks.pipenv(_text(lock), self.python.groups))
+        return False
 
     async def _locked(self, folder: Path, read: Callable[[], locks.Locked]) -> None:
         try:
@@ -178,15 +210,17 @@ class PythonEnvironment:
             argv += [part for url in locked.indexes for part in ("--extra-index-url", url)]
         await self._run(argv, folder)
 
-    async def _project_itself(self, folder: Path) -> None:
+    async def _project_itself(self, folder: Path) -> bool:
         """Install the project when it can be; many applications name a build backend and are no package."""
         if "build-system" not in _toml(folder / "pyproject.toml"):
-            return
+            return False
         argv = [self.uv, "pip", "install", *self._into(), "--no-deps", "--editable", "."]
-        if (await self.shop.attempt(argv, folder)).exit_code != 0:
-            self.shop.note("the project itself cannot be installed as a package; it runs from its folder")
+        if (await self.shop.attempt(argv, folder)).exit_code == 0:
+            return True
+        self.shop.note("the project itself cannot be installed as a package; it runs from its folder")
+        return False
 
-    async def _setuptools(self, folder: Path) -> None:
+    async def _setuptools(self, folder: Path) -> bool:
         project = _toml(folder / "pyproject.toml")
         stated = locks.table(project, "project")
         if not stated and not (folder / "setup.py").is_file() and not (folder / "setup.cfg").is_file():
@@ -196,15 +230,16 @@ class PythonEnvironment:
         by_list += [part for group in self.python.groups for part in ("--extra", group)]
         if stated and "build-system" not in project and not (folder / "setup.py").is_file():
             await self._run(by_list, folder)
-            return
+            return False
         argv = [self.uv, "pip", "install", *self._into(), "--editable", f".{names}"]
         ended = await self.shop.attempt(argv, folder)
         if ended.exit_code == 0:
-            return
+            return True
         if not stated or not any("top-level packages" in line for line in ended.lines):
             raise self.shop.failed(argv, folder, ended, code="build.install", remedy=_MEND)
         self.shop.note("the project is no package (several top-level folders); it runs from its folder")
         await self._run(by_list, folder)
+        return False
 
     def _into(self) -> list[str]:
         return ["--python", str(self.shop.venv / "bin/python")]
