@@ -27,6 +27,8 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _READ_BYTES = 1 << 20
+_YOUNG_S = 1.0
+_EXEC_S = 0.002
 
 
 class Identity(NamedTuple):
@@ -120,26 +122,32 @@ def living() -> dict[int, Stat]:
 
 def marked(home_id: str) -> list[Mark]:
     """Every living process that carries this home's mark, except the caller."""
-    needle = f"{HOME_MARK}={home_id}".encode()
     found: list[Mark] = []
+    unread: list[Identity] = []
     for pid in pids():
         environ = _read(f"/proc/{pid}/environ")
-        if not environ or needle not in environ or pid == os.getpid():
-            continue
-        variables = dict(entry.partition(b"=")[::2] for entry in environ.split(b"\0"))
-        if variables.get(HOME_MARK.encode()) != home_id.encode():
-            continue
-        one = stat(pid)
-        if one is None or one.is_over:
-            continue
-
-        def mark(name: str, variables: dict[bytes, bytes] = variables) -> str:
-            return variables.get(name.encode(), b"").decode(errors="replace")
-
-        found.append(
-            Mark(one, mark(INSTANCE_MARK), mark(TASK_MARK), mark(SERVER_MARK), mark(AGENT_MARK), mark(SPAWN_MARK))
-        )
+        if environ and (mark := _mark(pid, environ, home_id)):
+            found.append(mark)
+        elif environ == b"" and (one := stat(pid)) and not one.is_over and age_s(one.identity) < _YOUNG_S:
+            unread.append(one.identity)
+    if unread:  # in the middle of execve(2) a process shows no environment for some microseconds
+        time.sleep(_EXEC_S)
+        for identity in unread:
+            environ = _read(f"/proc/{identity.pid}/environ")
+            if environ and (mark := _mark(identity.pid, environ, home_id)):
+                found.append(mark)
     return found
+
+
+def _mark(pid: int, environ: bytes, home_id: str) -> Mark | None:
+    if f"{HOME_MARK}={home_id}".encode() not in environ or pid == os.getpid():
+        return None
+    variables = dict(entry.partition(b"=")[::2] for entry in environ.split(b"\0"))
+    one = stat(pid)
+    if variables.get(HOME_MARK.encode()) != home_id.encode() or one is None or one.is_over:
+        return None
+    names = (INSTANCE_MARK, TASK_MARK, SERVER_MARK, AGENT_MARK, SPAWN_MARK)
+    return Mark(one, *(variables.get(name.encode(), b"").decode(errors="replace") for name in names))
 
 
 def argv(pid: int) -> list[str]:
