@@ -37,7 +37,7 @@ def test_a_reload_fails_no_request(tmp_path: Path, app_a: Upstream, app_b: Upstr
         async with proxy(tmp_path, shop) as to:
             async with StrictLoad(to.home.http_port, HOST, clients=CLIENTS, keep_alive=keep_alive) as load:
                 await load.reaches(CLIENTS)
-                for number in range(10):
+                for number in range(6):
                     assert await to.router.configure([shop, route(f"app{number}", a=(app_a.port,))])
                     assert await to.status(host=f"app{number}.localhost") == 200
                     await load.reaches(load.tally.served + CLIENTS * 3)
