@@ -135,7 +135,7 @@ def test_another_version_is_refused_for_that_alone() -> None:
         ("release.keep = 1", "release.keep", "2"),
         ('health.path = "health"', "health.path", "/health"),
         ('health.path = "http://x/health"', "health.path", "/health"),
-        ('health.status = "ok"', "health.status", "200-399"),
+        ('health.status = "ok"', "health.status", "200-299"),
         ('health = {successes = 10, interval = "10s", timeout = "10s"}', "health.timeout", "181s"),
         ('processes.Web = "x"', "processes.Web", "lower-case"),
         ('processes.web.command = "a\\nb"', "processes.web.command", "one line"),

@@ -9,7 +9,7 @@ from underway.detect.detect import app_name, detect
 from underway.detect.model import Claim, Detection, Machine
 from underway.manifest.fits import whole_fits
 from underway.manifest.hosts import with_own_names
-from underway.manifest.model import MANIFEST_FILE, Manifest
+from underway.manifest.model import MANIFEST_FILE, Health, Manifest
 from underway.manifest.read import Written, read_written
 from underway.manifest.spot import Found, Spot
 from underway.terms.problem import Problem, Refusal
@@ -51,6 +51,8 @@ def complete(
     if name:
         values["app"] = name
     merged = replace(base, **values)  # type: ignore[arg-type]  # each value was read by its own declaration
+    if "health" not in values and merged.health == Health():
+        merged = replace(merged, health=Health(status="below-500"))  # nobody named a path, so / only has to answer
     problems = [*_unanswered(detection, values, merged, given(merged.app)), *_misfits(merged, written)]
     if problems:
         raise Refusal(problems)

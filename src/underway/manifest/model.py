@@ -102,11 +102,11 @@ class Process:
 class Health:
     """`[health]`: healthy after `successes` answers in a row within `timeout_s`.
 
-    `status` is the accepted statuses ("200-399" by default; "below-500" where detection found no health path).
+    `status` is the accepted statuses ("200-299" by default; "below-500" where neither file nor repository name a path).
     """
 
     path: Annotated[str, Key("path", words.URL_PATH, '"/health"', "What is asked of every instance.")] = "/"
-    status: Annotated[str, Key("status", words.STATUS, '"200"', "The answers that count as healthy.")] = "200-399"
+    status: Annotated[str, Key("status", words.STATUS, '"200"', "The answers that count as healthy.")] = "200-299"
     successes: Annotated[
         int, Key("successes", words.SUCCESSES, "5", "This many healthy answers in a row are needed.")
     ] = 3

@@ -87,7 +87,7 @@ def _status(text: str) -> Wrong:
     for part in text.split(","):
         found = re.fullmatch(r"\s*([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?\s*", part, re.ASCII)
         if not found or (found[2] and int(found[2]) < int(found[1])):
-            return ("it names no statuses", 'write "200", "200-399", "200,204" or "below-500"')
+            return ("it names no statuses", 'write "200", "200-299", "200,204" or "below-500"')
     return None
 
 
@@ -133,7 +133,7 @@ TREE_PATH = Text("a path inside the repository", '"backend"', 400, _tree_path)
 SHARED_PATH = Text("a path inside the repository", '"uploads"', 400, _shared_path)
 DOMAIN = Text("a host name", '"shop.example.com"', 300, _domain)
 URL_PATH = Text("a URL path", '"/health"', 1000, _url_path)
-STATUS = Text('statuses ("200", "200-399", "200,204", "below-500")', '"200-399"', 100, _status)
+STATUS = Text('statuses ("200", "200-299", "200,204", "below-500")', '"200-299"', 100, _status)
 HOST = Text("a host name", '"shop.example.com"', 300, _domain, may_be_empty=True)
 PYTHON_VERSION = Text(
     "a Python version (major.minor)",
