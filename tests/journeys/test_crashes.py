@@ -79,37 +79,50 @@ def _is_instance(pid):
         return False
 
 
-def writes_of_a_deploy(world) -> int:
+def changes(mode, version, at):
+    return {"MODE": mode, "VERSION": version, f"migrations__{at:04}_{version}_dot_sql": "SELECT 1;"}
+
+
+def writes_of_a_deploy(world, mode) -> int:
     """How many times a deploy writes: counted on one that is not disturbed. One batch has one time stamp."""
-    world.app(VERSION="counted", migrations__0100_counted_dot_sql="SELECT 1;")
+    path = world.app(**changes(mode, "counted", 100))
     seq = max(event["seq"] for event in world.events())
-    assert world.deploy(world.root / "apps" / "tiny")["outcome"] == "live"
-    return len({event["at"] for event in world.events() if event["seq"] > seq}) + 2
+    world.deploy(path)
+    return len({event["at"] for event in world.events() if event["seq"] > seq}) + 1
 
 
-@pytest.mark.timeout(900)
-def test_kill_9_of_the_agent_at_every_write_of_a_deploy(tiny):
-    count = writes_of_a_deploy(tiny)
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(
+    ("mode", "sides"),
+    [
+        ("good", "alternating"),
+        pytest.param("good", "both", marks=pytest.mark.slow),
+        pytest.param("unhealthy", "both", marks=pytest.mark.slow),
+    ],
+)
+def test_kill_9_of_the_agent_at_every_write_of_a_deploy(tiny, mode, sides):
+    """`before` dies with the effect done and not written down, `after` with it written down and nothing since.
+
+    A deploy that would be undone dies in its undoing as well. Alternating takes one side of each write, in turn.
+    """
+    count = writes_of_a_deploy(tiny, mode)
     assert count > 15
     rows: set[int] = set()
     ends = []
     for at in range(1, count + 1):
-        for when in ("before", "after"):
-            version = f"{at}-{when}"
-            path = tiny.app(VERSION=version, **{f"migrations__{at:04}_{when}_dot_sql": "SELECT 1;"})
+        for when in ("before", "after") if sides == "both" else [("before", "after")[at % 2]]:
+            version = f"{mode}-{at}-{when}"
+            path = tiny.app(**changes(mode, version, at))
             agent = start_dying_agent(tiny, at, when)
             rows.add(tiny.ask("/notes", method="POST", body=version).json()["id"])
             done = tiny.deploy(path)
             agent.wait(timeout=30)
             check_whole(tiny, rows)
-            ends.append((at, when, done["outcome"], agent.returncode))
-            if done["outcome"] == "live":
-                assert tiny.ask("/").json()["version"] == version
-            else:
-                assert done["outcome"] in ("failed", "rolled_back")
-                assert tiny.ask("/").json()["version"] != version
-    assert any(code == -signal.SIGKILL for *_, code in ends)
-    print("\n".join(f"write {at:>2} {when:<6} → {outcome}" for at, when, outcome, _ in ends))
+            ends.append((at, when, done["outcome"]))
+            assert agent.returncode == -signal.SIGKILL
+            assert done["outcome"] == ("live" if mode == "good" else "failed")
+            assert (tiny.ask("/").json()["version"] == version) == (mode == "good")
+    print("\n".join(f"{mode} write {at:>2} {when:<6} → {outcome}" for at, when, outcome in ends))
 
 
 def kill_during(world, path, pids, step="health"):
@@ -119,9 +132,7 @@ def kill_during(world, path, pids, step="health"):
     seq = max(event["seq"] for event in world.events())
     thread.start()
     wait_until(
-        lambda: any(
-            e["event"] == "step_started" and e["step"] == step and e["seq"] > seq for e in world.events()
-        ),
+        lambda: any(e["event"] == "step_started" and e["step"] == step and e["seq"] > seq for e in world.events()),
         60,
     )
     killed = pids()

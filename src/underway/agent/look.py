@@ -57,6 +57,7 @@ def status_view(agent: Agent) -> StatusView:
             started_at=agent.started_at,
             rss_bytes=psutil.Process().memory_info().rss,
             apps=len(states),
+            limits=tuple(f"{limit.resource}: {limit.says}" for limit in agent.on.runtime.limits()),
         ),
         apps=tuple(app_view(agent, state) for state in states),
     )

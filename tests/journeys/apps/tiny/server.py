@@ -9,11 +9,12 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 import asyncpg
 
-MODE = os.environ.get("MODE") or open(os.path.join(os.path.dirname(__file__), "MODE")).read().strip()
-VERSION = open(os.path.join(os.path.dirname(__file__), "VERSION")).read().strip()
+MODE = os.environ.get("MODE") or Path(__file__).with_name("MODE").read_text().strip()
+VERSION = Path(__file__).with_name("VERSION").read_text().strip()
 
 
 class Server:
@@ -33,7 +34,8 @@ class Server:
                 text = json.dumps(answer).encode()
                 writer.write(
                     f"HTTP/1.1 {status} X\r\nContent-Length: {len(text)}\r\n"
-                    f"Content-Type: application/json\r\n{extra}\r\n".encode() + text
+                    f"Content-Type: application/json\r\n{extra}\r\n".encode()
+                    + text
                 )
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

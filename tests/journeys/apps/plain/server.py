@@ -1,0 +1,55 @@
+"""A web app without a single dependency. What it does wrong is chosen by the word in MODE."""
+
+import os
+import signal
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+MODE = open("MODE").read().strip()
+VERSION = open("VERSION").read().strip()
+PORT = int(os.environ["PORT"])
+
+
+class Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        status, more = 200, {}
+        if self.path == "/health":
+            if MODE == "redirects":
+                status, more = 302, {"Location": "/health/"}
+            if MODE == "unhealthy":
+                status = 503
+            if MODE == "silent":
+                time.sleep(30)
+        body = f"{VERSION} {os.environ['UNDERWAY_RELEASE']}".encode()
+        self.send_response(status)
+        for name, value in more.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+
+if MODE == "hostile":
+    sys.stdout.write("\x1b]0;owned\x07\x1b[2J\x1b[31mred\x1b[0m \u202egnp.exe\r\n" + "x" * 1_000_000 + "\n")
+    sys.stdout.buffer.write(b"\xff\xfe\x00 not text\n")
+    sys.exit("\x1b[1;1Hthe last word\x9b31m")
+if MODE == "dies":
+    sys.exit("no setting KEY was found")
+if MODE == "waits":
+    time.sleep(2)
+if MODE == "wrong-port":
+    Server(("127.0.0.1", 0), Answers).serve_forever()
+if MODE == "deaf":
+    signal.pause()
+Server(("0.0.0.0" if MODE == "everywhere" else "127.0.0.1", PORT), Answers).serve_forever()
