@@ -39,9 +39,9 @@ class LogFiles:
                 known, start = ends.get(path, (inode, 0))
                 if known != inode or size < start:
                     start = 0
-                text, end = _whole_lines(path, start, size)
+                found, end = _whole_lines(path, start, size)
                 ends[path] = (inode, end)
-                for line in text:
+                for line in found:
                     yield LogLine(source=path.stem, line=line)
 
 
