@@ -45,7 +45,11 @@ async def main() -> None:
             (source / f"m{number}.py").write_text(f"x = {number}\n" * 60)
         environ = {**os.environ, "HOME": folder}
         subprocess.run([find_uv_bin(), "lock", "--quiet"], cwd=source, check=True)
-        for argv in (["init", "-q"], ["add", "-A"], ["-c", "user.name=b", "-c", "user.email=b@b", "commit", "-qm", "1"]):
+        for argv in (
+            ["init", "-q"],
+            ["add", "-A"],
+            ["-c", "user.name=b", "-c", "user.email=b@b", "commit", "-qm", "1"],
+        ):
             subprocess.run(["git", *argv], cwd=source, check=True)
         home = Home(root=root / "home")
         print(f"{FILES} files, {PROJECT.splitlines()[4]}")
@@ -73,8 +77,6 @@ async def measure(case: str, home: Home, source: Path, environ: dict[str, str]) 
         f"{case:<34}{(looked - began) * 1000:>12.0f} ms{(found - looked) * 1000:>9.0f} ms"
         f"{made - found:>7.2f} s{build.size_bytes / 1e6:>8.1f}"
     )
-    if os.environ.get("SHOW_LOG"):
-        print(Path(build.dir).with_name("build.log").read_text())
     return build
 
 

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -145,7 +146,10 @@ def bench(tmp_path: Path, environ: dict[str, str]) -> Iterator[Bench]:
     bench = Bench(tmp_path, environ)
     yield bench
     left = list(proc.marked(bench.home.id))
+    left_in_run = sorted(bench.home.run.iterdir()) if bench.home.run.exists() else []
+    shutil.rmtree(bench.home.run, ignore_errors=True)  # it is not below tmp_path when that is long
     assert not left, "a build left processes behind"
+    assert not left_in_run, "a build left its temporary folder behind"
 
 
 @pytest.fixture(scope="session")
