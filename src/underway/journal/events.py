@@ -26,6 +26,15 @@ class ActKind(Enum):
     RETIRE = "retire"
 
 
+class Order(Enum):
+    """What a person may say to a release that is on its way."""
+
+    HOLD = "hold"
+    ADVANCE = "advance"
+    PROMOTE = "promote"
+    ABORT = "abort"
+
+
 class StepLine(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a plan for people: what it does and what undoing it means."""
 
@@ -166,6 +175,30 @@ class TrafficSwitched(Event, frozen=True, kw_only=True, tag="traffic_switched"):
     keep_warm_s: float = 0.0
 
 
+class ShareMoved(Event, frozen=True, kw_only=True, tag="share_moved"):
+    """From now on this share of visitors (0–1) gets the release that is on its way; the others the live one."""
+
+    release: str
+    share: float
+    because: str
+
+
+class Paused(Event, frozen=True, kw_only=True, tag="paused"):
+    """The release on its way goes no further by itself: a person is asked. The guard still takes it back if need be."""
+
+    release: str
+    because: str
+    waiting_for: str = ""
+
+
+class Ordered(Event, frozen=True, kw_only=True, tag="ordered"):
+    """A person gave an order to the release that is on its way. `by` is the account that asked."""
+
+    order: Order
+    by: str
+    because: str = ""
+
+
 class Judged(Event, frozen=True, kw_only=True, tag="judged"):
     release: str
     verdict: Verdict
@@ -237,6 +270,9 @@ AnyEvent = (
     | DatabaseDumped
     | Migrated
     | TrafficSwitched
+    | ShareMoved
+    | Paused
+    | Ordered
     | Judged
     | Interrupted
     | Finished

@@ -21,11 +21,15 @@ from underway.journal.events import (
     Interrupted,
     Judged,
     Migrated,
+    Order,
+    Ordered,
+    Paused,
     Planned,
     Recorded,
     ReleaseMade,
     ReleasePruned,
     Routed,
+    ShareMoved,
     SlotFreed,
     SlotTaken,
     StepDone,
@@ -73,6 +77,9 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     StepDone: {Phase.RUNNING: Phase.RUNNING},
     StepFailed: {Phase.RUNNING: Phase.UNDOING},
     Judged: {Phase.RUNNING: Phase.RUNNING},
+    ShareMoved: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
+    Paused: {Phase.RUNNING: Phase.RUNNING},
+    Ordered: {Phase.RUNNING: Phase.RUNNING},
     UndoStarted: {Phase.RUNNING: Phase.UNDOING, Phase.UNDOING: Phase.UNDOING},
     UndoDone: {Phase.UNDOING: Phase.UNDOING},
     UndoFailed: {Phase.UNDOING: Phase.UNDOING},
@@ -111,6 +118,13 @@ class ActState(msgspec.Struct, kw_only=True):
     problems: list[Problem] = msgspec.field(default_factory=list)
     verdict: Verdict | None = None
     has_moved_traffic: bool = False
+    share: float = 0.0
+    """Of visitors, to the release that is on its way."""
+    moves: list[tuple[float, float]] = msgspec.field(default_factory=list)
+    """When the share was moved, and to what."""
+    orders: list[tuple[float, Order, str]] = msgspec.field(default_factory=list)
+    """What people said: when, what, who."""
+    paused: str = ""
     interruptions: int = 0
     dump: str = ""
     changes: list[str] = msgspec.field(default_factory=list)
@@ -249,6 +263,16 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
             act.problems.append(event.problem)
         case Judged() if act:
             act.verdict = event.verdict
+        case ShareMoved() if act:
+            act.share = event.share
+            act.moves.append((at, event.share))
+            act.has_moved_traffic = act.has_moved_traffic or event.share > 0
+            act.paused = ""
+        case Paused() if act:
+            act.paused = event.because
+        case Ordered() if act:
+            act.orders.append((at, event.order, event.by))
+            act.paused = ""
         case Interrupted() if act:
             act.interruptions += 1
         case ReleaseMade():
@@ -293,6 +317,9 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
             | UndoDone()
             | UndoFailed()
             | Judged()
+            | ShareMoved()
+            | Paused()
+            | Ordered()
             | Interrupted()
             | DatabaseDumped()
         ):
