@@ -36,7 +36,7 @@ dependencies = ["fastapi", "uvicorn", "sqlalchemy", "alembic", "asyncpg", "argon
 FILES = 300
 
 
-async def main() -> None:
+def main() -> None:
     with tempfile.TemporaryDirectory(prefix="underway-bench-") as folder:
         root, source = Path(folder), Path(folder) / "source"
         source.mkdir()
@@ -52,15 +52,19 @@ async def main() -> None:
         ):
             subprocess.run(["git", *argv], cwd=source, check=True)
         home = Home(root=root / "home")
-        print(f"{FILES} files, {PROJECT.splitlines()[4]}")
-        print(f"{'case':<34}{'look at source':>15}{'key + find':>12}{'make':>9}{'own MB':>8}")
-        await measure("cold (empty cache)", home, source, environ)
-        shutil.rmtree(home.root / "apps")
-        await measure("warm cache, no build yet", home, source, environ)
-        for number in (1, 2, 3):
-            (source / "m1.py").write_text(f"x = -{number}\n")
-            await measure(f"code changed ({number})", home, source, environ)
-        await measure("unchanged", home, source, environ)
+        asyncio.run(measure_all(home, source, environ))
+
+
+async def measure_all(home: Home, source: Path, environ: dict[str, str]) -> None:
+    print(f"{FILES} files, {PROJECT.splitlines()[4]}")
+    print(f"{'case':<34}{'look at source':>15}{'key + find':>12}{'make':>9}{'own MB':>8}")
+    await measure("cold (empty cache)", home, source, environ)
+    shutil.rmtree(home.root / "apps")
+    await measure("warm cache, no build yet", home, source, environ)
+    for number in (1, 2, 3):
+        (source / "m1.py").write_text(f"x = -{number}\n")
+        await measure(f"code changed ({number})", home, source, environ)
+    await measure("unchanged", home, source, environ)
 
 
 async def measure(case: str, home: Home, source: Path, environ: dict[str, str]) -> Build:
@@ -81,4 +85,4 @@ async def measure(case: str, home: Home, source: Path, environ: dict[str, str]) 
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

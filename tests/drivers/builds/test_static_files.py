@@ -106,7 +106,8 @@ def test_pages_of_the_build_before_still_find_their_assets(bench: Any) -> None:
     [
         "assets/index-BxY3k9aQ.js", "assets/index-D_k9-aQ2.css", "static/js/main.8f2c1b0a.js",
         "static/js/main.8f2c1b0a.chunk.js.map", "css/style.55e7cbb9ba48.css", "app-RK4J2LQX.js",
-        "_next/static/chunks/117-4d2c1f0b9a8e7d6c.js", "img/logo.a1b2c3d4e5f6a7b8c9d0.svg",
+        "_next/static/chunks/117-4d2c1f0b9a8e7d6c.js",
+        "_next/static/k3jd8/_buildManifest.js", "img/logo.a1b2c3d4e5f6a7b8c9d0.svg",
     ],
 )  # fmt: skip
 def test_hashed_names(name: str) -> None:

@@ -35,9 +35,15 @@ _HASHED = re.compile(
 )
 
 
+_HASHED_FOLDERS = re.compile(r"(^|/)(_next/static|_app/immutable|_astro)/")
+"""Next.js, SvelteKit and Astro keep there only what belongs to one build."""
+
+
 def is_hashed(path: str) -> bool:
-    """True when the file's name carries a hash of its content (`index-BxY3k9aQ.js`, `main.55e7cbb9.css`), so that it
-    never changes: it may be cached for ever, and a page of an older release may still ask for it."""
+    """True when the file's name carries a hash of its content (`index-BxY3k9aQ.js`, `main.55e7cbb9.css`) or lies in
+    a folder of such files: it never changes, and a page of an older release may still ask for it."""
+    if _HASHED_FOLDERS.search(path):
+        return True
     name = path.rpartition("/")[2]
     match = _HASHED.search(name)
     return match is not None and any(letter.isdigit() or letter.isupper() for letter in match[0])

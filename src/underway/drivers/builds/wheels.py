@@ -13,10 +13,7 @@ from collections.abc import Callable
 from underway.drivers.builds.interpreters import Interpreter
 from underway.manifest.model import PythonBuild
 
-# name-version(-build)?-python-abi-platform.whl, https://packaging.python.org/en/latest/specifications/binary-distribution-format/
-_WHEEL = re.compile(
-    r"([A-Za-z0-9_.]+)-(\d[^-/\"'\s]*)(?:-\d[^-/\"'\s]*)?-([a-z0-9_.]+)-([a-z0-9_.]+)-([A-Za-z0-9_.]+)\.whl"
-)
+_LONGEST_NAME = 250
 _LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock", "pdm": "pdm.lock"}
 
 Tags = tuple[str, str, str]
@@ -28,8 +25,11 @@ def by_fit(candidates: list[Interpreter], lock: str) -> list[Interpreter]:
     A lock that names no files (or none at all) changes nothing.
     """
     packages: dict[tuple[str, str], list[Tags]] = {}
-    for name, version, python, abi, system in _WHEEL.findall(lock):
-        packages.setdefault((name.lower(), version), []).append((python, abi, system))
+    for before in lock.split(".whl")[:-1]:
+        # name-version(-build)?-python-abi-platform, see "Binary distribution format" of packaging.python.org
+        parts = re.split(r"[/\"'\s]", before[-_LONGEST_NAME:])[-1].split("-")
+        if len(parts) in (5, 6):
+            packages.setdefault((parts[0].lower(), parts[1]), []).append((parts[-3], parts[-2], parts[-1]))
     here = [usable for tags in packages.values() if (usable := [tag for tag in tags if _is_for_here(tag)])]
     return sorted(candidates, key=lambda one: sum(not _fits(tags, one.version[1]) for tags in here))
 
