@@ -67,8 +67,8 @@ def _draft(
         notes.problem(
             "detect.no-start",
             index.line(servers[0].path, f'"{servers[0].server}"'),
-            f"a server with {servers[0].server} is here, and nothing says how it starts: no Procfile, no start script for "
-            "production, no main file",
+            f"a server with {servers[0].server} is here, and nothing says how it starts: no Procfile, no start script "
+            "for production, no main file",
             'add to underway.toml: [processes.web] command = "node dist/main.js"',
         )
         return False

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from underway.detect.index import Index, by_depth, folder_of, join
 from underway.detect.model import Evidence
-from underway.detect.python_code import PyFile, PythonCode, dotted_name, literal
+from underway.detect.python_code import PyFile, PythonCode, dotted_name, literal, source_of
 from underway.detect.starts import Starts
 
 
@@ -154,7 +154,7 @@ def _read_settings(index: Index, django: Django, file: PyFile) -> None:
         if all(t is not None for t in texts):
             django.hosts_literal = tuple(t for t in texts if t is not None)
     databases = file.literals.get("DATABASES")
-    source = ast.unparse(databases[0]) if databases is not None else ""
+    source = source_of(databases[0]) if databases is not None else ""
     if re.search(
         r"django\.db\.backends\.postgres|backends\.postgis|django\.contrib\.gis\.db\.backends\.postgis", source
     ):
@@ -223,7 +223,7 @@ def folder_path(index: Index, file: PyFile, node: ast.expr, root: str, depth: in
 def _is_base(node: ast.expr) -> bool:
     name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
     return bool(re.search(r"DIR|ROOT|PATH|BASE|HERE", name, re.IGNORECASE)) or (
-        isinstance(node, ast.Call) and "__file__" in ast.unparse(node)
+        isinstance(node, ast.Call) and "__file__" in source_of(node)
     )
 
 
@@ -231,7 +231,7 @@ def _base(file: PyFile, node: ast.expr, root: str) -> str:
     """The folder that BASE_DIR is."""
     if isinstance(node, ast.Name) and node.id in file.literals:
         node = file.literals[node.id][0]
-    source = ast.unparse(node)
+    source = source_of(node)
     if "__file__" not in source:
         return root
     ups = len(re.findall(r"\.parent\b(?!s)|dirname\(", source))

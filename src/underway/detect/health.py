@@ -60,7 +60,7 @@ def _prefixes(code: PythonCode, app: WebApp) -> dict[tuple[str, str], list[str]]
     roots: set[tuple[str, str]] = set()
     for file in code.files.values():
         roots |= {(file.path, each.name) for each in file.apps}
-        for node in ast.walk(file.tree) if file.tree else ():
+        for node in file.nodes:
             if (
                 isinstance(node, ast.Assign)
                 and isinstance(node.value, ast.Call)
@@ -160,8 +160,7 @@ def _django_routes(code: PythonCode) -> list[tuple[str, Evidence]]:
                 prefix = included.get(path, "" if path == files[0] or _is_root(path, code) else "?")
                 if "?" not in prefix:
                     out.append((f"/{prefix}{route}", Evidence(path, call.line)))
-        tree = code.files[path].tree
-        for node in ast.walk(tree) if tree is not None else ():
+        for node in code.files[path].nodes:
             if isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[1], ast.Call):
                 inner = node.args[1]
                 module = literal(inner.args[0]) if inner.args else None

@@ -29,7 +29,7 @@ class Index:
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
-        self.paths: list[str] = [p for p in tree.paths[:_MOST_FILES] if not _NEVER.search(p)]
+        self.paths: list[str] = [p for p in tree.paths[:_MOST_FILES] if not _NEVER.search(p) and is_plain(p)]
         self._all = set(self.paths)
         self._left = _MOST_TEXT
         self._texts: dict[str, str] = {}
@@ -90,6 +90,14 @@ class Index:
         """Where `needle` first stands in a file."""
         at = self.text(path).find(needle)
         return Evidence(path, self.text(path).count("\n", 0, at) + 1 if at >= 0 else 0)
+
+
+_ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\\|^~|^[A-Za-z]:")
+
+
+def is_plain(path: str) -> bool:
+    """True for a path that a manifest can name: relative, inside the tree, printable."""
+    return path.isprintable() and len(path) <= 400 and not _ODD.search(path)
 
 
 def by_depth(paths: Iterable[str]) -> list[str]:

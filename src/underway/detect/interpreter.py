@@ -56,7 +56,7 @@ def _named(index: Index, starts: Starts, project: PythonProject) -> tuple[str, E
     for folder in dict.fromkeys((project.folder, "")):
         for name in (".python-version", "runtime.txt", ".tool-versions"):
             path = join(folder, name)
-            found = re.search(r"(?:^|python[- ])\s*3\.(\d{1,2})", index.text(path), re.MULTILINE)
+            found = re.search(r"(?:^|python[- ])[ \t]*3\.(\d{1,2})", index.text(path)[:2000], re.MULTILINE)
             if found:
                 return f"3.{found[1]}", Evidence(path, index.text(path).count("\n", 0, found.start()) + 1)
     for docker in starts.dockerfiles:

@@ -94,7 +94,7 @@ def _alembic(
     top = project.folder if project is not None else ""
     ini = min(inis, key=lambda p: (not p.startswith(f"{top}/".lstrip("/")), p.count("/"), p))
     folder = folder_of(ini)
-    found = re.search(r"^\s*script_location\s*=\s*(.+?)\s*$", index.text(ini), re.MULTILINE)
+    found = re.search(r"^[ \t]*script_location[ \t]*=[ \t]*(\S+)", index.text(ini), re.MULTILINE)
     location = (found[1] if found else "alembic").replace("%(here)s/", "").replace(":", "/")
     run_in = folder
     versions = ""

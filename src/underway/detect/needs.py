@@ -102,8 +102,9 @@ def gather(index: Index, reads: list[EnvRead]) -> dict[str, Variable]:
 
 
 def _unquoted(text: str) -> str:
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1]
+    quoted = re.match(r"""(["'])(.*?)\1\s*(?:#.*)?$""", text)
+    if quoted:
+        return quoted[2]
     return re.sub(r"\s+#.*", "", text)
 
 
@@ -224,7 +225,7 @@ def _generate(one: Variable, out: Given, notes: Notes, *, is_django: bool) -> No
 
 
 _FOREIGN = {
-    "mongodb": "MongoDB", "mongodb+srv": "MongoDB", "mysql": "MySQL", "mysql2": "MySQL", "mariadb": "MariaDB",
+    "mongodb": "MongoDB", "mysql": "MySQL", "mysql2": "MySQL", "mariadb": "MariaDB",
     "amqp": "RabbitMQ", "amqps": "RabbitMQ", "kafka": "Kafka", "bolt": "Neo4j", "neo4j": "Neo4j", "pyamqp": "RabbitMQ",
 }  # fmt: skip
 

@@ -14,8 +14,8 @@ _READ = re.compile(
 )
 _UNPACKED = re.compile(r"(?:const|let|var)\s*\{([^}]{1,2000})\}\s*=\s*process\.env")
 _SCHEMA = re.compile(
-    r"^[ \t]*([A-Z][A-Z0-9_]{1,80})\s*:\s*(Joi|z|v|str|url|num|port|bool|email|host)\b([^\n]*(?:\n[ \t]*\.[^\n]*)*)",
-    re.MULTILINE,
+    r"(?<![\w.$])([A-Z][A-Z0-9_]{1,80})[ \t]*:\s{0,40}(Joi|z|v|str|url|num|port|bool|email|host)\b"
+    r"([^\n]{0,2000}(?:\n[ \t]{0,80}\.[^\n]{0,500}){0,20})",
 )
 _CONVICT = re.compile(r"""env:\s*['"]([A-Z][A-Z0-9_]{1,80})['"]""")
 _OPTIONAL = re.compile(r"optional|default|nullish|nullable|devDefault|catch\(")

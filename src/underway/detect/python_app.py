@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from dataclasses import dataclass
 
 from underway.detect.index import Index, folder_of, join
 from underway.detect.model import Evidence
-from underway.detect.python_code import ASGI, AppObject, PythonCode, dotted_name
+from underway.detect.python_code import ASGI, FRAMEWORKS, AppObject, PyFile, PythonCode, dotted_name
 from underway.detect.python_project import PythonProject
 from underway.detect.shell import Simple, option
 from underway.detect.starts import Start, Starts
 
 _SERVERS = ("uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-serve")
 _ASGI_SERVERS = ("uvicorn", "hypercorn", "daphne")
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _TARGET = re.compile(r"""[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(.*\))?""")
 
 
@@ -54,6 +56,8 @@ def find_web_app(
         return declared, [o for o in objects if o.path != declared.path]
     for chosen in objects:
         base, module = import_base(index, code, chosen.path)
+        if not _MODULE.fullmatch(module):
+            continue
         folder = _run_folder(base, projects)
         app = WebApp(
             framework=chosen.framework,
@@ -115,21 +119,19 @@ def _framework_of_call(code: PythonCode, path: str, called: str) -> str:
     if source not in code.files and module and not code.index.has(source):
         return ""
     file = code.files.get(source)
-    if file is None or file.tree is None or not name:
+    if file is None or not name:
         return ""
     if name in file.imports and file.imports[name] != called and "." in file.imports[name]:
-        return _framework_of_call(code, source, file.imports[name]) if name not in _functions(file.tree) else ""
-    function = _functions(file.tree).get(name)
+        return _framework_of_call(code, source, file.imports[name]) if name not in _functions(file) else ""
+    function = _functions(file).get(name)
     return _made_by(function, file.imports) if function is not None else ""
 
 
-def _functions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
-    return {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+def _functions(file: PyFile) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    return {n.name: n for n in file.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
 def _made_by(function: ast.AST, imports: dict[str, str]) -> str:
-    from underway.detect.python_code import FRAMEWORKS
-
     for each in ast.walk(function):
         if isinstance(each, ast.Call):
             called = dotted_name(each.func, imports)
@@ -291,7 +293,7 @@ def _fastapi_run(index: Index, code: PythonCode, command: Simple, objects: list[
 
 def web_command(app: WebApp, *, threads: int = 4, workers: int = 2, with_granian: bool = False) -> tuple[str, str]:
     """The shell line that serves `app` on loopback, and the package it needs."""
-    inner = app.base[len(app.folder) :].strip("/") if app.base != app.folder else ""
+    inner = shlex.quote(app.base[len(app.folder) :].strip("/")) if app.base != app.folder else ""
     target = app.target
     if app.is_asgi and with_granian:
         words = f"granian {target} --interface asgi --host 127.0.0.1 --port $PORT"

@@ -38,7 +38,9 @@ _WORTH = re.compile(
 )
 _MOST_PARSED = 600_000
 """Characters of Python parsed in one tree: about half a second's work. The likeliest files come first."""
+_MOST_NODES = 60_000
 _MOST_READ = 4_000_000
+_LARGEST = 100_000
 _LIKELY = re.compile(
     r"(main|app|wsgi|asgi|server|settings|config|__init__|urls|manage|application|base|production|prod|api|routes)\.py"
 )
@@ -99,7 +101,10 @@ class PyFile:
     decorated: list[tuple[str, str, str, int]] = field(default_factory=list)
     literals: dict[str, tuple[ast.expr, int]] = field(default_factory=dict)
     classes: dict[str, ast.ClassDef] = field(default_factory=dict)
-    tree: ast.Module | None = None
+    body: list[ast.stmt] = field(default_factory=list)
+    nodes: list[ast.AST] = field(default_factory=list)
+    above: list[int] = field(default_factory=list)
+    """`nodes` is the whole syntax tree, parents first; `above[n]` is where the parent of `nodes[n]` is."""
 
 
 class PythonCode:
@@ -108,7 +113,7 @@ class PythonCode:
     def __init__(self, index: Index) -> None:
         self.index = index
         self.files: dict[str, PyFile] = {}
-        left, unread = _MOST_PARSED, _MOST_READ
+        left, unread, nodes_left = _MOST_PARSED, _MOST_READ, _MOST_NODES
         for path in sorted((p for p in index.ending(".py") if "/migrations/" not in p), key=_interest)[:3000]:
             text = index.text(path)
             unread -= len(text)
@@ -116,16 +121,17 @@ class PythonCode:
                 break
             if (
                 not text
-                or len(text) > 200_000
+                or len(text) > _LARGEST
                 or not (_WORTH.search(text) or _LIKELY.fullmatch(path.rpartition("/")[2]))
             ):
                 continue
             left -= len(text)
-            if left < 0:
+            if left < 0 or nodes_left < 0:
                 break
             parsed = parse(path, text)
             if parsed is not None:
                 self.files[path] = parsed
+                nodes_left -= len(parsed.nodes)
 
     def module_file(self, dotted: str, near: str = "") -> str:
         """The file of a module, looked for next to `near` and upwards, then anywhere."""
@@ -155,16 +161,37 @@ def parse(path: str, text: str) -> PyFile | None:
             module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    out = PyFile(path, tree=module)
+    out = PyFile(path, body=module.body)
+    out.nodes, out.above = _flat(module)
     for node in module.body:
         _top_level(node, out, 0)
-    for each in ast.walk(module):
+    for each in out.nodes:
         if isinstance(each, ast.Call):
             out.calls.append(_call(each, out.imports))
         elif isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
             for decorator in each.decorator_list:
                 _decorator(decorator, out)
     return out
+
+
+def _flat(module: ast.Module) -> tuple[list[ast.AST], list[int]]:
+    """Every node with the place of its parent, parents first; without the Load and Store marks."""
+    nodes: list[ast.AST] = [module]
+    above = [0]
+    for place, node in enumerate(nodes):  # grows while it is walked
+        for name in node._fields:
+            if name == "ctx" or name == "op":
+                continue
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                for each in value:
+                    if isinstance(each, ast.AST):
+                        nodes.append(each)
+                        above.append(place)
+            elif isinstance(value, ast.AST):
+                nodes.append(value)
+                above.append(place)
+    return nodes, above
 
 
 def _top_level(node: ast.stmt, out: PyFile, depth: int) -> None:
@@ -279,13 +306,21 @@ def _decorator(node: ast.expr, out: PyFile) -> None:
     path = (
         literal(node.args[0]) if node.args else next((literal(k.value) for k in node.keywords if k.arg == "path"), None)
     )
-    methods = next((ast.unparse(k.value) for k in node.keywords if k.arg in ("methods", "http_method")), "GET")
+    methods = next((source_of(k.value) for k in node.keywords if k.arg in ("methods", "http_method")), "GET")
     if path is not None and "GET" in methods.upper():
         out.decorated.append((owner, verb or name, path, node.lineno))
 
 
-def constants(node: ast.AST) -> Iterator[str]:
-    """Every text constant below a node."""
-    for each in ast.walk(node):
+def source_of(node: ast.AST) -> str:
+    """The source of an expression; empty when it is nested too deeply to be of interest."""
+    try:
+        return ast.unparse(node)
+    except RecursionError:
+        return ""
+
+
+def constants(file: PyFile) -> Iterator[str]:
+    """Every text constant of a file."""
+    for each in file.nodes:
         if isinstance(each, ast.Constant) and isinstance(each.value, str):
             yield each.value

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from underway.detect.model import Evidence
-from underway.detect.python_code import EnvRead, PyFile, PythonCode, dotted_name, literal
+from underway.detect.python_code import EnvRead, PyFile, PythonCode, dotted_name, literal, source_of
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{1,100}")
 _DB_METHODS = {"db": "DATABASE_URL", "db_url": "DATABASE_URL", "dj_db_url": "DATABASE_URL", "cache": "CACHE_URL"}
@@ -29,36 +29,41 @@ def env_reads(code: PythonCode, wanted: set[str] | None = None) -> list[EnvRead]
 
 
 def _plain_reads(file: PyFile) -> Iterator[EnvRead]:
-    if file.tree is None:
-        return
     readers = _readers(file)
     helpers = _helpers(file)
     schema_defaults = _schema_defaults(file)
-    conditional: set[int] = set()
-    parents: dict[int, ast.AST] = {}
-    for node in ast.walk(file.tree):
-        is_branch = isinstance(node, ast.If | ast.IfExp | ast.Try | ast.FunctionDef | ast.AsyncFunctionDef | ast.BoolOp)
-        for child in ast.iter_child_nodes(node):
-            parents[id(child)] = node
-            tested = isinstance(node, ast.If | ast.IfExp) and child is node.test
-            if (id(node) in conditional or is_branch) and not tested:
-                conditional.add(id(child))
-    for node in ast.walk(file.tree):
+    for place, node in enumerate(file.nodes):
         read = _subscript(node, file) or _call_read(node, file, readers, helpers, schema_defaults)
         if read is None:
             continue
-        above = parents.get(id(node))
+        above = file.nodes[file.above[place]]
         is_number = isinstance(above, ast.Call) and dotted_name(above.func, {}) in ("int", "float")
         compared = ""
         if isinstance(above, ast.Compare) and isinstance(above.ops[0], ast.Eq):
             compared = literal(above.comparators[0]) or ""
         yield _with(
             read,
-            is_conditional=id(node) in conditional,
-            separator=_separator(above, parents),
+            is_conditional=_is_conditional(file, place),
+            separator=_separator(above, file.nodes[file.above[file.above[place]]]),
             number=is_number,
             compared=compared,
         )
+
+
+_BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.BoolOp)
+
+
+def _is_conditional(file: PyFile, place: int) -> bool:
+    """True when the node is not always run: in a branch, a function, or after `or`."""
+    for _ in range(200):
+        if not place:
+            return False
+        node, place = file.nodes[place], file.above[place]
+        parent = file.nodes[place]
+        is_tested = isinstance(parent, ast.If | ast.IfExp) and node is parent.test
+        if isinstance(parent, _BRANCHES) and not is_tested:
+            return True
+    return True
 
 
 def _with(read: EnvRead, *, is_conditional: bool, separator: str | None, number: bool, compared: str) -> EnvRead:
@@ -76,12 +81,10 @@ def _with(read: EnvRead, *, is_conditional: bool, separator: str | None, number:
     )
 
 
-def _separator(above: ast.AST | None, parents: dict[int, ast.AST]) -> str | None:
+def _separator(above: ast.AST, call: ast.AST) -> str | None:
     """What `os.environ["X"].split(",")` splits by."""
-    if isinstance(above, ast.Attribute) and above.attr == "split":
-        call = parents.get(id(above))
-        if isinstance(call, ast.Call):
-            return (literal(call.args[0]) or " ") if call.args else " "
+    if isinstance(above, ast.Attribute) and above.attr == "split" and isinstance(call, ast.Call):
+        return (literal(call.args[0]) or " ") if call.args else " "
     if isinstance(above, ast.Call) and dotted_name(above.func, {}).endswith("json.loads"):
         return ""
     return None
@@ -121,7 +124,7 @@ def _readers(file: PyFile) -> set[str]:
 def _helpers(file: PyFile) -> set[str]:
     """Functions of the file that read the variable named by their first parameter."""
     found = set()
-    for node in file.tree.body if file.tree else []:
+    for node in file.body:
         if isinstance(node, ast.FunctionDef) and node.args.args:
             first = node.args.args[0].arg
             for each in ast.walk(node):
@@ -141,7 +144,7 @@ def _helpers(file: PyFile) -> set[str]:
 def _schema_defaults(file: PyFile) -> dict[str, str | None]:
     """`environ.Env(DEBUG=(bool, False))`: names with a default."""
     out: dict[str, str | None] = {}
-    for node in ast.walk(file.tree) if file.tree else ():
+    for node in file.nodes:
         if isinstance(node, ast.Call) and dotted_name(node.func, file.imports).endswith("environ.Env"):
             for each in node.keywords:
                 if each.arg and isinstance(each.value, ast.Tuple) and len(each.value.elts) == 2:
@@ -175,7 +178,7 @@ def _call_read(
         default_node = node.args[1] if not isinstance(node.args[1], ast.Name) else None
     has_default = default_node is not None or name in schema
     cast = _keyword_node(node, "cast")
-    text_of_cast = ast.unparse(cast) if cast is not None else method
+    text_of_cast = source_of(cast) if cast is not None else method
     return EnvRead(
         name,
         where,
@@ -183,7 +186,7 @@ def _call_read(
         default=literal(default_node) if default_node is not None else schema.get(name),
         is_list=bool(re.search(r"Csv|CommaSeparated|list|tuple|split", text_of_cast)),
         is_number=bool(re.search(r"\bint\b|\bfloat\b|Integer", text_of_cast)),
-        made_up=bool(default_node is not None and _MADE_UP.search(ast.unparse(default_node))),
+        made_up=bool(default_node is not None and _MADE_UP.search(source_of(default_node))),
     )
 
 
@@ -222,7 +225,7 @@ def _fields(code: PythonCode, path: str, name: str, prefix: str | None = None, d
         if not isinstance(each, ast.AnnAssign) or not isinstance(each.target, ast.Name):
             continue
         field_name = each.target.id
-        kind = ast.unparse(each.annotation)
+        kind = source_of(each.annotation)
         if field_name.startswith("_") or "ClassVar" in kind or field_name == "model_config":
             continue
         inner = _nested(code, path, kind)
@@ -274,7 +277,7 @@ def _field(file: PyFile, node: ast.AnnAssign, kind: str, prefix: str, field_name
         default_node = factory if first is None or is_ellipsis else first
     if is_required and re.match(r"(typing\.)?Optional\[|.*\|\s*None$", kind) and not _is_v2(file):
         is_required = False
-    source = ast.unparse(default_node) if default_node is not None else ""
+    source = source_of(default_node) if default_node is not None else ""
     return EnvRead(
         names[0].upper(),
         Evidence(file.path, node.lineno),

@@ -48,6 +48,8 @@ def find_python_projects(index: Index) -> list[PythonProject]:
     """Every folder with Python dependencies, nearest to the root first."""
     markers = index.named("pyproject.toml", "Pipfile", "setup.py", "setup.cfg", "uv.lock", "poetry.lock", "pdm.lock")
     markers += index.matching(r"requirements[\w.-]*\.(txt|in)")
+    inside = index.named("production.txt", "prod.txt", "base.txt", "main.txt", "common.txt")
+    markers += [p for p in inside if folder_of(p).rpartition("/")[2] == "requirements"]
     folders: list[str] = []
     for path in markers[:300]:
         folder = folder_of(path)
@@ -154,7 +156,7 @@ def _name_packages(index: Index, project: PythonProject, raw: dict[str, Any]) ->
         _name_required(index, project, file, 0)
     if project.manager == "setuptools":
         for name in ("setup.py", "setup.cfg"):
-            text = index.text(join(project.folder, name))
+            text = index.text(join(project.folder, name))[:50_000]
             found = re.search(r"install_requires\s*=\s*\[?([^\]]*?)(\]|\n\n|\n\[)", text, re.DOTALL)
             for line in re.split(r"[\n,]", found[1]) if found else []:
                 _add(project, line.strip().strip("\"'"), index, join(project.folder, name))

@@ -28,10 +28,10 @@ def django_shared(index: Index, django: Django, draft: Draft, notes: Notes) -> N
 def python_shared(index: Index, code: PythonCode, app: WebApp, draft: Draft, notes: Notes) -> None:
     """SQLite addresses, upload folders and Flask's instance folder."""
     for path, file in code.files.items():
-        if re.search(r"(^|/)(migrations|alembic|scripts?)/", path) or file.tree is None:
+        if re.search(r"(^|/)(migrations|alembic|scripts?)/", path):
             continue
         if draft.postgres is None and "sqlite" in index.text(path):
-            for text in constants(file.tree):
+            for text in constants(file):
                 found = _SQLITE_URL.fullmatch(text)
                 if found and not found[1].startswith("/"):
                     inside = (

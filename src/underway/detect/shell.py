@@ -49,11 +49,9 @@ def simple_commands(line: str, evidence: Evidence, index: Index, folder: str = "
                 continue
             words = rest
         script = _script(words[0], index, here) if words else ""
-        if script and depth < 4:
-            at_line = 1
-            for number, text in enumerate(_joined(index.text(script)), 1):
-                at_line = number
-                out += simple_commands(text, Evidence(script, at_line), index, here, depth + 1)
+        if script:
+            for number, text in enumerate(_joined(index.text(script)) if depth < 4 else (), 1):
+                out += simple_commands(text, Evidence(script, number), index, here, depth + 1)
                 if len(out) > 200:
                     return out
             continue

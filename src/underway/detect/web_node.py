@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from types import MappingProxyType
 
 from underway.detect.draft import Draft
@@ -224,7 +225,7 @@ def _same_origin(index: Index, project: NodeProject, draft: Draft, notes: Notes)
         return
     values = " ".join(f"{name}={json.dumps(_path_of(index, project, name))}" for name in sorted(names)[:5])
     draft.node = NodeBuild(manager=draft.node.manager, dir=draft.node.dir)
-    step = f"cd {project.folder} && " if project.folder else ""
+    step = f"cd {shlex.quote(project.folder)} && " if project.folder else ""
     draft.commands.append(f"{step}{values} {project.manager} run build")
     for name, evidence in sorted(names.items())[:5]:
         notes.claim("static", f"{name} is baked in: the API is on the same origin", evidence, "build.commands")
@@ -234,7 +235,9 @@ def _path_of(index: Index, project: NodeProject, name: str) -> str:
     """The path of the example address: `http://localhost:8000/api` gives `/api`."""
     for path in index.named(".env", ".env.example", ".env.development", ".env.local.example", ".env.production"):
         found = re.search(
-            rf"^\s*{re.escape(name)}\s*=\s*[\"']?(?:https?:)?//[^/\s\"']+(/[\w./-]*)?", index.text(path), re.MULTILINE
+            rf"^[ \t]*{re.escape(name)}[ \t]*=[ \t]*[\"']?(?:https?:)?//[^/\s\"']+(/[\w./-]*)?",
+            index.text(path),
+            re.MULTILINE,
         )
         if found:
             return (found[1] or "").rstrip("/")

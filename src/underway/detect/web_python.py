@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from types import MappingProxyType
 
 from underway.detect.django import Django, find_django
@@ -37,6 +38,8 @@ def draft_python(
         app = _django_app(index, django, app) or app
     if app is None:
         return False
+    if not app.framework.startswith("django"):
+        django = None
     project = _project_of(projects, app.folder or app.base, app.path)
     label = {"django-asgi": "Django", "fastapi": "FastAPI", "falcon-wsgi": "Falcon", "starlette": "ASGI"}.get(
         app.framework, app.framework.capitalize() or "Python"
@@ -219,7 +222,7 @@ def _django_fixed(index: Index, django: Django, draft: Draft, notes: Notes) -> N
 def _django_static(index: Index, project: PythonProject | None, django: Django, draft: Draft, notes: Notes) -> None:
     if not django.has_static_root:
         return
-    manage = "python manage.py" if not django.folder else f"cd {django.folder} && python manage.py"
+    manage = "python manage.py" if not django.folder else f"cd {shlex.quote(django.folder)} && python manage.py"
     made_up = " ".join(
         f"{name}=for-the-build"
         for name, variable in draft.env.items()

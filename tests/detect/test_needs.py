@@ -1,0 +1,389 @@
+"""What an app needs: services, variables, migrations, health, shared files, workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from underway.detect import Detection
+from underway.manifest.model import EnvVar, Manifest, Migrate
+
+Look = Callable[[Mapping[str, str]], Detection]
+
+APP = {"main.py": "from fastapi import FastAPI\nimport settings\napp = FastAPI()\n"}
+REQUIREMENTS = "fastapi\nuvicorn\n"
+SETTINGS = "from pydantic_settings import BaseSettings, SettingsConfigDict\nfrom pydantic import Field\n"
+
+
+def fastapi(settings: str = "", requirements: str = "", **files: str) -> dict[str, str]:
+    named = {name.replace("__", "/"): text for name, text in files.items()}
+    return {**APP, "settings.py": settings, "requirements.txt": REQUIREMENTS + requirements, **named}
+
+
+def drafted(detection: Detection) -> Manifest:
+    assert detection.manifest is not None, detection.problems
+    return detection.manifest
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'import os\nX = os.environ["SECRET_KEY"]\n',
+        'from os import environ\nX = environ.get("SECRET_KEY", "changeme")\n',
+        'import os\nX = os.getenv("SECRET_KEY", "dev")\n',
+        'from decouple import config\nX = config("SECRET_KEY")\n',
+        'import environ\nenv = environ.Env()\nX = env("SECRET_KEY")\n',
+        'from environs import Env\nenv = Env()\nX = env.str("SECRET_KEY")\n',
+        'from starlette.config import Config\nconfig = Config(".env")\nX = config("SECRET_KEY")\n',
+        SETTINGS + "class Settings(BaseSettings):\n    secret_key: str\n",
+        SETTINGS + "import secrets\nclass S(BaseSettings):\n    SECRET_KEY: str = secrets.token_urlsafe(32)\n",
+        SETTINGS + "class S(BaseSettings):\n    key: str = Field(..., alias='SECRET_KEY')\n",
+        SETTINGS
+        + "class B(BaseSettings): pass\nclass S(B):\n    model_config = SettingsConfigDict(env_prefix='SECRET_')\n    key: str\n",
+        'import os\ndef envstr(name, default=""):\n    return os.getenv(name, default)\nX = envstr("SECRET_KEY", "x")\n',
+    ],
+)
+def test_the_apps_own_secret_is_generated_once(look: Look, settings: str) -> None:
+    detection = look(fastapi(settings))
+    assert drafted(detection).env["SECRET_KEY"] == EnvVar(generate="urlsafe", secret=True)
+    assert detection.problems == ()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'import os\nX = os.environ["STRIPE_API_KEY"]\n',
+        'from decouple import config\nX = config("STRIPE_API_KEY")\n',
+        SETTINGS + "class Settings(BaseSettings):\n    STRIPE_API_KEY: str\n",
+    ],
+)
+def test_what_only_its_owner_knows_is_asked_for_with_its_line(look: Look, settings: str) -> None:
+    detection = look(fastapi(settings))
+    (problem,) = detection.problems
+    assert problem.code == "detect.env-missing"
+    assert problem.where == f"settings.py:{settings.count(chr(10))}"
+    assert 'STRIPE_API_KEY = "…"' in problem.remedy
+    assert drafted(detection).env["STRIPE_API_KEY"] == EnvVar(required=True, secret=True)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'import os\nX = os.environ.get("STRIPE_API_KEY")\n',
+        'import os\nif os.environ.get("USE_STRIPE"):\n    X = os.environ["STRIPE_API_KEY"]\n',
+        'import os\ndef pay():\n    return os.environ["STRIPE_API_KEY"]\n',
+        'from decouple import config\nX = config("STRIPE_API_KEY", default="")\n',
+        SETTINGS + "class Settings(BaseSettings):\n    STRIPE_API_KEY: str | None = None\n",
+    ],
+)
+def test_what_the_app_starts_without_is_not_asked_for(look: Look, settings: str) -> None:
+    detection = look(fastapi(settings))
+    assert detection.problems == ()
+    assert "STRIPE_API_KEY" not in drafted(detection).env
+
+
+def test_a_required_plain_setting_takes_the_examples_value(look: Look) -> None:
+    files = fastapi(SETTINGS + "class S(BaseSettings):\n    project_name: str\n")
+    detection = look({**files, ".env.example": '# who\nPROJECT_NAME="Letter Meadow"  # shown\n'})
+    assert drafted(detection).env["PROJECT_NAME"] == EnvVar(value="Letter Meadow")
+    assert any(c.evidence == ".env.example:2" for c in detection.claims)
+
+
+@pytest.mark.parametrize(
+    ("settings", "value"),
+    [
+        ('import os\nALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")\n', "${hosts}"),
+        ('import os\nALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "a b").split()\n', "${hosts_spaced}"),
+        ('import os, json\nX = json.loads(os.environ.get("ALLOWED_HOSTS", "[]"))\n', "${hosts_json}"),
+        ('import environ\nenv = environ.Env()\nX = env.list("ALLOWED_HOSTS", default=[])\n', "${hosts}"),
+        (SETTINGS + "class S(BaseSettings):\n    ALLOWED_HOSTS: list[str] = []\n", "${hosts_json}"),
+    ],
+)
+def test_host_checks_get_the_apps_own_names(look: Look, settings: str, value: str) -> None:
+    assert drafted(look(fastapi(settings))).env["ALLOWED_HOSTS"].value == value
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "value"),
+    [
+        (
+            'import os\nX = os.environ.get("CSRF_TRUSTED_ORIGINS", "").split(",")\n',
+            "CSRF_TRUSTED_ORIGINS",
+            "${origins}",
+        ),
+        (
+            SETTINGS + "class S(BaseSettings):\n    BACKEND_CORS_ORIGINS: list[str] = []\n",
+            "BACKEND_CORS_ORIGINS",
+            "${origins_json}",
+        ),
+        ('import os\nX = os.environ.get("SITE_URL", "http://localhost:8000")\n', "SITE_URL", "${url}"),
+        ('import os\nX = os.environ["DOMAIN"]\n', "DOMAIN", "${host}"),
+    ],
+)
+def test_addresses_of_its_own_are_set(look: Look, settings: str, name: str, value: str) -> None:
+    assert drafted(look(fastapi(settings))).env[name].value == value
+
+
+def test_a_check_that_accepts_all_is_left_alone(look: Look) -> None:
+    settings = SETTINGS + "class S(BaseSettings):\n    ALLOWED_HOSTS: list[str] = ['*']\n"
+    assert drafted(look(fastapi(settings))).env == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "spelling"),
+    [
+        ('import os\nDEBUG = os.environ.get("DEBUG", "True") == "True"\n', "False"),
+        ('import os\nDEBUG = int(os.getenv("DEBUG", "1"))\n', "0"),
+    ],
+)
+def test_debug_is_switched_off(look: Look, settings: str, spelling: str) -> None:
+    assert drafted(look(fastapi(settings))).env["DEBUG"].value == spelling
+
+
+@pytest.mark.parametrize(
+    ("settings", "requirements", "files", "scheme", "env"),
+    [
+        ('import os\nX = os.environ["DATABASE_URL"]\n', "psycopg2-binary\n", {}, "postgresql", {}),
+        (
+            'import os\nfrom sqlalchemy.ext.asyncio import create_async_engine\nX = create_async_engine(os.environ["DATABASE_URL"])\n',
+            "sqlalchemy\nasyncpg\n",
+            {},
+            "postgresql+asyncpg",
+            {},
+        ),
+        ('import os\nX = os.environ["DATABASE_URL"]\n', "tortoise-orm\nasyncpg\n", {}, "postgres", {}),
+        ('import os\nX = os.environ["DATABASE_URL"]\n', "sqlalchemy\npsycopg\n", {}, "postgresql+psycopg", {}),
+        (
+            'import os\nX = os.environ["DATABASE_URL"]\n',
+            "asyncpg\n",
+            {".env.example": "DATABASE_URL=postgres://u:p@db/x\n"},
+            "postgres",
+            {},
+        ),
+        (
+            'import os\nX = os.environ["SQLALCHEMY_DATABASE_URI"]\n',
+            "psycopg2\n",
+            {},
+            "postgresql",
+            {"SQLALCHEMY_DATABASE_URI": "url"},
+        ),
+        (
+            'import os\nX = os.environ["DATABASE_URL"]\nY = os.environ["DATABASE_ASYNC_URL"]\n',
+            "psycopg2\nasyncpg\n",
+            {".env.example": "DATABASE_URL=postgresql://u@h/x\nDATABASE_ASYNC_URL=postgresql+asyncpg://u@h/x\n"},
+            "postgresql",
+            {"DATABASE_ASYNC_URL": "url:postgresql+asyncpg"},
+        ),
+        (
+            SETTINGS + "class S(BaseSettings):\n    POSTGRES_SERVER: str\n    POSTGRES_PORT: int = 5432\n"
+            "    POSTGRES_USER: str\n    POSTGRES_PASSWORD: str = 'changethis'\n    POSTGRES_DB: str = 'app'\n    POSTGRES_URI: str = ''\n",
+            "psycopg\n",
+            {},
+            "postgresql",
+            {
+                "POSTGRES_SERVER": "host",
+                "POSTGRES_PORT": "port",
+                "POSTGRES_USER": "user",
+                "POSTGRES_PASSWORD": "password",
+                "POSTGRES_DB": "database",
+            },
+        ),
+        (
+            SETTINGS
+            + "from pydantic import BaseModel\nclass Db(BaseModel):\n    hostname: str\n    password: str\n    name: str = 'x'\n"
+            "class S(BaseSettings):\n    model_config = SettingsConfigDict(env_nested_delimiter='__')\n    database: Db\n",
+            "asyncpg\n",
+            {},
+            "postgresql",
+            {"DATABASE__HOSTNAME": "host", "DATABASE__PASSWORD": "password", "DATABASE__NAME": "database"},
+        ),
+        (
+            'import os\nX = os.getenv("PROD_DB_HOSTNAME")\nY = os.getenv("PROD_DB_NAME")\n',
+            "psycopg2\n",
+            {},
+            "postgresql",
+            {"PROD_DB_HOSTNAME": "host", "PROD_DB_NAME": "database"},
+        ),
+    ],
+)
+def test_postgres_in_the_spelling_the_app_reads(
+    look: Look, settings: str, requirements: str, files: dict[str, str], scheme: str, env: dict[str, str]
+) -> None:
+    detection = look({**fastapi(settings, requirements), **files})
+    postgres = drafted(detection).services.postgres
+    assert postgres is not None
+    assert (postgres.scheme, dict(postgres.env)) == (scheme, env)
+    assert detection.problems == ()
+
+
+def test_without_a_driver_there_is_no_postgres(look: Look) -> None:
+    settings = 'import os\nX = os.getenv("DATABASE_URL", "sqlite:///./data/app.db")\n'
+    manifest = drafted(look(fastapi(settings, "sqlalchemy\n")))
+    assert manifest.services.postgres is None
+    assert manifest.shared == ("data/app.db",)
+
+
+def test_an_engine_that_is_chosen_by_a_word_is_chosen(look: Look) -> None:
+    settings = 'import os\nif os.getenv("DB") == "postgres":\n    HOST = os.getenv("DB_HOST")\n'
+    manifest = drafted(look(fastapi(settings, "psycopg\n")))
+    assert manifest.env["DB"].value == "postgres"
+
+
+@pytest.mark.parametrize(
+    ("settings", "env"),
+    [
+        ('import os\nX = os.environ["REDIS_URL"]\n', {}),
+        ('import os\nX = os.getenv("CELERY_BROKER_URL", "redis://localhost")\n', {"CELERY_BROKER_URL": "url"}),
+        (
+            'import os\nX = os.environ["REDIS_HOST"]\nY = os.getenv("REDIS_PORT", 6379)\n',
+            {"REDIS_HOST": "host", "REDIS_PORT": "port"},
+        ),
+    ],
+)
+def test_redis(look: Look, settings: str, env: dict[str, str]) -> None:
+    redis = drafted(look(fastapi(settings, "redis\n"))).services.redis
+    assert redis is not None
+    assert dict(redis.env) == env
+
+
+def test_a_broker_that_is_no_redis_is_left_alone(look: Look) -> None:
+    settings = 'import os\nX = os.getenv("CELERY_BROKER_URL", "amqp://localhost")\n'
+    assert drafted(look(fastapi(settings, "celery\nredis\n"))).services.redis is None
+
+
+def test_a_service_that_underway_lacks_is_named(look: Look) -> None:
+    compose = "services:\n  db:\n    image: mongo:7\n"
+    detection = look(
+        {
+            **fastapi('import os\nX = os.environ["MONGO_URL"]\n'),
+            "compose.yml": compose,
+            ".env.example": "MONGO_URL=mongodb://db/x\n",
+        }
+    )
+    assert any("MongoDB" in c.says and c.evidence == "compose.yml:3" for c in detection.claims)
+    (problem,) = detection.problems
+    assert "MongoDB" in problem.why
+
+
+@pytest.mark.parametrize(
+    ("files", "path", "evidence"),
+    [
+        ({"compose.yml": "services:\n  a:\n    build: .\n    healthcheck:\n      test: curl -f http://localhost:80/api/ok || exit 1\n"}, "/api/ok", "compose.yml:5"),
+        ({"compose.yml": 'services:\n  a:\n    build: .\n    healthcheck:\n      test: ["CMD", "curl", "http://127.0.0.1/live"]\n'}, "/live", "compose.yml:5"),
+        ({"Dockerfile": "FROM python\nHEALTHCHECK --interval=5s \\\n  CMD wget -qO- http://localhost:8000/healthz\n"}, "/healthz", "Dockerfile:2"),
+        ({"main.py": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/up')\ndef f(): ...\n"}, "/up", "main.py:3"),
+        (
+            {
+                "main.py": "from fastapi import FastAPI\nfrom api import router\nimport settings\napp = FastAPI()\n"
+                "app.include_router(router, prefix=settings.API)\n",
+                "settings.py": "API = '/api/v1'\n",
+                "api.py": "from fastapi import APIRouter\nimport utils\nrouter = APIRouter()\n"
+                "router.include_router(utils.router)\n",
+                "utils.py": "from fastapi import APIRouter\nrouter = APIRouter(prefix='/utils')\n"
+                "@router.get('/health-check/')\ndef f(): ...\n",
+            },
+            "/api/v1/utils/health-check/",
+            "utils.py:3",
+        ),
+    ],
+)  # fmt: skip
+def test_health(look: Look, files: dict[str, str], path: str, evidence: str) -> None:
+    detection = look({**fastapi(), **files})
+    health = drafted(detection).health
+    assert (health.path, health.status) == (path, "200-299")
+    assert evidence in [c.evidence for c in detection.claims if c.about == "health"]
+
+
+def test_a_database_healthcheck_is_not_the_apps(look: Look) -> None:
+    compose = (
+        "services:\n  db:\n    image: postgres:16\n    healthcheck:\n      test: pg_isready -d http://localhost/x\n"
+    )
+    assert drafted(look({**fastapi(), "compose.yml": compose})).health.path == "/"
+
+
+def test_without_a_health_route_any_answer_below_500_counts_and_that_is_said(look: Look) -> None:
+    detection = look(fastapi())
+    health = drafted(detection).health
+    assert (health.path, health.status) == ("/", "below-500")
+    assert any("below 500" in c.says for c in detection.claims if c.about == "health")
+
+
+ALEMBIC = {"alembic.ini": "[alembic]\nscript_location = migrations\n", "migrations/versions/1_a.py": ""}
+
+
+def test_alembic(look: Look) -> None:
+    assert drafted(look({**fastapi("", "alembic\n"), **ALEMBIC})).migrate == Migrate(
+        "alembic upgrade head", paths=("migrations/versions", "requirements.txt")
+    )
+
+
+def test_alembic_below_the_root(look: Look) -> None:
+    inner = {f"backend/{p}": t for p, t in {**fastapi("", "alembic\n"), **ALEMBIC}.items()}
+    migrate = drafted(look(inner)).migrate
+    assert migrate is not None
+    assert (migrate.command, migrate.cwd) == ("alembic upgrade head", "backend")
+    assert migrate.paths[0] == "backend/migrations/versions"
+
+
+def test_alembic_without_a_migration_runs_nothing(look: Look) -> None:
+    files = {**fastapi("", "alembic\n"), "alembic.ini": ALEMBIC["alembic.ini"], "migrations/env.py": ""}
+    detection = look(files)
+    assert drafted(detection).migrate is None
+    assert any(c.about == "migrate" for c in detection.claims)
+
+
+def test_the_release_line_of_a_procfile_migrates(look: Look) -> None:
+    procfile = "release: alembic upgrade head && python -m seed\nweb: uvicorn main:app\n"
+    migrate = drafted(look({**fastapi("", "alembic\n"), **ALEMBIC, "Procfile": procfile})).migrate
+    assert migrate is not None
+    assert migrate.command == "alembic upgrade head && python -m seed"
+
+
+@pytest.mark.parametrize(
+    "line", ["alembic upgrade head && python manage.py flush", "alembic downgrade base && alembic upgrade head"]
+)
+def test_what_drops_data_is_never_run(look: Look, line: str) -> None:
+    files = {**fastapi("", "alembic\n"), **ALEMBIC, "Procfile": f"release: {line}\nweb: uvicorn main:app\n"}
+    migrate = drafted(look(files)).migrate
+    assert migrate is not None
+    assert migrate.command == "alembic upgrade head"
+
+
+@pytest.mark.parametrize(
+    ("seed", "command"), [("add()\n", "bash scripts/prestart.sh"), ("metadata.drop_all()\n", "alembic upgrade head")]
+)
+def test_a_prestart_script_is_used_unless_it_could_drop_data(look: Look, seed: str, command: str) -> None:
+    script = "#!/bin/sh\nset -e\nalembic upgrade head\npython seed.py\n"
+    files = {**fastapi("", "alembic\n"), **ALEMBIC, "scripts/prestart.sh": script, "seed.py": seed}
+    migrate = drafted(look(files)).migrate
+    assert migrate is not None
+    assert migrate.command == command
+
+
+@pytest.mark.parametrize(
+    ("settings", "shared"),
+    [
+        ("from pathlib import Path\nUPLOAD_DIR = Path(__file__).parent / 'uploads'\n", ("uploads",)),
+        ("UPLOAD_FOLDER = 'static/uploads'\n", ("static/uploads",)),
+        ("UPLOAD_FOLDER = '/srv/uploads'\n", ()),
+        ("X = 'sqlite+aiosqlite:///./shop.db'\n", ("shop.db",)),
+    ],
+)
+def test_what_the_app_writes_outlives_releases(look: Look, settings: str, shared: tuple[str, ...]) -> None:
+    assert drafted(look(fastapi(settings))).shared == shared
+
+
+def test_workers_of_procfile_and_compose(look: Look) -> None:
+    procfile = "web: uvicorn main:app\nworker: celery -A tasks worker -l info\nbeat: celery -A tasks beat\nflower: celery flower\n"
+    processes = drafted(look({**fastapi("", "celery\n"), "Procfile": procfile})).processes
+    assert {name: p.command for name, p in processes.items() if name != "web"} == {
+        "worker": "celery -A tasks worker -l info",
+        "beat": "celery -A tasks beat",
+    }
+
+
+def test_a_line_of_evidence_is_on_every_claim_about_a_file(look: Look) -> None:
+    detection = look({**fastapi('import os\nX = os.environ["SECRET_KEY"]\n', "alembic\n"), **ALEMBIC})
+    for claim in detection.claims:
+        assert claim.evidence or claim.about == "health"

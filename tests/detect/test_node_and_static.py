@@ -1,0 +1,191 @@
+"""Node servers, front ends, folders of files, and what is none of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from underway.detect import Detection, Machine, detect
+from underway.manifest.model import Manifest, NodeBuild, Static
+from underway.terms.tree import Tree
+
+Look = Callable[[Mapping[str, str]], Detection]
+Plant = Callable[[Mapping[str, str]], Tree]
+
+
+def package(*, lock: str = "package-lock.json", folder: str = "", **keys: object) -> dict[str, str]:
+    inside = f"{folder}/" if folder else ""
+    return {f"{inside}package.json": json.dumps({"name": "shop", **keys}, indent=2), f"{inside}{lock}": ""}
+
+
+def drafted(detection: Detection) -> Manifest:
+    assert detection.manifest is not None, detection.problems
+    return detection.manifest
+
+
+EXPRESS = {"express": "4"}
+VITE = {"devDependencies": {"vite": "5"}, "scripts": {"build": "vite build", "dev": "vite"}}
+
+
+@pytest.mark.parametrize(
+    ("files", "command"),
+    [
+        (package(dependencies=EXPRESS, scripts={"start": "node server.js"}), "node server.js"),
+        (package(dependencies=EXPRESS, scripts={"start": "NODE_ENV=production node src/index.js"}), "node src/index.js"),
+        (package(dependencies=EXPRESS, scripts={"start": "nodemon x", "start:prod": "node x"}), "npm run start:prod"),
+        ({**package(dependencies=EXPRESS, main="./lib/app.js"), "lib/app.js": ""}, "node lib/app.js"),
+        ({**package(dependencies=EXPRESS, lock="yarn.lock", scripts={"start": "tsx src/main.ts"})}, "yarn run start"),
+        (
+            {
+                **package(dependencies=EXPRESS, scripts={"start": "pm2 start eco.json"}),
+                "eco.json": '{"apps": [{"script": "src/a.js"}]}',
+                "src/a.js": "",
+            },
+            "node src/a.js",
+        ),
+        (package(dependencies={"next": "15"}, scripts={"build": "next build"}), "node_modules/.bin/next start -H 127.0.0.1 -p $PORT"),
+        ({**package(dependencies=EXPRESS), "Procfile": "web: node dist/main.js\n"}, "node dist/main.js"),
+    ],
+)  # fmt: skip
+def test_node_servers(look: Look, files: dict[str, str], command: str) -> None:
+    assert drafted(look(files)).processes["web"].command == command
+
+
+@pytest.mark.parametrize(
+    ("lock", "manager"),
+    [("package-lock.json", "npm"), ("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn"), ("bun.lock", "bun")],
+)
+def test_node_managers_follow_the_lock(look: Look, lock: str, manager: str) -> None:
+    manifest = drafted(look(package(dependencies=EXPRESS, lock=lock, scripts={"start": "node a.js", "build": "tsc"})))
+    assert manifest.build.node == NodeBuild(manager, script="build")
+
+
+def test_a_server_that_nothing_starts_is_told(look: Look) -> None:
+    detection = look(package(dependencies=EXPRESS))
+    assert detection.manifest is None
+    (problem,) = detection.problems
+    assert (problem.code, problem.where) == ("detect.no-start", "package.json:4")
+
+
+def test_node_health_and_settings(look: Look) -> None:
+    source = (
+        "const { SESSION_SECRET } = process.env\nconst url = process.env.DATABASE_URL || 'postgres://localhost/x'\n"
+        "const schema = { JWT_SECRET: Joi.string().required(), API_TOKEN: Joi.string().required(), LEVEL: Joi.string() }\n"
+        "app.get('/healthz', (q, r) => r.send('ok'))\n"
+    ).replace(", ", ",\n  ")
+    files = {**package(dependencies={**EXPRESS, "pg": "8"}, scripts={"start": "node app.js"}), "app.js": source}
+    detection = look(files)
+    manifest = drafted(detection)
+    assert manifest.health.path == "/healthz"
+    assert manifest.services.postgres is not None
+    assert manifest.env["JWT_SECRET"].generate == "urlsafe"
+    assert [p.code for p in detection.problems] == ["detect.env-missing"]
+    assert "API_TOKEN" in detection.problems[0].why
+
+
+def test_prisma(look: Look) -> None:
+    files = {
+        **package(dependencies={**EXPRESS, "@prisma/client": "5", "prisma": "5"}, scripts={"start": "node a.js"}),
+        "prisma/schema.prisma": 'datasource db {\n  provider = "postgresql"\n  url = env("POSTGRES_PRISMA_URL")\n}\n',
+        "prisma/migrations/1/migration.sql": "",
+    }
+    manifest = drafted(look(files))
+    assert manifest.migrate is not None
+    assert manifest.migrate.command.endswith("prisma migrate deploy")
+    assert manifest.services.postgres is not None
+    assert dict(manifest.services.postgres.env) == {"POSTGRES_PRISMA_URL": "url"}
+
+
+@pytest.mark.parametrize(
+    ("files", "static"),
+    [
+        (package(**VITE), Static("dist", spa=True)),
+        ({**package(**VITE), "vite.config.ts": "export default { build: { outDir: 'out/web' } }"}, Static("out/web", spa=True)),
+        (package(dependencies={"react-scripts": "5"}, scripts={"build": "react-scripts build"}), Static("build", spa=True)),
+        (package(devDependencies={"astro": "4"}, scripts={"build": "astro build"}), Static("dist")),
+        ({"index.html": ""}, Static(".")),
+        ({"public/index.html": "", "public/app.wasm": ""}, Static("public")),
+        ({"README.md": "", "site/index.html": "", "site/docs/index.html": ""}, Static("site")),
+    ],
+)  # fmt: skip
+def test_static_apps(look: Look, files: dict[str, str], static: Static) -> None:
+    manifest = drafted(look(files))
+    assert manifest.static == static
+    assert not manifest.processes
+
+
+API = {
+    "backend/main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+    "backend/requirements.txt": "fastapi\nuvicorn\n",
+}
+
+
+def test_a_front_end_beside_an_api_is_served_on_the_same_origin(look: Look) -> None:
+    files = {**API, **package(folder="frontend", **VITE), "frontend/index.html": ""}
+    manifest = drafted(look(files))
+    assert manifest.static == Static("frontend/dist", spa=True)
+    assert manifest.build.node == NodeBuild("npm", dir="frontend", script="build")
+    assert manifest.processes["web"].cwd == "backend"
+
+
+def test_an_api_address_that_is_baked_in_becomes_a_path(look: Look) -> None:
+    files = {
+        **API,
+        **package(folder="frontend", **VITE),
+        "frontend/index.html": "",
+        "frontend/src/api.ts": "const base = import.meta.env.VITE_API_URL\n",
+        "frontend/.env": "VITE_API_URL=http://localhost:8000/api\n",
+    }
+    manifest = drafted(look(files))
+    assert manifest.build.commands == ('cd frontend && VITE_API_URL="/api" npm run build',)
+    assert manifest.build.node == NodeBuild("npm", dir="frontend")
+
+
+def test_a_build_tool_beside_an_api_is_no_front_end(look: Look) -> None:
+    manifest = drafted(look({**API, **package(folder="assets", **VITE)}))
+    assert manifest.static is None
+
+
+def test_node_that_is_not_here_is_told(plant: Plant) -> None:
+    tree = plant(package(dependencies=EXPRESS, scripts={"start": "node a.js"}))
+    assert [p.code for p in detect(tree, machine=Machine()).problems] == ["detect.node-missing"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"README.md": "# A library"},
+        {"pyproject.toml": '[project]\nname = "lib"\ndependencies = []\n', "lib/__init__.py": "def add(a, b): ...\n"},
+        package(scripts={"test": "jest"}),
+        {"main.go": "package main"},
+    ],
+)
+def test_what_is_no_app_is_told_with_what_was_looked_for(look: Look, files: dict[str, str]) -> None:
+    detection = look(files)
+    assert detection.manifest is None
+    (problem,) = detection.problems
+    assert problem.code == "detect.no-app"
+    assert problem.where.startswith("shop (")
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("My Shop_2", "my-shop-2"),
+        ("42-shop", "shop"),
+        ("Überladen", "berladen"),
+        ("backend", "letters"),
+        ("///", "letters"),
+        ("a" * 80, "a" * 40),
+    ],
+)
+def test_the_folder_names_the_app(folder: str, name: str) -> None:
+    files = {
+        "main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+        "pyproject.toml": '[project]\nname = "letters"\ndependencies = ["fastapi", "uvicorn"]\n',
+    }
+    tree = Tree(name=folder, paths=tuple(sorted(files)), texts=files)
+    assert drafted(detect(tree, machine=Machine())).app == name

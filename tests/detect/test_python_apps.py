@@ -1,0 +1,384 @@
+"""Where a Python app is, and what serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from underway.detect import Detection
+from underway.manifest.model import Manifest, Process, PythonBuild
+
+Look = Callable[[Mapping[str, str]], Detection]
+
+FASTAPI = 'from fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get("/health")\ndef health(): ...\n'
+PYPROJECT = '[project]\nname = "letters"\nrequires-python = ">=3.11"\ndependencies = ["fastapi", "uvicorn"]\n'
+
+
+def drafted(detection: Detection) -> Manifest:
+    assert detection.manifest is not None, detection.problems
+    return detection.manifest
+
+
+def web(detection: Detection) -> Process:
+    return drafted(detection).processes["web"]
+
+
+def evidence_of(detection: Detection, about: str) -> list[str]:
+    return [c.evidence for c in detection.claims if c.about == about]
+
+
+UVICORN = "uvicorn {} --host 127.0.0.1 --port $PORT"
+GUNICORN = "gunicorn {} --bind 127.0.0.1:$PORT --workers 2 --threads 4"
+
+
+@pytest.mark.parametrize(
+    ("files", "command", "cwd"),
+    [
+        pytest.param(
+            {"main.py": FASTAPI, "pyproject.toml": PYPROJECT, "uv.lock": ""}, UVICORN.format("main:app"), ".", id="root"
+        ),
+        pytest.param(
+            {
+                "backend/app/main.py": FASTAPI,
+                "backend/app/__init__.py": "",
+                "backend/requirements.txt": "fastapi\nuvicorn\n",
+            },
+            UVICORN.format("app.main:app"),
+            "backend",
+            id="package-in-a-subfolder",
+        ),
+        pytest.param(
+            {
+                "backend/app/main.py": "from app.core import settings\n" + FASTAPI,
+                "backend/app/core.py": "",
+                "backend/requirements.txt": "fastapi\nuvicorn\n",
+            },
+            UVICORN.format("app.main:app"),
+            "backend",
+            id="imports-name-the-root-where-there-is-no-init",
+        ),
+        pytest.param(
+            {"src/shop/main.py": FASTAPI, "src/shop/__init__.py": "", "pyproject.toml": PYPROJECT, "uv.lock": ""},
+            UVICORN.format("shop.main:app") + " --app-dir src",
+            ".",
+            id="src-layout",
+        ),
+        pytest.param(
+            {
+                "shop/main.py": "from shop.setup import make\n\napp = make(debug=False)\n",
+                "shop/setup.py": "from fastapi import FastAPI\n\ndef make(debug):\n    return FastAPI(debug=debug)\n",
+                "shop/__init__.py": "",
+                "pyproject.toml": PYPROJECT,
+                "uv.lock": "",
+            },
+            UVICORN.format("shop.main:app"),
+            ".",
+            id="made-by-a-function-of-another-file",
+        ),
+        pytest.param(
+            {
+                "shop/app.py": "from litestar import Litestar\n\ndef create_app() -> Litestar:\n    return Litestar([])\n",
+                "shop/__init__.py": "",
+                "requirements.txt": "litestar\nuvicorn\n",
+            },
+            UVICORN.format("shop.app:create_app") + " --factory",
+            ".",
+            id="factory",
+        ),
+        pytest.param(
+            {
+                "app.py": "from starlette.applications import Starlette as S\n\napplication = S()\n",
+                "requirements.txt": "starlette\nuvicorn\n",
+            },
+            UVICORN.format("app:application"),
+            ".",
+            id="renamed-import",
+        ),
+        pytest.param(
+            {"app.py": "import flask\napp = flask.Flask(__name__)\n", "requirements.txt": "flask\ngunicorn\n"},
+            GUNICORN.format("app:app"),
+            ".",
+            id="flask",
+        ),
+        pytest.param(
+            {
+                "shop/__init__.py": "from flask import Flask\ndef create_app(config=None):\n    return Flask(__name__)\n",
+                "requirements.txt": "flask\ngunicorn\n",
+            },
+            GUNICORN.format("'shop:create_app()'"),
+            ".",
+            id="flask-factory",
+        ),
+        pytest.param(
+            {
+                "main.py": "import sys\nif __name__ == '__main__':\n    app = None\n",
+                "server/api.py": FASTAPI,
+                "tests/app.py": FASTAPI,
+                "docs/main.py": FASTAPI,
+                "requirements.txt": "fastapi\nuvicorn\n",
+            },
+            UVICORN.format("api:app"),
+            "server",
+            id="tests-and-documents-are-no-app",
+        ),
+        pytest.param(
+            {"main.py": FASTAPI, "requirements.txt": "fastapi\ngranian\n"},
+            "granian main:app --interface asgi --host 127.0.0.1 --port $PORT",
+            ".",
+            id="granian-where-it-is-the-servers-choice",
+        ),
+    ],
+)
+def test_the_app_is_found_by_parsing(look: Look, files: dict[str, str], command: str, cwd: str) -> None:
+    assert web(look(files)) == Process(command=command, cwd=cwd)
+
+
+TWO = {
+    "a/main.py": FASTAPI,
+    "b/main.py": FASTAPI,
+    "requirements.txt": "fastapi\nuvicorn\ngunicorn\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("extra", "command", "cwd", "evidence"),
+    [
+        (
+            {"Procfile": "web: uvicorn --host 0.0.0.0 --port $PORT b.main:app\n"},
+            UVICORN.format("b.main:app"),
+            ".",
+            "Procfile:1",
+        ),
+        (
+            {"Procfile": "web: cd b && exec uvicorn main:app --port ${PORT:-8000}\n"},
+            UVICORN.format("main:app"),
+            "b",
+            "Procfile:1",
+        ),
+        (
+            {
+                "Dockerfile": 'FROM python:3.12\nWORKDIR /code\nCOPY ./b /code\nCMD ["uvicorn", "main:app", "--port", "80"]\n'
+            },
+            UVICORN.format("main:app"),
+            "b",
+            "Dockerfile:4",
+        ),
+        (
+            {
+                "b/Dockerfile": "FROM python:3.12\nWORKDIR /app\nCOPY . .\nCMD poetry run uvicorn main:app\n",
+                "compose.yaml": "services:\n  api:\n    build: ./b\n",
+            },
+            UVICORN.format("main:app"),
+            "b",
+            "b/Dockerfile:4",
+        ),
+        (
+            {
+                "docker-compose.yml": "services:\n  web:\n    build: .\n    command: >\n      sh -c 'python -m uvicorn b.main:app'\n"
+            },
+            UVICORN.format("b.main:app"),
+            ".",
+            "docker-compose.yml:4",
+        ),
+        (
+            {
+                "Dockerfile": 'FROM python:3.12\nCOPY . /app\nWORKDIR /app\nENTRYPOINT ["./scripts/start.sh"]\n',
+                "scripts/start.sh": "#!/bin/sh\nset -e\nexec uvicorn \\\n  b.main:app --host 0.0.0.0\n",
+            },
+            UVICORN.format("b.main:app"),
+            ".",
+            "scripts/start.sh:3",
+        ),
+        (
+            {
+                "Dockerfile": 'FROM python:3.12\nCOPY . /app\nWORKDIR /app\nCMD ["fastapi", "run", "b/main.py", "--port", "80"]\n'
+            },
+            UVICORN.format("main:app"),
+            "b",
+            "Dockerfile:4",
+        ),
+    ],
+)
+def test_what_the_repository_starts_itself_wins(
+    look: Look, extra: dict[str, str], command: str, cwd: str, evidence: str
+) -> None:
+    detection = look({**TWO, **extra})
+    assert web(detection) == Process(command=command, cwd=cwd)
+    assert evidence in evidence_of(detection, "stack")
+
+
+def test_declared_workers_become_instances_up_to_the_processors(look: Look) -> None:
+    files = {
+        "main.py": FASTAPI,
+        "requirements.txt": "fastapi\nuvicorn",
+        "Procfile": "web: uvicorn main:app --workers 8",
+    }
+    assert web(look(files)).instances == 2
+
+
+def test_gunicorn_with_uvicorn_workers_is_served_by_uvicorn(look: Look) -> None:
+    files = {
+        "main.py": FASTAPI,
+        "requirements.txt": "fastapi\nuvicorn\ngunicorn\n",
+        "Procfile": "web: gunicorn main:app -w 2 -k uvicorn.workers.UvicornWorker\n",
+    }
+    assert web(look(files)).command == UVICORN.format("main:app")
+
+
+def test_a_missing_server_is_added_and_told(look: Look) -> None:
+    detection = look({"app.py": "from flask import Flask\napp = Flask('x')\n", "requirements.txt": "flask==3\n"})
+    build = drafted(detection).build.python
+    assert build is not None
+    assert build.extra == ("gunicorn",)
+    assert any("gunicorn is added" in c.says for c in detection.claims)
+
+
+DJANGO = {
+    "manage.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")\n',
+    "config/__init__.py": "",
+    "config/settings.py": 'from pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\nALLOWED_HOSTS = ["*"]\n',
+    "config/wsgi.py": "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n",
+    "requirements.txt": "django\ngunicorn\n",
+}
+
+
+def test_django(look: Look) -> None:
+    manifest = drafted(look(DJANGO))
+    assert manifest.processes["web"] == Process(command=GUNICORN.format("config.wsgi:application"))
+    assert manifest.migrate is not None
+    assert manifest.migrate.command == "python manage.py migrate --noinput"
+
+
+def test_django_in_a_subfolder(look: Look) -> None:
+    inner = {f"backend/{path}": text for path, text in DJANGO.items()}
+    manifest = drafted(look(inner))
+    assert manifest.processes["web"].cwd == "backend"
+    assert manifest.migrate is not None
+    assert manifest.migrate.cwd == "backend"
+    assert manifest.build.python == PythonBuild(
+        "pip", dir="backend", requirements=("backend/requirements.txt",), version="", extra=()
+    )
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"Dockerfile": "FROM python:3.12\nENV DJANGO_SETTINGS_MODULE=config.production\nCMD gunicorn config.wsgi\n"},
+        {
+            "config/wsgi.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.production")\napplication = 1\n'
+        },
+        {"Procfile": "web: DJANGO_SETTINGS_MODULE=config.production gunicorn config.wsgi\n"},
+    ],
+)
+def test_django_settings_in_use_are_what_production_names(look: Look, named: dict[str, str]) -> None:
+    manifest = drafted(look({**DJANGO, "config/production.py": "from .settings import *\n", **named}))
+    assert manifest.env["DJANGO_SETTINGS_MODULE"].value == "config.production"
+
+
+def test_a_production_module_is_preferred_to_a_local_one(look: Look) -> None:
+    files = {
+        **DJANGO,
+        "manage.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")\n',
+        "config/settings/__init__.py": "",
+        "config/settings/base.py": "ALLOWED_HOSTS = []\n",
+        "config/settings/local.py": "from .base import *\nimport os\nX = os.environ['ONLY_LOCAL']\n",
+        "config/settings/production.py": "from .base import *\nimport os\nX = os.environ['ONLY_PRODUCTION_URL']\n",
+    }
+    del files["config/settings.py"]
+    detection = look(files)
+    assert drafted(detection).env["DJANGO_SETTINGS_MODULE"].value == "config.settings.production"
+    assert [p.where for p in detection.problems] == ["config/settings/production.py:3"]
+
+
+def test_django_static_files_are_gathered_and_served(look: Look) -> None:
+    settings = DJANGO["config/settings.py"] + 'STATIC_URL = "assets/"\nSTATIC_ROOT = BASE_DIR / "staticfiles"\n'
+    manifest = drafted(look({**DJANGO, "config/settings.py": settings}))
+    assert manifest.build.commands == ("python manage.py collectstatic --noinput",)
+    assert manifest.static is not None
+    assert (manifest.static.dir, manifest.static.url) == ("staticfiles", "/assets/")
+    with_whitenoise = {**DJANGO, "config/settings.py": settings, "requirements.txt": "django\ngunicorn\nwhitenoise\n"}
+    assert drafted(look(with_whitenoise)).static is None
+
+
+def test_django_that_fixes_its_hosts_is_told(look: Look) -> None:
+    settings = DJANGO["config/settings.py"].replace('["*"]', '["shop.example.com"]')
+    (problem,) = look({**DJANGO, "config/settings.py": settings}).problems
+    assert problem.code == "detect.hosts-fixed"
+    assert problem.where == "config/settings.py:3"
+    assert "shop.localhost" in problem.why
+
+
+def test_django_that_fixes_its_database_is_told(look: Look) -> None:
+    settings = DJANGO["config/settings.py"] + (
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop", "HOST": "db"}}\n'
+    )
+    files = {**DJANGO, "config/settings.py": settings, "requirements.txt": "django\ngunicorn\npsycopg\n"}
+    (problem,) = look(files).problems
+    assert (problem.code, problem.where) == ("detect.database-fixed", "config/settings.py:4")
+
+
+@pytest.mark.parametrize(
+    ("files", "manager"),
+    [
+        ({"pyproject.toml": PYPROJECT, "uv.lock": ""}, "uv"),
+        ({"pyproject.toml": '[tool.poetry.dependencies]\nfastapi = "*"\nuvicorn = "*"\n', "poetry.lock": ""}, "poetry"),
+        ({"pyproject.toml": PYPROJECT, "pdm.lock": ""}, "pdm"),
+        ({"Pipfile": '[packages]\nfastapi = "*"\nuvicorn = "*"\n', "Pipfile.lock": "{}"}, "pipenv"),
+        ({"requirements.txt": "fastapi\nuvicorn\n"}, "pip"),
+        ({"requirements/base.txt": "fastapi\n", "requirements/production.txt": "-r base.txt\nuvicorn\n"}, "pip"),
+        ({"pyproject.toml": PYPROJECT}, "setuptools"),
+        ({"setup.py": "setup(install_requires=['fastapi', 'uvicorn'])\n"}, "setuptools"),
+    ],
+)
+def test_managers(look: Look, files: dict[str, str], manager: str) -> None:
+    build = drafted(look({"main.py": FASTAPI, **files})).build.python
+    assert build is not None
+    assert build.manager == manager
+    assert build.extra == ()
+
+
+def test_a_lock_in_the_root_serves_an_app_below(look: Look) -> None:
+    files = {
+        "pyproject.toml": '[tool.uv.workspace]\nmembers = ["backend"]\n',
+        "uv.lock": "",
+        "backend/pyproject.toml": PYPROJECT,
+        "backend/main.py": FASTAPI,
+    }
+    assert drafted(look(files)).build.python == PythonBuild("uv", dir="backend")
+
+
+def test_an_app_without_dependencies_anywhere_is_told(look: Look) -> None:
+    (problem,) = look({"main.py": FASTAPI}).problems
+    assert (problem.code, problem.where) == ("detect.no-dependencies", "main.py:3")
+
+
+@pytest.mark.parametrize(
+    ("files", "version"),
+    [
+        ({".python-version": "3.12.4\n"}, "3.12"),
+        ({"runtime.txt": "python-3.11.9\n"}, "3.11"),
+        ({"Dockerfile": "FROM node:20 AS web\nFROM python:3.12-slim\n"}, "3.12"),
+        ({".github/workflows/ci.yml": "      python-version: '3.12'\n"}, "3.12"),
+        ({".python-version": "3.14\n"}, "3.13"),
+        ({"pyproject.toml": PYPROJECT.replace(">=3.11", ">=3.11,<3.13"), ".python-version": "3.13"}, "3.12"),
+        ({}, ""),
+    ],
+)
+def test_interpreters(look: Look, files: dict[str, str], version: str) -> None:
+    build = drafted(look({"main.py": FASTAPI, "pyproject.toml": PYPROJECT, "uv.lock": "", **files})).build.python
+    assert build is not None
+    assert build.version == version
+
+
+def test_an_interpreter_that_is_not_here_is_told_with_the_command(look: Look) -> None:
+    project = PYPROJECT.replace(">=3.11", ">=3.14,<4")
+    (problem,) = look({"main.py": FASTAPI, "pyproject.toml": project, "uv.lock": ""}).problems
+    assert (problem.code, problem.where) == ("detect.python-missing", "pyproject.toml:3")
+    assert problem.command == "uv python install 3.14"
+
+
+def test_nothing_of_the_repository_is_run(look: Look, tmp_path: object) -> None:
+    trap = f"import pathlib\npathlib.Path({str(tmp_path)!r}, 'ran').touch()\n"
+    look({"main.py": trap + FASTAPI, "setup.py": trap, "manage.py": trap, "requirements.txt": "fastapi\n"})
+    assert not (tmp_path / "ran").exists()  # type: ignore[operator]
