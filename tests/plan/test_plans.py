@@ -91,7 +91,6 @@ def test_a_first_deploy_does_everything_in_the_order_that_is_safe():
         "build",
         "provision_postgres",
         "provision_redis",
-        "dump",
         "migrate",
         "start",
         "health",
@@ -109,6 +108,10 @@ def test_the_same_facts_give_the_same_plan_byte_for_byte():
 def test_a_plan_is_read_back_as_it_was_written():
     plan = plan_deploy(facts())
     assert read_plan(plan.text()).text() == plan.text()
+
+
+def test_a_database_that_was_just_made_is_not_dumped():
+    assert step(plan_deploy(facts()), MigrateDatabase).dump_name == ""
 
 
 def test_a_redeploy_without_new_migrations_neither_dumps_nor_migrates():

@@ -15,15 +15,21 @@ from underway.manifest.write import render
 from underway.plan.facts import DeployFacts, DownFacts, RollbackFacts
 from underway.ports.builds import BuildAsk
 from underway.ports.drivers import Drivers
+from underway.ports.services import CacheAddress, DatabaseAddress
 from underway.steps.environment import missing_value
 from underway.steps.provision import missing_extensions
+from underway.steps.service_env import service_env
 from underway.terms.problem import Problem, Refusal
 from underway.terms.process import InstanceState
 from underway.terms.release import release_id, require_app_name
+from underway.terms.secret import Secret
 from underway.terms.tree import Tree
 
 DISK_NEEDED_BYTES = 200_000_000
 """Below this much free space no build is begun."""
+
+STAND_IN = "stand-in-while-building-0000000000000000000000000000"
+"""What a build sees in place of a secret: long enough for code that checks the length when it is imported."""
 
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "package-lock.json", "pnpm-lock.yaml", "yarn.lock")
 
@@ -53,7 +59,13 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
     if problems:
         raise Refusal(problems)
     source = await on.sources.fingerprint(path)
-    ask = BuildAsk(app=manifest.app, source=source, build=manifest.build, static=manifest.static)
+    ask = BuildAsk(
+        app=manifest.app,
+        source=source,
+        build=manifest.build,
+        static=manifest.static,
+        env=build_settings(manifest),
+    )
     key = on.builds.key(ask)
     web = manifest.processes.get("web")
     ports, other_ports = _ports(state, web.instances if web else 0, on)
@@ -72,6 +84,25 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
         notes=_notes(state, text, source.path),
     )
     return facts, claims
+
+
+def build_settings(manifest: Manifest) -> dict[str, str]:
+    """What build commands may read of the app's settings: plain values as they are, and stand-ins of the right shape
+    for secrets and services. No secret is part of a build."""
+    nowhere = DatabaseAddress(host="127.0.0.1", port=1, user="build", database="build")
+    services = service_env(
+        manifest.services.postgres if manifest.services.postgres and not manifest.services.postgres.url else None,
+        manifest.services.redis if manifest.services.redis and not manifest.services.redis.url else None,
+        database=nowhere,
+        database_password=Secret("build"),
+        cache=CacheAddress(host="127.0.0.1", port=1),
+        cache_password=Secret("build"),
+    )
+    values = {name: value.reveal() for name, value in services.items()}
+    for name, variable in manifest.env.items():
+        is_secret = variable.secret or bool(variable.generate) or not variable.value
+        values[name] = STAND_IN if is_secret else variable.value
+    return dict(sorted(values.items()))
 
 
 def detect_machine(on: Drivers) -> Machine:

@@ -85,7 +85,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
         steps.append(ProvisionRedis(is_new=is_first))
     has_news = not facts.migrations or facts.migrations != state.migrations
     if manifest.migrate and has_news:
-        dump_name = f"before-{facts.release}" if is_ours else ""
+        dump_name = f"before-{facts.release}" if is_ours and not is_first else ""
         if dump_name:
             steps.append(DumpDatabase(name=dump_name))
         steps.append(

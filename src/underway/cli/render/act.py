@@ -27,8 +27,10 @@ def show_plan(plan: PlanView, terminal: Terminal) -> None:
     was = f", {plan.was} is live" if plan.was and plan.was != plan.release else ""
     terminal.line(terminal.paint(f"Plan: {plan.kind.value} {plan.app} {plan.release}{was}", "bold"))
     for number, step in enumerate(plan.steps, start=1):
-        one_way = terminal.paint("  one way: " + step.undo, "amber") if step.is_one_way else ""
+        one_way = terminal.paint("  one way", "amber") if step.is_one_way else ""
         terminal.line(f"  {number:>2}  {clean(step.says)}{one_way}")
+        if step.is_one_way:
+            terminal.line(terminal.paint(f"      {clean(step.undo)}", "dim"))
     terminal.line()
 
 

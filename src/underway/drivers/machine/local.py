@@ -17,7 +17,7 @@ FIRST_PORT, LAST_PORT = 10_240, 32_000
 
 
 class LocalMachine:
-    """A `Machine`. `pythons` is asked for the interpreters that run; what it says is kept by its owner."""
+    """A `Machine`. `pythons` tells the versions of the interpreters that run, newest first, to the patch."""
 
     def __init__(self, home: Home, pythons: Callable[[], tuple[str, ...]]) -> None:
         self._home = home
@@ -35,7 +35,7 @@ class LocalMachine:
         return figures.f_bavail * figures.f_frsize
 
     def pythons(self) -> tuple[str, ...]:
-        return self._pythons()
+        return tuple(dict.fromkeys(".".join(version.split(".")[:2]) for version in self._pythons()))
 
     def node(self) -> str:
         if self._node is None:
