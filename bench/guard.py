@@ -97,6 +97,7 @@ def cells(judges: Iterable[str], rates: Iterable[float], only: Sequence[str]) ->
         for rps in rates:
             chosen += [Cell(judge, world.name, HEALTHY.name, rps) for world in WORLDS]
             chosen += [Cell(judge, WORLDS[0].name, fault.name, rps) for fault in FAULTS]
+    chosen = [cell for cell in chosen if cell.judge == OURS or not world_named(cell.world).people]
     return [cell for cell in chosen if not only or cell.world in only or cell.fault in only]
 
 
@@ -106,8 +107,8 @@ def runs_of(cell: Cell, options: argparse.Namespace) -> int:
     if options.runs:
         return int(options.runs)
     if cell.judge != OURS:
-        return 500
-    return 2000 if cell.rps <= 5 else 1000
+        return 300
+    return 1000
 
 
 def measure(chosen: Sequence[Cell], options: argparse.Namespace) -> dict[Cell, Figures]:

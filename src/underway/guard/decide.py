@@ -32,9 +32,9 @@ ALARM, ALARM_AT_FULL = 20.0, 200.0
 """Strengths at which the share is narrowed: one healthy rollout in twenty loses a minute or two by it."""
 SHARED = 0.1
 """Below this the failures fall on both alike: no reason to narrow."""
-LEANING = 1.0
-"""Above the opening stake: the step waits, because the evidence grows."""
-ENOUGH_WITHDRAWALS = 12
+LEANING, LEANING_LAST = 1.0, 0.5
+"""From this strength on a step waits, because the evidence grows; the last one, before everybody, waits sooner."""
+ENOUGH_WITHDRAWALS = 24
 
 
 class Reason(Enum):
@@ -96,8 +96,7 @@ def _signs(policy: Policy, state: Evidence) -> Decision | None:
         return Decision(Action.ROLL_BACK, Reason.UNHEALTHY)
     if memory.is_over(state.memory, policy.limits.memory_bytes):
         return Decision(Action.ROLL_BACK, Reason.MEMORY_OVER)
-    left_s = memory.seconds_to_limit(state.memory, policy.limits.memory_bytes)
-    if left_s is not None and left_s < memory.NEAR_S:
+    if state.memory_left_s is not None and state.memory_left_s < memory.NEAR_S:
         return Decision(Action.ROLL_BACK, Reason.MEMORY_SOON)
     return None
 
@@ -138,7 +137,7 @@ def _return(policy: Policy, state: Evidence) -> Decision | None:
     if away.returned_at is None:
         return None
     asked_s = state.clock - away.returned_at
-    leans = points(state)
+    leans = points(policy, state)
     if asked_s < QUESTION_S or leans or not passes(policy, state, QUESTION_GATE):
         if asked_s > policy.patience_s * (1 + leans):
             return Decision(Action.INCONCLUSIVE, Reason.QUIET)
@@ -151,9 +150,10 @@ def question_share(state: Evidence) -> float:
     return round(min(max(QUESTION_PER_S / max(state.baseline.per_s, 0.01), 0.05), WIDEST_QUESTION), 2)
 
 
-def points(state: Evidence) -> bool:
+def points(policy: Policy, state: Evidence) -> bool:
     """The evidence leans against the candidate, however weakly: no reason to act, but none to hurry."""
-    return max(state.errors.strength, state.slower_ask.strength) >= LEANING
+    is_last = state.step == len(policy.steps) - 1
+    return max(state.errors.strength, state.slower_ask.strength) >= (LEANING_LAST if is_last else LEANING)
 
 
 def _alarm(policy: Policy, state: Evidence) -> Decision | None:
@@ -169,7 +169,7 @@ def _alarm(policy: Policy, state: Evidence) -> Decision | None:
 
 def passes(policy: Policy, state: Evidence, step: int) -> bool:
     """The gate of `step` is passed: worse rates than the gate are ruled out, for errors and for slow requests."""
-    gate = state.gates[step]
+    gate = state.gates[min(step, len(state.gates) - 1)]
     return min(gate.errors, gate.slow) >= -log(policy.beta)
 
 
@@ -197,7 +197,7 @@ def _forward(policy: Policy, state: Evidence) -> Decision:
     if age_s < policy.step_s:
         return Decision(Action.WAIT, Reason.STEP_YOUNG)
     if passes(policy, state, state.step):
-        if not points(state):
+        if not points(policy, state):
             return Decision(Action.ADVANCE, Reason.STEP_PASSED, following)
         if age_s < policy.patience_s:
             return Decision(Action.WAIT, Reason.LEANS)

@@ -204,6 +204,8 @@ class Evidence(msgspec.Struct):
     """Failures not counted because the same client had shown one shortly before."""
     health: Health = Health()
     memory: MemoryTrend = msgspec.field(default_factory=MemoryTrend)
+    memory_left_s: float | None = None
+    """Seconds until memory reaches its limit on a lasting slope; None when it does not grow."""
     bins: list[tuple[float, Counts]] = msgspec.field(default_factory=list)
     """Counts over time (beginning of the bin, counts), for the sentence that explains."""
     bin_s: float = 1.0

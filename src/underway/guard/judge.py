@@ -5,8 +5,9 @@ from __future__ import annotations
 from underway.guard.carry import carried_out as _carried_out
 from underway.guard.decide import Reason, decide
 from underway.guard.evidence import Evidence
+from underway.guard.memory import WARN_S
 from underway.guard.policy import Policy
-from underway.guard.words import because, log_times, waiting_for
+from underway.guard.words import because, log_times, span, waiting_for
 from underway.terms.verdict import Action, Strength, Verdict
 
 
@@ -63,4 +64,6 @@ def _evidence(state: Evidence, candidate: str, stable: str) -> tuple[str, ...]:
         )
     if state.probes.candidate:
         lines.append(f"probes: {state.probes.candidate_failed} of {state.probes.candidate} failed on {candidate}")
+    if state.memory_left_s is not None and state.memory_left_s < WARN_S:
+        lines.append(f"memory of {candidate} grows: at this pace it reaches its limit in {span(state.memory_left_s)}")
     return tuple(lines)

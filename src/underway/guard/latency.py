@@ -75,7 +75,7 @@ class Block(msgspec.Struct):
         age = now - self.began_at
         if age < BLOCK_S:
             return False
-        answered = sum(self.candidate_back.values())
+        answered = sum(self.candidate_ask.values())
         return age >= LONGEST_BLOCK_S or (answered > 0 and answered + sum(self.stable.values()) >= BLOCK_REQUESTS)
 
 

@@ -25,6 +25,7 @@ from underway.guard.latency import (
     position_shift,
 )
 from underway.guard.limits import is_calm, note_suspicion
+from underway.guard.memory import seconds_to_limit
 from underway.guard.policy import Policy
 from underway.guard.rates import (
     EXCESS_PRIORS,
@@ -79,7 +80,7 @@ def slow_bucket(baseline: Baseline) -> int:
 def observe(policy: Policy, state: Evidence, outcome: Outcome) -> None:
     """Count one answered request."""
     if outcome.is_probe or (outcome.is_candidate and outcome.weight <= 0):
-        _observe_probe(state, outcome)
+        _observe_probe(policy, state, outcome)
         return
     if outcome.weight != state.pending_weight:
         fold(policy, state)
@@ -151,12 +152,13 @@ def observe_slice(policy: Policy, state: Evidence, seen: Slice) -> None:
             times = []
         if times and counts_here:
             _count_into(block.candidate_ask, times, position_shift(policy.margins.slower_ask))
-            _count_into(block.candidate_back, times, position_shift(policy.slower_back))
+            if seen.weight < 1:
+                _count_into(block.candidate_back, times, position_shift(policy.slower_back))
 
 
 def _count_into(buckets: dict[int, int], times: list[float], shift: float) -> None:
-    for index, number in Counter([int(at - shift) for at in times]).items():
-        index = min(max(index, 0), BUCKETS - 1)
+    for place, number in Counter([int(at - shift) for at in times]).items():
+        index = 0 if place < 0 else BUCKETS - 1 if place >= BUCKETS else place
         buckets[index] = buckets.get(index, 0) + number
 
 
@@ -174,8 +176,9 @@ def time_candidate(policy: Policy, state: Evidence, latency_ms: float) -> None:
         ask, back = state.block.candidate_ask, state.block.candidate_back
         index = bucket(latency_ms, policy.margins.slower_ask)
         ask[index] = ask.get(index, 0) + 1
-        index = bucket(latency_ms, policy.slower_back)
-        back[index] = back.get(index, 0) + 1
+        if state.weight < 1:
+            index = bucket(latency_ms, policy.slower_back)
+            back[index] = back.get(index, 0) + 1
 
 
 def is_cold(policy: Policy, state: Evidence) -> bool:
@@ -204,9 +207,16 @@ def _observe_failure(state: Evidence, outcome: Outcome) -> None:
         state.pending.stable_failed += 1
 
 
-def _observe_probe(state: Evidence, outcome: Outcome) -> None:
+def _observe_probe(policy: Policy, state: Evidence, outcome: Outcome) -> None:
     """Probes, and people sent to the candidate on purpose, have evidence of their own."""
     if outcome.is_candidate:
+        if policy.probes_may_promote:
+            is_slow = outcome.latency_ms > policy.limits.p95_ms
+            _fold_gates(
+                policy,
+                state,
+                Counts(candidate=1, candidate_failed=outcome.failed, candidate_timed=1, candidate_slow=is_slow),
+            )
         state.probes.candidate += 1
         state.probes.candidate_failed += outcome.failed
         bad, good = over_limit_odds(SLOW_SHARE)
@@ -235,6 +245,7 @@ def tick(
         state.health = health
     if memory_bytes is not None:
         state.memory.add(state.clock, memory_bytes)
+        state.memory_left_s = seconds_to_limit(state.memory, policy.limits.memory_bytes)
     note_suspicion(policy, state)
 
 

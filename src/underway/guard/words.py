@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import exp, log
 from typing import assert_never
 
-from underway.guard import memory
 from underway.guard.decide import QUESTION_GATE, QUESTION_S, Decision, Reason
 from underway.guard.detectable import detectable_rate
 from underway.guard.evidence import Counts, Evidence
@@ -114,10 +113,9 @@ def because(policy: Policy, state: Evidence, decision: Decision, candidate: str,
             limit = policy.limits.memory_bytes / 1e6
             return f"{candidate} used {used} MB in its last three samples, over the limit of {limit:.0f} MB"
         case Reason.MEMORY_SOON:
-            left = memory.seconds_to_limit(state.memory, policy.limits.memory_bytes) or 0.0
             return (
                 f"the memory of {candidate} grows steadily and reaches the limit of"
-                f" {policy.limits.memory_bytes / 1e6:.0f} MB in about {span(left)}"
+                f" {policy.limits.memory_bytes / 1e6:.0f} MB in about {span(state.memory_left_s or 0.0)}"
             )
         case Reason.MORE_ERRORS:
             return f"{failures(state, candidate, stable)}; {chance(policy.alpha_worse)}"

@@ -47,15 +47,18 @@ class Course:
         self.weather = Weather(world, fault, rps, self.chance)
         self.second = 0
         self.failed = 0
-        self.shift = 0.0
+        self.sick_bucket = self.chance.random() if world.sick_client else 1.0
 
     def run(self, seconds: int, weight: float) -> Seen:
         """The candidate's requests in the next `seconds` at this weight."""
         seen = Seen()
         for _ in range(seconds):
             moment = self.weather.at(self.second, weight)
-            self.shift = moment.candidate_shift
             bad = poisson(moment.rps * weight * moment.candidate_error, self.chance)
+            if self.sick_bucket < weight:
+                seen.requests += (looped := poisson(1.0, self.chance))
+                seen.failed += looped
+                self.failed -= looped
             good = poisson(moment.rps * weight * (1 - moment.candidate_error), self.chance)
             slow = poisson(good * self._slow_share(moment), self.chance) if good else 0
             seen.requests += bad + good
@@ -135,6 +138,11 @@ def kayenta(world: World, fault: Fault, rps: float, seed: int) -> Ending:
             moment = course.weather.at(course.second, weight)
             share, extra_ms = course.weather.longer(course.second)
             course.second += 1
+            if course.sick_bucket < 2 * weight:
+                side = 0 if course.sick_bucket < weight else 1
+                looped = poisson(1.0, course.chance)
+                counts[2 * side] += looped
+                course.failed -= looped if side == 0 else 0
             for side, error in enumerate((moment.candidate_error, moment.stable_error)):
                 counts[2 * side] += poisson(moment.rps * weight * error, course.chance)
                 counts[2 * side + 1] += poisson(moment.rps * weight * (1 - error), course.chance)

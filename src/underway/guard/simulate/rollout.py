@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import e, log
+from itertools import accumulate
+from math import e, exp, log
 from random import Random
 from statistics import NormalDist
 
 from underway.guard.carry import carried_out
 from underway.guard.decide import Decision, Reason, decide
-from underway.guard.evidence import Baseline, Evidence
+from underway.guard.evidence import Baseline, Evidence, Outcome
 from underway.guard.latency import bucket_ms, position, position_shift
-from underway.guard.observe import Slice, begin, observe_slice, tick
+from underway.guard.observe import Slice, begin, observe, observe_slice, tick
 from underway.guard.policy import Policy
 from underway.guard.simulate.worlds import MEDIAN_MS, SPREAD, Fault, Moment, Weather, World, poisson
 from underway.terms.verdict import Action
@@ -37,6 +38,24 @@ class Ending:
     failed: int
 
 
+@dataclass(frozen=True)
+class Person:
+    """A user: `bucket` decides the cohort, `busy` how many requests, `slowness` the log factor of the latency."""
+
+    name: str
+    bucket: float
+    busy: float
+    slowness: float
+
+
+def people(rps: float, chance: Random) -> list[Person]:
+    """So many that each makes about a request in eight seconds; the busiest are many times busier than the rest."""
+    return [
+        Person(f"p{n}", chance.random(), chance.lognormvariate(0, 1), chance.gauss(0, 0.3))
+        for n in range(max(20, round(8 * rps)))
+    ]
+
+
 @lru_cache(maxsize=1)
 def quantiles() -> list[float]:
     """4,096 equally likely latencies as positions on the scale of buckets."""
@@ -53,7 +72,10 @@ def roll_out(policy: Policy, world: World, fault: Fault, rps: float, seed: int) 
 
 class Rollout:
     def __init__(self, policy: Policy, world: World, fault: Fault, rps: float, chance: Random) -> None:
-        self.policy, self.chance = policy, chance
+        self.policy, self.chance, self.world = policy, chance, world
+        self.people = people(rps, chance) if world.people else []
+        self.busy = list(accumulate(person.busy for person in self.people))
+        self.sick_bucket = chance.random()
         self.weather = Weather(world, fault, rps, chance)
         self.state: Evidence = begin(policy, self._history(world, rps), 0.0)
         self.failed = 0
@@ -88,6 +110,9 @@ class Rollout:
     def _second(self, second: int) -> Ending | None:
         state, chance = self.state, self.chance
         moment = self.weather.at(second, state.weight)
+        self._sick_client()
+        if self.people:
+            return self._second_of_people(second, moment)
         part = 0.0
         while True:
             weight, left = state.weight, 1.0 - part
@@ -132,6 +157,45 @@ class Rollout:
                 )
                 tick(self.policy, state, second + 1.0)
                 return self._act(second + 1.0, moment)
+
+    def _sick_client(self) -> None:
+        """One client that fails in a loop, on the release of its cohort. Its failures are its own."""
+        if not self.world.sick_client:
+            return
+        weight = self.state.weight
+        for _ in range(poisson(1.0, self.chance)):
+            observe(
+                self.policy,
+                self.state,
+                Outcome(
+                    is_candidate=self.sick_bucket < weight, weight=weight, failed=True, latency_ms=5.0, client="sick"
+                ),
+            )
+
+    def _second_of_people(self, second: int, moment: Moment) -> Ending | None:
+        """Each request is somebody's: the person's cohort decides the release, the person's habits the latency."""
+        state, chance, number = self.state, self.chance, poisson(moment.rps, self.chance)
+        for n, person in enumerate(chance.choices(self.people, cum_weights=self.busy, k=number) if number else []):
+            is_candidate = person.bucket < state.weight
+            error = moment.candidate_error if is_candidate else moment.stable_error
+            shift = (moment.candidate_shift if is_candidate else moment.stable_shift) + person.slowness
+            failed = chance.random() < error
+            ms = MEDIAN_MS * exp(shift + SPREAD * chance.gauss(0, 1))
+            observe(
+                self.policy,
+                state,
+                Outcome(
+                    is_candidate=is_candidate, weight=state.weight, failed=failed, latency_ms=ms, client=person.name
+                ),
+            )
+            if failed and is_candidate:
+                self.failed += 1
+                tick(self.policy, state, second + (n + 1) / (number + 1))
+                ending = self._act(second + (n + 1) / (number + 1), moment)
+                if ending is not None:
+                    return ending
+        tick(self.policy, state, second + 1.0)
+        return self._act(second + 1.0, moment)
 
     def _some(self, number: int, share: float) -> int:
         return min(number, int(number * share + self.chance.random()))

@@ -20,6 +20,8 @@ class World:
     `bursts` are five seconds of 30 % errors about every three minutes; `incident` is three minutes of 20 % errors and
     threefold latency; `cold_start` makes the candidate three times as slow, fading over 15 requests; `unlike` are the
     lasting and the passing difference between the two processes (standard deviations of the logarithm).
+    `sick_client` is one client that fails once a second wherever its cohort is; `people` are few, stay with their
+    cohort, and differ much in how busy they are and in how fast their pages are.
     """
 
     name: str
@@ -30,6 +32,8 @@ class World:
     cold_start: bool = False
     base_error: float = BASE_ERROR
     unlike: tuple[float, float] = (0.0, 0.0)
+    sick_client: bool = False
+    people: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ WORLDS = (
     World("errors-3", "base error rate 3 %", base_error=0.03),
     World("unlike-2-5", "two processes never alike: 2 % lasting, 5 % passing", unlike=(0.02, 0.05)),
     World("unlike-5-10", "the same, 5 % and 10 %", unlike=(0.05, 0.10)),
+    World("sick-client", "one client fails in a loop, once a second", sick_client=True),
+    World("people", "few people, very unlike, each staying with one release", people=True),
 )
 HEALTHY = Fault("healthy", "healthy")
 FAULTS = (
