@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench.strict_load import Broken, ask, request_bytes
+from bench.strict_load import Broken, StrictLoad, ask, request_bytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.drivers.router.proxied import HOST, RELEASE_A, RELEASE_B, proxy, route, until, upstreams
@@ -126,6 +126,40 @@ def test_a_part_that_was_dropped_or_emptied_is_no_obstacle(home: Home) -> None:
     with _log(home).open("ab") as file:
         file.write(_line(3)[:-1])
     assert log.read(LogOffset(inode=offset.inode, byte=10_000))[1].byte == 0
+
+
+def test_a_visitor_cannot_pass_for_a_probe_of_ours(home: Home) -> None:
+    asked = {"method": "GET", "uri": "/"}
+    lines = [_line(probe="1", request=asked | {"client_ip": ip}) for ip in ("127.0.0.1", "::1", "203.0.113.9")]
+    _log(home).write_bytes(b"".join(lines))
+    assert [each.is_monitor for each in CaddyRequestLog(home).read(LogOffset())[0]] == [True, True, False]
+
+
+def test_no_request_is_lost_when_the_proxy_rotates_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with proxy(tmp_path, route(static_url="/")) as to:
+            log, seen = CaddyRequestLog(to.home), 0
+            offset = log.end()
+            path = "/long" * 3000
+            async with StrictLoad(
+                to.home.http_port, HOST, path=path, clients=4, is_good=lambda answer: answer.status == 404
+            ) as load:
+                while not list(to.home.proxy.glob("access-*.log")):
+                    await asyncio.sleep(0.02)
+                    requests, offset = log.read(offset, limit=50)
+                    seen += len(requests)
+                await load.reaches(load.tally.served + 20)
+            async with asyncio.timeout(10):
+                while seen < load.tally.served:
+                    requests, offset = log.read(offset, limit=50)
+                    seen += len(requests)
+                    await asyncio.sleep(0.001)
+            assert not load.tally.failed
+            assert log.read(offset)[0] == [], "and none is read twice"
+            assert seen == load.tally.served
+
+    monkeypatch.setattr("underway.drivers.router.config._ROLL_MB", 1)
+    asyncio.run(scenario())
 
 
 HOSTILE = (

@@ -127,6 +127,18 @@ async def proxy(root: Path, *routes: AppRoute) -> AsyncIterator[Proxy]:
         await router.stop()
 
 
+@contextlib.asynccontextmanager
+async def successor(to: Proxy) -> AsyncIterator[CaddyRouter]:
+    """The router of the agent that comes after `to`'s, which has ended. It leaves the proxy running, as agents do."""
+    await to.router.detach()
+    router = CaddyRouter(to.home, address="127.0.0.1")
+    try:
+        await router.start()
+        yield router
+    finally:
+        await router.detach()
+
+
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"

@@ -11,7 +11,18 @@ from pathlib import Path
 
 import pytest
 from bench.strict_load import StrictLoad
-from tests.drivers.router.proxied import HOST, Upstream, answers, is_running, kill, make_home, proxy, route, until
+from tests.drivers.router.proxied import (
+    HOST,
+    Upstream,
+    answers,
+    is_running,
+    kill,
+    make_home,
+    proxy,
+    route,
+    successor,
+    until,
+)
 
 from underway.drivers.router import keeper
 from underway.drivers.router.caddy import CaddyRouter
@@ -33,18 +44,15 @@ def test_a_new_agent_adopts_the_running_proxy(tmp_path: Path, app_a: Upstream, a
             pid = to.router.pid
             async with StrictLoad(to.home.http_port, HOST, clients=5) as load:
                 await load.reaches(20)
-                await to.router.detach()
-                second = CaddyRouter(to.home, address="127.0.0.1")
-                await second.start()
-                assert second.pid == pid
-                assert second.share_of_b("shop") == 1.0
-                assert not await second.configure([shop]), "nothing changed, so nothing is reloaded"
-                assert await second.in_flight("shop", Slot.A) == 0
-                for number in range(3):
-                    assert await second.configure([shop, route(f"app{number}", a=(app_a.port,))])
-                    await load.reaches(load.tally.served + 20)
+                async with successor(to) as second:
+                    assert second.pid == pid
+                    assert second.share_of_b("shop") == 1.0
+                    assert not await second.configure([shop]), "nothing changed, so nothing is reloaded"
+                    assert await second.in_flight("shop", Slot.A) == 0
+                    for number in range(3):
+                        assert await second.configure([shop, route(f"app{number}", a=(app_a.port,))])
+                        await load.reaches(load.tally.served + 20)
             assert not load.tally.failed
-            await second.detach()
 
     asyncio.run(scenario())
 
@@ -83,17 +91,49 @@ def test_a_proxy_whose_keeper_was_killed_goes_on_and_is_kept_again(tmp_path: Pat
 def test_an_agent_that_was_killed_in_the_middle_of_a_reload_is_made_good(tmp_path: Path, app_a: Upstream) -> None:
     async def scenario() -> None:
         async with proxy(tmp_path, route(a=(app_a.port,))) as to:
-            await to.router.detach()
             for entrance in to.router._open_entrances():  # new connections wait for a configuration that never comes
                 entrance.lead_to((to.router._side + 1) % 3)
             stuck = asyncio.create_task(to.get())
-            second = CaddyRouter(to.home, address="127.0.0.1")
-            await second.start()
-            assert (await to.get()).status == 200
-            assert await second.configure([route(a=(app_a.port,)), route("other", a=(app_a.port,))])
-            assert (await stuck).status == 200, "the one that waited is served by the next configuration"
-            await second.detach()
+            async with successor(to) as second:
+                assert (await to.get()).status == 200
+                assert await second.configure([route(a=(app_a.port,)), route("other", a=(app_a.port,))])
+                assert (await stuck).status == 200, "the one that waited is served by the next configuration"
 
+    asyncio.run(scenario())
+
+
+def test_without_the_right_to_copy_its_sockets_a_proxy_is_still_adopted(
+    tmp_path: Path, app_a: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        shop = route(a=(app_a.port,))
+        async with proxy(tmp_path, shop) as to:
+            pid = to.router.pid
+            secure = route("secure", a=(app_a.port,), hosts=("secure.localhost", "secure.test"), tls="internal")
+            async with successor(to) as second:
+                assert second.pid == pid
+                assert await second.configure([shop, route("other", a=(app_a.port,))])
+                assert await to.status(host="other.localhost") == 200
+                assert await second.configure([shop, secure])
+                assert await to.status() == 200
+                assert answers(to.home.https_port)
+
+    monkeypatch.setattr("underway.drivers.router.sockets._SYS_PIDFD_GETFD", -1)
+    asyncio.run(scenario())
+
+
+def test_a_proxy_that_hangs_is_replaced(tmp_path: Path, app_a: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        async with proxy(tmp_path, route(a=(app_a.port,))) as to:
+            pid = to.router.pid
+            os.kill(pid, signal.SIGSTOP)
+            async with successor(to) as second:
+                assert second.pid not in (0, pid)
+                assert not is_running(pid)
+                assert await to.status() == 200
+
+    monkeypatch.setattr("underway.drivers.router.caddy._ADMIN_RETRY_S", 0.5)
+    monkeypatch.setattr("underway.drivers.router.caddy.GRACE_PERIOD_S", 0)
     asyncio.run(scenario())
 
 

@@ -22,6 +22,8 @@ _CHUNK_BYTES = 1 << 18
 _LINE_LIMIT_BYTES = 1 << 17
 """No line of ours is longer (the proxy takes 64 KiB of headers); what is, is passed over."""
 _PATH_LIMIT = 2_000
+_OURS = ("127.0.0.1", "::1")
+"""Probes come from this machine: a visitor cannot hide requests from the counts by marking them."""
 _GONE_STATUS = 499
 """What Caddy writes when the client went away before an answer."""
 
@@ -136,7 +138,7 @@ class CaddyRequestLog:
             upstream=line.upstream or "",
             retries=line.retries or 0,
             client=self._client(f"{line.request.client_ip}\n{line.bucket}\n{line.agent}"),
-            is_monitor=bool(line.probe),
+            is_monitor=bool(line.probe) and line.request.client_ip in _OURS,
         )
 
     def _client(self, known: str) -> str:

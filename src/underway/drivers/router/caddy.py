@@ -16,7 +16,15 @@ import msgspec
 from underway.drivers import proc
 from underway.drivers.router import files, keeper, sockets
 from underway.drivers.router.checked import require_sound
-from underway.drivers.router.config import GRACE_PERIOD_S, HTTP_FDS, HTTPS_FDS, needs_https, proxy_config, side_of
+from underway.drivers.router.config import (
+    GRACE_PERIOD_S,
+    HTTP_FDS,
+    HTTPS_FDS,
+    needs_https,
+    proxy_config,
+    serves_https,
+    side_of,
+)
 from underway.drivers.router.share import share_text, share_value
 from underway.drivers.router.sockets import Entrance
 from underway.drivers.router.static import Json
@@ -69,6 +77,8 @@ class CaddyRouter:
 
     async def start(self) -> None:
         async with self._turn:
+            if self._watch is not None and keeper.remembered(self._home) == self._keeper and self.pid:
+                return
             self._prepare_folders()
             self._routes = self._remembered_routes()
             if not await self._adopt():
@@ -91,6 +101,7 @@ class CaddyRouter:
             watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watch
+        self._close_sockets()
 
     async def configure(self, routes: Sequence[AppRoute]) -> bool:
         require_sound(routes)
@@ -101,7 +112,7 @@ class CaddyRouter:
             self._side = side_of(running)
             is_same = running == proxy_config(self._home, routes, self._side)
             if not is_same:
-                await self._load(routes)
+                await self._load(routes, serves_https=serves_https(running))
             self._remember(routes)
             return not is_same
 
@@ -169,11 +180,12 @@ class CaddyRouter:
         found = keeper.remembered(self._home)
         if found is not None and found.http_port != self._home.http_port:
             return False
-        with contextlib.suppress(OSError, TimeoutError):
-            if found is not None or self.pid:
-                await self._wait_ready(_ADMIN_RETRY_S)
-        pid = self.pid
-        if not pid:
+        if found is None and not self.pid:
+            return False
+        try:
+            await self._wait_ready(_ADMIN_RETRY_S)
+            running, pid = await self._running_config(), self.pid
+        except (OSError, TimeoutError, Failure):  # it hangs
             return False
         self._close_sockets()
         self._http = sockets.copies(pid, HTTP_FDS, self._home.http_port)
@@ -181,7 +193,7 @@ class CaddyRouter:
         self._keeper = found
         if found is None and self._http is None:
             return False
-        self._side = side_of(await self._running_config())
+        self._side = side_of(running)
         for entrance in self._open_entrances():
             entrance.lead_to(self._side)  # the former agent may have ended in the middle of a reload
         return True
@@ -210,11 +222,11 @@ class CaddyRouter:
             why = f"Caddy did not come up within {_READY_S:.0f} s"
             raise _failure("proxy.start", str(self._config_file), why, tail=tail) from error
 
-    async def _load(self, routes: Sequence[AppRoute]) -> None:
-        if needs_https(routes):
-            has_sockets = self._keeper is not None and self._keeper.https_port and self._https is not None
+    async def _load(self, routes: Sequence[AppRoute], *, serves_https: bool) -> None:
+        if needs_https(routes) and not serves_https:
+            is_inherited = self._keeper is not None and self._keeper.https_port and self._https is not None
             self._open_https()
-            if not has_sockets:
+            if not is_inherited:  # the port was taken, or forbidden, when the proxy started
                 await self._end_processes()
                 await self._launch()
         async with self._closing() as left:

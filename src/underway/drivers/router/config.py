@@ -90,6 +90,11 @@ def side_of(config: Json | None) -> int:
     return next((side for side in range(SIDES) if _listened(HTTP_FDS, side) == listened), 0)
 
 
+def serves_https(config: Json | None) -> bool:
+    """Whether a running configuration listens for HTTPS."""
+    return bool(config and config.get("apps", {}).get("http", {}).get("servers", {}).get("https"))
+
+
 def _listened(descriptors: tuple[int, ...], side: int) -> list[str]:
     return [f"fd/{descriptors[side]}", f"fd/{descriptors[side - 1]}"]
 
