@@ -15,7 +15,8 @@ from underway.terms.tree import Tree
 Plant = Callable[[Mapping[str, str]], Tree]
 MACHINE = Machine(cpus=2, pythons=("3.12",), node_version="20.19")
 APP = {
-    "main.py": "import os\nfrom fastapi import FastAPI\napp = FastAPI()\nHOSTS = os.environ['ALLOWED_HOSTS'].split(',')\n",
+    "main.py": "import os\nfrom fastapi import FastAPI\napp = FastAPI()\n"
+    "HOSTS = os.environ['ALLOWED_HOSTS'].split(',')\n",
     "requirements.txt": "fastapi\nuvicorn\n",
 }
 ASKING = {**APP, "pay.py": "import os\nKEY = os.environ['STRIPE_API_KEY']\n"}

@@ -19,30 +19,36 @@ MACHINE = Machine(cpus=2, pythons=("3.11",), node_version="20")
 FUZZ = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 
 GOOD = {
-    "Procfile": "release: alembic upgrade head\nweb: cd backend && gunicorn -k uvicorn.workers.UvicornWorker app.main:app\n",
+    "Procfile": "release: alembic upgrade head\n"
+    "web: cd backend && gunicorn -k uvicorn.workers.UvicornWorker app.main:app\n",
     "compose.yml": 'services:\n  db: {image: "postgres:16"}\n  api:\n    build: ./backend\n    healthcheck:\n'
     '      test: ["CMD", "curl", "http://localhost/health"]\n    environment:\n      - A=1\n',
     "backend/Dockerfile": 'FROM python:3.12\nWORKDIR /app\nCOPY . .\nCMD ["uvicorn", "app.main:app"]\n',
-    "backend/app/main.py": "from fastapi import FastAPI\nfrom app import api\napp = FastAPI()\napp.include_router(api.router, prefix='/x')\n",
+    "backend/app/main.py": "from fastapi import FastAPI\nfrom app import api\n"
+    "app = FastAPI()\napp.include_router(api.router, prefix='/x')\n",
     "backend/app/api.py": "from fastapi import APIRouter\nrouter = APIRouter()\n@router.get('/health')\ndef f(): ...\n",
-    "backend/app/settings.py": "import os\nfrom pydantic_settings import BaseSettings\nclass S(BaseSettings):\n    A: str\n"
+    "backend/app/settings.py": "import os\nfrom pydantic_settings import BaseSettings\n"
+    "class S(BaseSettings):\n    A: str\n"
     "    POSTGRES_SERVER: str\nX = os.environ['STRIPE_KEY']\n",
-    "backend/pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.11"\ndependencies = ["fastapi", "asyncpg"]\n',
+    "backend/pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.11"\n'
+    'dependencies = ["fastapi", "asyncpg"]\n',
     "backend/uv.lock": "",
     "backend/alembic.ini": "[alembic]\nscript_location = app/migrations\n",
     "backend/app/migrations/versions/1.py": "",
     "manage.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "conf.settings")',
-    "conf/settings.py": 'BASE_DIR = Path(__file__).parent\nSTATIC_ROOT = BASE_DIR / "s"\nDATABASES = {"a": {"ENGINE": "sqlite3", "NAME": BASE_DIR / "d"}}\n',
+    "conf/settings.py": 'BASE_DIR = Path(__file__).parent\nSTATIC_ROOT = BASE_DIR / "s"\n'
+    'DATABASES = {"a": {"ENGINE": "sqlite3", "NAME": BASE_DIR / "d"}}\n',
     "conf/wsgi.py": "application = get_wsgi_application()\n",
     "requirements/production.txt": "-r base.txt\ndjango\n",
-    "package.json": '{"name": "x", "scripts": {"build": "vite build", "start": "node a.js"}, "dependencies": {"express": "4"}}',
+    "package.json": '{"name": "x", "scripts": {"build": "vite build", "start": "node a.js"}, '
+    '"dependencies": {"express": "4"}}',
     "frontend/package.json": '{"scripts": {"build": "vite build"}, "devDependencies": {"vite": "5"}}',
     "frontend/index.html": "",
     "frontend/src/a.ts": "fetch(import.meta.env.VITE_API_URL)\nconst s = {A: z.string()} && process.env\n",
     ".env.example": "A=1\nSTRIPE_KEY='x'\n",
     ".github/workflows/ci.yml": "python-version: '3.11'\n",
     ".python-version": "3.11\n",
-}  # fmt: skip
+}
 
 
 def check(files: Mapping[str, str], name: str = "shop") -> Detection:

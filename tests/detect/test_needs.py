@@ -39,9 +39,10 @@ def drafted(detection: Detection) -> Manifest:
         SETTINGS + "class Settings(BaseSettings):\n    secret_key: str\n",
         SETTINGS + "import secrets\nclass S(BaseSettings):\n    SECRET_KEY: str = secrets.token_urlsafe(32)\n",
         SETTINGS + "class S(BaseSettings):\n    key: str = Field(..., alias='SECRET_KEY')\n",
-        SETTINGS
-        + "class B(BaseSettings): pass\nclass S(B):\n    model_config = SettingsConfigDict(env_prefix='SECRET_')\n    key: str\n",
-        'import os\ndef envstr(name, default=""):\n    return os.getenv(name, default)\nX = envstr("SECRET_KEY", "x")\n',
+        SETTINGS + "class B(BaseSettings): pass\nclass S(B):\n"
+        "    model_config = SettingsConfigDict(env_prefix='SECRET_')\n    key: str\n",
+        'import os\ndef envstr(name, default=""):\n'
+        '    return os.getenv(name, default)\nX = envstr("SECRET_KEY", "x")\n',
     ],
 )
 def test_the_apps_own_secret_is_generated_once(look: Look, settings: str) -> None:
@@ -146,7 +147,8 @@ def test_debug_is_switched_off(look: Look, settings: str, spelling: str) -> None
     [
         ('import os\nX = os.environ["DATABASE_URL"]\n', "psycopg2-binary\n", {}, "postgresql", {}),
         (
-            'import os\nfrom sqlalchemy.ext.asyncio import create_async_engine\nX = create_async_engine(os.environ["DATABASE_URL"])\n',
+            "import os\nfrom sqlalchemy.ext.asyncio import create_async_engine\n"
+            'X = create_async_engine(os.environ["DATABASE_URL"])\n',
             "sqlalchemy\nasyncpg\n",
             {},
             "postgresql+asyncpg",
@@ -177,7 +179,8 @@ def test_debug_is_switched_off(look: Look, settings: str, spelling: str) -> None
         ),
         (
             SETTINGS + "class S(BaseSettings):\n    POSTGRES_SERVER: str\n    POSTGRES_PORT: int = 5432\n"
-            "    POSTGRES_USER: str\n    POSTGRES_PASSWORD: str = 'changethis'\n    POSTGRES_DB: str = 'app'\n    POSTGRES_URI: str = ''\n",
+            "    POSTGRES_USER: str\n    POSTGRES_PASSWORD: str = 'changethis'\n"
+            "    POSTGRES_DB: str = 'app'\n    POSTGRES_URI: str = ''\n",
             "psycopg\n",
             {},
             "postgresql",
@@ -190,9 +193,10 @@ def test_debug_is_switched_off(look: Look, settings: str, spelling: str) -> None
             },
         ),
         (
-            SETTINGS
-            + "from pydantic import BaseModel\nclass Db(BaseModel):\n    hostname: str\n    password: str\n    name: str = 'x'\n"
-            "class S(BaseSettings):\n    model_config = SettingsConfigDict(env_nested_delimiter='__')\n    database: Db\n",
+            SETTINGS + "from pydantic import BaseModel\nclass Db(BaseModel):\n"
+            "    hostname: str\n    password: str\n    name: str = 'x'\n"
+            "class S(BaseSettings):\n"
+            "    model_config = SettingsConfigDict(env_nested_delimiter='__')\n    database: Db\n",
             "asyncpg\n",
             {},
             "postgresql",
@@ -269,10 +273,35 @@ def test_a_service_that_underway_lacks_is_named(look: Look) -> None:
 @pytest.mark.parametrize(
     ("files", "path", "evidence"),
     [
-        ({"compose.yml": "services:\n  a:\n    build: .\n    healthcheck:\n      test: curl -f http://localhost:80/api/ok || exit 1\n"}, "/api/ok", "compose.yml:5"),
-        ({"compose.yml": 'services:\n  a:\n    build: .\n    healthcheck:\n      test: ["CMD", "curl", "http://127.0.0.1/live"]\n'}, "/live", "compose.yml:5"),
-        ({"Dockerfile": "FROM python\nHEALTHCHECK --interval=5s \\\n  CMD wget -qO- http://localhost:8000/healthz\n"}, "/healthz", "Dockerfile:2"),
-        ({"main.py": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/up')\ndef f(): ...\n"}, "/up", "main.py:3"),
+        (
+            {
+                "compose.yml": "services:\n  a:\n    build: .\n    healthcheck:\n"
+                "      test: curl -f http://localhost:80/api/ok || exit 1\n"
+            },
+            "/api/ok",
+            "compose.yml:5",
+        ),
+        (
+            {
+                "compose.yml": "services:\n  a:\n    build: .\n    healthcheck:\n"
+                '      test: ["CMD", "curl", "http://127.0.0.1/live"]\n'
+            },
+            "/live",
+            "compose.yml:5",
+        ),
+        (
+            {
+                "Dockerfile": "FROM python\nHEALTHCHECK --interval=5s \\\n"
+                "  CMD wget -qO- http://localhost:8000/healthz\n"
+            },
+            "/healthz",
+            "Dockerfile:2",
+        ),
+        (
+            {"main.py": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/up')\ndef f(): ...\n"},
+            "/up",
+            "main.py:3",
+        ),
         (
             {
                 "main.py": "from fastapi import FastAPI\nfrom api import router\nimport settings\napp = FastAPI()\n"
@@ -287,7 +316,7 @@ def test_a_service_that_underway_lacks_is_named(look: Look) -> None:
             "utils.py:3",
         ),
     ],
-)  # fmt: skip
+)
 def test_health(look: Look, files: dict[str, str], path: str, evidence: str) -> None:
     detection = look({**fastapi(), **files})
     health = drafted(detection).health
@@ -375,7 +404,10 @@ def test_what_the_app_writes_outlives_releases(look: Look, settings: str, shared
 
 
 def test_workers_of_procfile_and_compose(look: Look) -> None:
-    procfile = "web: uvicorn main:app\nworker: celery -A tasks worker -l info\nbeat: celery -A tasks beat\nflower: celery flower\n"
+    procfile = (
+        "web: uvicorn main:app\nworker: celery -A tasks worker -l info\n"
+        "beat: celery -A tasks beat\nflower: celery flower\n"
+    )
     processes = drafted(look({**fastapi("", "celery\n"), "Procfile": procfile})).processes
     assert {name: p.command for name, p in processes.items() if name != "web"} == {
         "worker": "celery -A tasks worker -l info",

@@ -33,7 +33,10 @@ VITE = {"devDependencies": {"vite": "5"}, "scripts": {"build": "vite build", "de
     ("files", "command"),
     [
         (package(dependencies=EXPRESS, scripts={"start": "node server.js"}), "node server.js"),
-        (package(dependencies=EXPRESS, scripts={"start": "NODE_ENV=production node src/index.js"}), "node src/index.js"),
+        (
+            package(dependencies=EXPRESS, scripts={"start": "NODE_ENV=production node src/index.js"}),
+            "node src/index.js",
+        ),
         (package(dependencies=EXPRESS, scripts={"start": "nodemon x", "start:prod": "node x"}), "npm run start:prod"),
         ({**package(dependencies=EXPRESS, main="./lib/app.js"), "lib/app.js": ""}, "node lib/app.js"),
         ({**package(dependencies=EXPRESS, lock="yarn.lock", scripts={"start": "tsx src/main.ts"})}, "yarn run start"),
@@ -45,10 +48,13 @@ VITE = {"devDependencies": {"vite": "5"}, "scripts": {"build": "vite build", "de
             },
             "node src/a.js",
         ),
-        (package(dependencies={"next": "15"}, scripts={"build": "next build"}), "node_modules/.bin/next start -H 127.0.0.1 -p $PORT"),
+        (
+            package(dependencies={"next": "15"}, scripts={"build": "next build"}),
+            "node_modules/.bin/next start -H 127.0.0.1 -p $PORT",
+        ),
         ({**package(dependencies=EXPRESS), "Procfile": "web: node dist/main.js\n"}, "node dist/main.js"),
     ],
-)  # fmt: skip
+)
 def test_node_servers(look: Look, files: dict[str, str], command: str) -> None:
     assert drafted(look(files)).processes["web"].command == command
 
@@ -72,7 +78,8 @@ def test_a_server_that_nothing_starts_is_told(look: Look) -> None:
 def test_node_health_and_settings(look: Look) -> None:
     source = (
         "const { SESSION_SECRET } = process.env\nconst url = process.env.DATABASE_URL || 'postgres://localhost/x'\n"
-        "const schema = { JWT_SECRET: Joi.string().required(), API_TOKEN: Joi.string().required(), LEVEL: Joi.string() }\n"
+        "const schema = { JWT_SECRET: Joi.string().required(), API_TOKEN: Joi.string().required(), "
+        "LEVEL: Joi.string() }\n"
         "app.get('/healthz', (q, r) => r.send('ok'))\n"
     ).replace(", ", ",\n  ")
     files = {**package(dependencies={**EXPRESS, "pg": "8"}, scripts={"start": "node app.js"}), "app.js": source}
@@ -102,14 +109,20 @@ def test_prisma(look: Look) -> None:
     ("files", "static"),
     [
         (package(**VITE), Static("dist", spa=True)),
-        ({**package(**VITE), "vite.config.ts": "export default { build: { outDir: 'out/web' } }"}, Static("out/web", spa=True)),
-        (package(dependencies={"react-scripts": "5"}, scripts={"build": "react-scripts build"}), Static("build", spa=True)),
+        (
+            {**package(**VITE), "vite.config.ts": "export default { build: { outDir: 'out/web' } }"},
+            Static("out/web", spa=True),
+        ),
+        (
+            package(dependencies={"react-scripts": "5"}, scripts={"build": "react-scripts build"}),
+            Static("build", spa=True),
+        ),
         (package(devDependencies={"astro": "4"}, scripts={"build": "astro build"}), Static("dist")),
         ({"index.html": ""}, Static(".")),
         ({"public/index.html": "", "public/app.wasm": ""}, Static("public")),
         ({"README.md": "", "site/index.html": "", "site/docs/index.html": ""}, Static("site")),
     ],
-)  # fmt: skip
+)
 def test_static_apps(look: Look, files: dict[str, str], static: Static) -> None:
     manifest = drafted(look(files))
     assert manifest.static == static

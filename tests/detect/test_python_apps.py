@@ -78,7 +78,8 @@ GUNICORN = "gunicorn {} --bind 127.0.0.1:$PORT --workers 2 --threads 4"
         ),
         pytest.param(
             {
-                "shop/app.py": "from litestar import Litestar\n\ndef create_app() -> Litestar:\n    return Litestar([])\n",
+                "shop/app.py": "from litestar import Litestar\n\n"
+                "def create_app() -> Litestar:\n    return Litestar([])\n",
                 "shop/__init__.py": "",
                 "requirements.txt": "litestar\nuvicorn\n",
             },
@@ -103,7 +104,8 @@ GUNICORN = "gunicorn {} --bind 127.0.0.1:$PORT --workers 2 --threads 4"
         ),
         pytest.param(
             {
-                "shop/__init__.py": "from flask import Flask\ndef create_app(config=None):\n    return Flask(__name__)\n",
+                "shop/__init__.py": "from flask import Flask\ndef create_app(config=None):\n"
+                "    return Flask(__name__)\n",
                 "requirements.txt": "flask\ngunicorn\n",
             },
             GUNICORN.format("'shop:create_app()'"),
@@ -158,7 +160,8 @@ TWO = {
         ),
         (
             {
-                "Dockerfile": 'FROM python:3.12\nWORKDIR /code\nCOPY ./b /code\nCMD ["uvicorn", "main:app", "--port", "80"]\n'
+                "Dockerfile": "FROM python:3.12\nWORKDIR /code\nCOPY ./b /code\n"
+                'CMD ["uvicorn", "main:app", "--port", "80"]\n'
             },
             UVICORN.format("main:app"),
             "b",
@@ -175,7 +178,8 @@ TWO = {
         ),
         (
             {
-                "docker-compose.yml": "services:\n  web:\n    build: .\n    command: >\n      sh -c 'python -m uvicorn b.main:app'\n"
+                "docker-compose.yml": "services:\n  web:\n    build: .\n    command: >\n"
+                "      sh -c 'python -m uvicorn b.main:app'\n"
             },
             UVICORN.format("b.main:app"),
             ".",
@@ -192,7 +196,8 @@ TWO = {
         ),
         (
             {
-                "Dockerfile": 'FROM python:3.12\nCOPY . /app\nWORKDIR /app\nCMD ["fastapi", "run", "b/main.py", "--port", "80"]\n'
+                "Dockerfile": "FROM python:3.12\nCOPY . /app\nWORKDIR /app\n"
+                'CMD ["fastapi", "run", "b/main.py", "--port", "80"]\n'
             },
             UVICORN.format("main:app"),
             "b",
@@ -237,7 +242,8 @@ def test_a_missing_server_is_added_and_told(look: Look) -> None:
 DJANGO = {
     "manage.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")\n',
     "config/__init__.py": "",
-    "config/settings.py": 'from pathlib import Path\nBASE_DIR = Path(__file__).resolve().parent.parent\nALLOWED_HOSTS = ["*"]\n',
+    "config/settings.py": "from pathlib import Path\n"
+    'BASE_DIR = Path(__file__).resolve().parent.parent\nALLOWED_HOSTS = ["*"]\n',
     "config/wsgi.py": "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n",
     "requirements.txt": "django\ngunicorn\n",
 }
@@ -266,7 +272,8 @@ def test_django_in_a_subfolder(look: Look) -> None:
     [
         {"Dockerfile": "FROM python:3.12\nENV DJANGO_SETTINGS_MODULE=config.production\nCMD gunicorn config.wsgi\n"},
         {
-            "config/wsgi.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.production")\napplication = 1\n'
+            "config/wsgi.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.production")\n'
+            "application = 1\n"
         },
         {"Procfile": "web: DJANGO_SETTINGS_MODULE=config.production gunicorn config.wsgi\n"},
     ],

@@ -69,7 +69,8 @@ def test_hostile_yaml_is_read_as_far_as_it_goes(text: str) -> None:
 def test_a_dockerfiles_last_stage_decides() -> None:
     text = (
         "ARG V=3.12\nFROM node:20 AS web\nCMD npm start\nFROM python:${V}-slim\nENV A=1 B='two words'\nENV C three\n"
-        "WORKDIR /app\nWORKDIR src\n# note\nHEALTHCHECK --interval=5s \\\n    # inside\n    CMD curl -f http://localhost/up\n"
+        "WORKDIR /app\nWORKDIR src\n# note\nHEALTHCHECK --interval=5s \\\n"
+        "    # inside\n    CMD curl -f http://localhost/up\n"
         'ENTRYPOINT ["./run.sh"]\nCMD ["uvicorn", "a b"]\n'
     )
     docker = read_dockerfile("Dockerfile", text)

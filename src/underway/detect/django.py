@@ -141,7 +141,7 @@ def _server_module(index: Index, django: Django, name: str) -> str:
 
 def _read_settings(index: Index, django: Django, file: PyFile) -> None:
     url = literal(file.literals["STATIC_URL"][0]) if "STATIC_URL" in file.literals else None
-    if url is not None and re.fullmatch(r"/?[\w./-]+/", url):
+    if url is not None and re.fullmatch(r"/?[\w./-]{1,200}/", url, re.ASCII):
         django.static_url = "/" + url.lstrip("/")
     if "STATIC_ROOT" in file.literals and not django.has_static_root:
         django.has_static_root = not _is_none(file.literals["STATIC_ROOT"][0])

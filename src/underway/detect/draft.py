@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from underway.manifest.model import (
@@ -46,7 +46,7 @@ class Draft:
             processes=MappingProxyType(dict(self.processes)),
             health=self.health,
             static=self.static,
-            migrate=self.migrate,
+            migrate=self.migrate and replace(self.migrate, paths=tuple(dict.fromkeys(self.migrate.paths))),
             services=Services(postgres=self.postgres, redis=self.redis),
             env=MappingProxyType(dict(self.env)),
             shared=tuple(self.shared),

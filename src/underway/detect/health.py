@@ -14,7 +14,7 @@ from underway.detect.starts import Starts
 _URL = re.compile(r"https?://[^/\s\"'|)]+(/[^\s\"'|);,&]*)?")
 _HEALTHY = re.compile(
     r"/(?:[\w.{}-]+/){0,5}_*(health|healthz|health[_-]?check|status|up|ready|readyz|readiness|live|livez|liveness|ping|heartbeat|ht)_*/?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _RANK = ("ready", "readyz", "readiness", "healthz", "health", "health-check", "health_check", "healthcheck", "up", "ht")
 
@@ -25,7 +25,7 @@ def declared_health(starts: Starts) -> tuple[str, Evidence] | None:
         found = _URL.search(line)
         if found and not re.search(r"pg_isready|redis-cli|mysqladmin", line):
             path = found[1] or "/"
-            if re.fullmatch(r"/[\w./~%?=&-]*", path):
+            if re.fullmatch(r"/[\w./~%?=&-]{0,500}", path, re.ASCII) and not path.startswith("//"):
                 return path, evidence
     return None
 

@@ -21,6 +21,9 @@ _MOST_TEXT = 12_000_000
 """Characters read from one tree. Detection is a look, not an import."""
 
 
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
 class Index:
     """The files of a tree that may be part of the app.
 
@@ -77,12 +80,14 @@ class Index:
         return by_depth(p for p in self.paths if p.endswith(ends) and not _ASIDE.search(p))
 
     def text(self, path: str) -> str:
-        """The text of a file; empty for none, and once too much was read."""
+        """The text of a file, control characters as blanks; empty for none, and once too much was read."""
         if path not in self._all:
             return ""
         if path not in self._texts:
             text = self.tree.text(path) if self._left > 0 else ""
             self._left -= len(text)
+            if _CONTROL.search(text):
+                text = _CONTROL.sub(" ", text)
             self._texts[path] = text
         return self._texts[path]
 

@@ -38,7 +38,11 @@ _EXAMPLES = (
     ".env-sample",
     ".flaskenv",
 )
-_OWN = frozenset({"PORT", "HOME", "PATH", "PWD", "USER", "LANG", "TZ", "CI", "SHELL", "TERM", "HOSTNAME", "TMPDIR"})
+_OWN = frozenset(
+    {"PORT", "HOME", "PATH", "PWD", "USER", "LANG", "TZ", "CI", "SHELL", "TERM", "HOSTNAME", "TMPDIR"}
+    | {"UNDERWAY_APP", "UNDERWAY_RELEASE"}
+)
+"""Names that a system or Underway gives every process."""
 
 
 @dataclass
@@ -96,7 +100,7 @@ def gather(index: Index, reads: list[EnvRead]) -> dict[str, Variable]:
                 one = out[found[1]]
             else:
                 continue
-            one.example = _unquoted(found[2])
+            one.example = _unquoted(found[2])[:2000]
             one.example_at = Evidence(path, number)
     return out
 

@@ -10,7 +10,8 @@ from underway.detect.python_code import EnvRead
 
 _READ = re.compile(
     r"""process\.env(?:\.([A-Za-z_]\w*)|\[['"]([A-Za-z_]\w*)['"]\])"""
-    r"""(\s*(?:\|\||\?\?)\s*(['"`]?)([^'"`;,)\n]*)\4)?"""
+    r"""(\s{0,40}(?:\|\||\?\?)\s{0,40}(['"`]?)([^'"`;,)\n]{0,500})\4)?""",
+    re.ASCII,
 )
 _UNPACKED = re.compile(r"(?:const|let|var)\s*\{([^}]{1,2000})\}\s*=\s*process\.env")
 _SCHEMA = re.compile(

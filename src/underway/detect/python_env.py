@@ -234,7 +234,9 @@ def _fields(code: PythonCode, path: str, name: str, prefix: str | None = None, d
             continue
         if inner is not None:
             continue
-        yield _field(file, each, kind, start, field_name)
+        read = _field(file, each, kind, start, field_name)
+        if _NAME.fullmatch(read.name):
+            yield read
 
 
 def _nested(code: PythonCode, path: str, kind: str) -> tuple[str, str] | None:

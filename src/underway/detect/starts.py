@@ -16,6 +16,10 @@ _COMPOSE = ("compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose
 _PROD_COMPOSE = r"(docker-)?compose[.-](prod|production|deploy)[\w-]*\.ya?ml"
 
 
+_LONGEST = 3000
+"""A longer command line is a program of its own, and no manifest holds it."""
+
+
 @dataclass
 class Start:
     """A process the repository declares."""
@@ -63,6 +67,7 @@ def read_starts(index: Index) -> Starts:
             out.healthchecks.append((each.healthcheck, Evidence(each.path, each.healthcheck_line)))
         for name, value in each.env.items():
             out.environment.setdefault(name, (value, index.line(each.path, name)))
+    out.found = [start for start in out.found if len(start.line) <= _LONGEST]
     for start in out.found:
         start.commands = simple_commands(start.line, start.evidence, index, start.folder)
     return out

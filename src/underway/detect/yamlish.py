@@ -55,7 +55,7 @@ class _Reader:
         self.rows: list[_Row] = []
         for number, each in enumerate(self.raw, 1):
             body = each.rstrip("\r")
-            stripped = body.lstrip(" ")
+            stripped = body.strip() and body.lstrip(" ")
             if stripped.startswith("---") and self.rows:
                 break
             if stripped and not stripped.startswith(("#", "---", "%")):
