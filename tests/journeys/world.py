@@ -61,12 +61,15 @@ class World:
         assert events, done.stderr
         return {**events[-1], "exit_code": done.returncode, "events": events}
 
-    def app(self, name="tiny", **changes) -> Path:
-        """A copy of a test app; `changes` name files (`VERSION="2"`) with `__` for a slash and `_dot_` for a dot."""
+    def app(self, name="tiny", *, like="tiny", **changes) -> Path:
+        """A copy of the test app `like`, with a name of its own.
+
+        `changes` name files (`VERSION="2"`) with `__` for a slash and `_dot_` for a dot.
+        """
         path = self.root / "apps" / name
         if not path.exists():
-            shutil.copytree(APPS / "tiny", path)
-            self.write(path, underway_dot_toml=(path / "underway.toml").read_text().replace('"tiny"', f'"{name}"'))
+            shutil.copytree(APPS / like, path)
+            self.write(path, underway_dot_toml=(path / "underway.toml").read_text().replace(f'"{like}"', f'"{name}"'))
         self.write(path, **changes)
         return path
 

@@ -197,7 +197,8 @@ class StrictLoad:
 
     With `keep_alive` each client reuses its connection until an answer says `Connection: close`; without, every
     request has its own. `is_good` says whether an answer is one (200 by default); `pause_s` is waited between the
-    requests of a client. On leaving, requests under way are finished and counted.
+    requests of a client. On leaving, requests under way are finished and counted. `method` and `body` make the
+    request one that nobody on the way may repeat.
     """
 
     def __init__(
@@ -207,6 +208,8 @@ class StrictLoad:
         *,
         address: str = "127.0.0.1",
         path: str = "/",
+        method: str = "GET",
+        body: bytes = b"",
         clients: int = 50,
         keep_alive: bool = True,
         headers: Mapping[str, str] | None = None,
@@ -216,7 +219,9 @@ class StrictLoad:
     ) -> None:
         self.tally = Tally()
         self._at = (address, port)
-        self._request = request_bytes(host, path, headers=headers, keep_alive=keep_alive)
+        self._request = request_bytes(
+            host, path, method=method, headers=headers, body=body, keep_alive=keep_alive
+        )
         self._clients = clients
         self._keep_alive = keep_alive
         self._is_good = is_good or (lambda answer: answer.status == 200)
