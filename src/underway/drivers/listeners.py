@@ -148,3 +148,14 @@ def taken_by(port: int) -> str | None:
                 return "a socket that does not listen"
             return re.sub(r"^\[Errno \d+\] ", "", str(error)).lower()
     return None
+
+
+def stranger_on(port: int, home_id: str) -> str:
+    """Who listens on `port` of loopback, when it is no process that carries this home's mark; empty for none."""
+    for one in listeners(port):
+        found = holder(one.inode, proc.pids())
+        if found is None:
+            return "a process of another user"
+        if not proc.is_of(found[0], home_id):
+            return f"{proc.name(found[0])} (pid {found[0]})"
+    return ""

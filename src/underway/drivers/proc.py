@@ -139,6 +139,13 @@ def marked(home_id: str) -> list[Mark]:
     return found
 
 
+def is_of(pid: int, home_id: str) -> bool:
+    """True when the process carries this home's mark, or is the caller itself."""
+    return pid == os.getpid() or f"{HOME_MARK}={home_id}".encode() in (_read(f"/proc/{pid}/environ") or b"").split(
+        b"\0"
+    )
+
+
 def _mark(pid: int, environ: bytes, home_id: str) -> Mark | None:
     if f"{HOME_MARK}={home_id}".encode() not in environ or pid == os.getpid():
         return None

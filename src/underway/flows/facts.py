@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Sequence
 
 from underway.detect.complete import complete
 from underway.detect.model import Claim, Machine
+from underway.flows.obstacles import (
+    claimed_hosts,
+    full_disk,
+    held,
+    lacking_extensions,
+    no_release,
+    taken_port,
+    unknown,
+    unset,
+)
 from underway.journal.journal import Journal
 from underway.journal.state import AppState, ReleaseState
 from underway.manifest.model import MANIFEST_FILE, Manifest
@@ -16,17 +26,12 @@ from underway.plan.facts import DeployFacts, DownFacts, RollbackFacts
 from underway.ports.builds import BuildAsk
 from underway.ports.drivers import Drivers
 from underway.ports.services import CacheAddress, DatabaseAddress
-from underway.steps.environment import missing_value
-from underway.steps.provision import missing_extensions
 from underway.steps.service_env import service_env
-from underway.terms.problem import Problem, Refusal
+from underway.terms.problem import Refusal
 from underway.terms.process import InstanceState
 from underway.terms.release import release_id, require_app_name
 from underway.terms.secret import Secret
 from underway.terms.tree import Tree
-
-DISK_NEEDED_BYTES = 200_000_000
-"""Below this much free space no build is begun."""
 
 STAND_IN = "stand-in-while-building-0000000000000000000000000000"
 """What a build sees in place of a secret: long enough for code that checks the length when it is imported."""
@@ -36,28 +41,12 @@ _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "package-lock.js
 
 async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> tuple[DeployFacts, tuple[Claim, ...]]:
     """Read the repository, the machine and the journal. Raises `Refusal` with everything that stands in the way."""
-    tree = on.sources.look(path)
-    text = tree.text(MANIFEST_FILE) or None
     if name:
         require_app_name(name)
-    manifest, claims = complete(
-        tree,
-        detect_machine(on),
-        text,
-        name=name,
-        http_port=on.home.http_port,
-        given=lambda app: on.vault.values(app).keys(),
-    )
+    tree = await asyncio.to_thread(on.sources.look, path)
+    text = tree.text(MANIFEST_FILE) or None
+    manifest, claims = await asyncio.to_thread(_whole_manifest, tree, text, name, on)
     state = journal.state(manifest.app)
-    problems = [
-        *_held(state),
-        *_unset(manifest, on),
-        *_claimed_domains(manifest, on),
-        *_full_disk(on),
-        *await _missing_extensions(manifest, on),
-    ]
-    if problems:
-        raise Refusal(problems)
     source = await on.sources.fingerprint(path)
     ask = BuildAsk(
         app=manifest.app,
@@ -67,6 +56,18 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
         env=build_settings(manifest),
     )
     key = on.builds.key(ask)
+    is_built = on.builds.find(manifest.app, key) is not None
+    problems = [
+        *held(state),
+        *unset(manifest, on),
+        *claimed_hosts(manifest, text, on),
+        *(() if is_built else on.builds.lacks(ask, tree)),
+        *full_disk(on),
+        *taken_port(on),
+        *await lacking_extensions(manifest, on),
+    ]
+    if problems:
+        raise Refusal(problems)
     web = manifest.processes.get("web")
     ports, other_ports = _ports(state, web.instances if web else 0, on)
     facts = DeployFacts(
@@ -75,7 +76,7 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
         manifest_text=render(manifest),
         ask=ask,
         key=key,
-        is_built=on.builds.find(manifest.app, key) is not None,
+        is_built=is_built,
         migrations=_migrations_digest(manifest, tree),
         state=state,
         ports=ports,
@@ -84,6 +85,17 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
         notes=_notes(state, text, source.path),
     )
     return facts, claims
+
+
+def _whole_manifest(tree: Tree, text: str | None, name: str, on: Drivers) -> tuple[Manifest, tuple[Claim, ...]]:
+    return complete(
+        tree,
+        detect_machine(on),
+        text,
+        name=name,
+        http_port=on.home.http_port,
+        given=lambda app: on.vault.values(app).keys(),
+    )
 
 
 def build_settings(manifest: Manifest) -> dict[str, str]:
@@ -117,11 +129,11 @@ def url_of(app: str, on: Drivers) -> str:
 def rollback_facts(app: str, to: str, on: Drivers, journal: Journal) -> RollbackFacts:
     """Where a rollback would go. Raises `Refusal` when there is nothing to go back to."""
     state = journal.state(require_app_name(app))
-    if problems := [*_unknown(state), *_held(state)]:
+    if problems := [*unknown(state), *held(state)]:
         raise Refusal(problems)
     release = state.releases.get(to) if to else _newest_before_live(state)
     if release is None or release.is_pruned or release.release.id == state.live:
-        raise Refusal([_no_release(state, to)])
+        raise Refusal([no_release(state, to)])
     target = release.release.id
     manifest = read_manifest(release.manifest)
     live = state.live_release
@@ -145,7 +157,7 @@ def rollback_facts(app: str, to: str, on: Drivers, journal: Journal) -> Rollback
 
 def down_facts(app: str, on: Drivers, journal: Journal) -> DownFacts:
     state = journal.state(require_app_name(app))
-    if problems := [*_unknown(state), *_held(state)]:
+    if problems := [*unknown(state), *held(state)]:
         raise Refusal(problems)
     has_cache = any(read_manifest(r.manifest).services.redis for r in state.releases.values() if not r.is_pruned)
     return DownFacts(state=state, instances=tuple(on.runtime.instances(app)), has_cache=has_cache)
@@ -174,107 +186,17 @@ def _ports(state: AppState, count: int, on: Drivers) -> tuple[tuple[int, ...], t
     slot = state.idle_slot
     known = {s.slot: s.ports for s in state.route.slots} if state.route else {}
     before, other = known.get(slot, ()), known.get(slot.other, ())
-    held = state.slots.get(slot)
+    holder = state.slots.get(slot)
+    is_usable = not any(on.machine.stranger_on(port) for port in before) if holder else on.machine.are_free(before)
     if not count:
         return (), other if state.live else ()
-    if len(before) != count or not (held or on.machine.are_free(before)):
-        first = on.machine.free_block(count, {*other, *(held.ports if held else ())})
+    if len(before) != count or not is_usable:
+        first = on.machine.free_block(count, {*other, *(holder.ports if holder else ())})
         before = tuple(range(first, first + count))
     if not state.live:
         first = on.machine.free_block(count, before)
         other = tuple(range(first, first + count))
     return before, other
-
-
-def _held(state: AppState) -> Sequence[Problem]:
-    if state.act is None:
-        return ()
-    act = state.act
-    return [
-        Problem(
-            code="lease.held",
-            where=state.app,
-            why=f"a {act.kind.value} of {state.app} is under way (release {act.release})",
-            remedy="wait for it to end, or give --wait to queue behind it",
-            command=f"underway events {state.app} -f",
-        )
-    ]
-
-
-def _unknown(state: AppState) -> Sequence[Problem]:
-    if state.releases:
-        return ()
-    return [
-        Problem(
-            code="app.unknown",
-            where=state.app,
-            why=f"there is no app {state.app} in this home",
-            remedy="see which apps there are, or deploy it first",
-            command="underway status",
-        )
-    ]
-
-
-def _no_release(state: AppState, to: str) -> Problem:
-    there = [r for r, it in sorted(state.releases.items()) if it.live_since and not it.is_pruned and r != state.live]
-    named = f"there is no release {to[:40]!r} to go back to" if to else "there is no earlier release to go back to"
-    if to and to == state.live:
-        named = f"{to} is the release that is live"
-    return Problem(
-        code="release.not-found",
-        where=state.app,
-        why=named + (f"; there are {', '.join(there)}" if there else ""),
-        remedy="choose one of the releases that are kept; nothing was changed",
-        command=f"underway releases {state.app}",
-    )
-
-
-def _unset(manifest: Manifest, on: Drivers) -> Sequence[Problem]:
-    kept = on.vault.values(manifest.app)
-    return [
-        missing_value(name)
-        for name, variable in manifest.env.items()
-        if variable.required and not variable.value and not variable.generate and name not in kept
-    ]
-
-
-def _claimed_domains(manifest: Manifest, on: Drivers) -> Sequence[Problem]:
-    owners = {host: route.app for route in on.routes.all() if route.app != manifest.app for host in route.hosts}
-    return [
-        Problem(
-            code="domain.taken",
-            where=f"domains = [… {domain!r} …]",
-            why=f"{domain} belongs to the app {owners[domain]}",
-            remedy=f"take it out of one of the two manifests, or take {owners[domain]} down",
-            command=f"underway down {owners[domain]}",
-        )
-        for domain in manifest.domains
-        if domain in owners
-    ]
-
-
-def _full_disk(on: Drivers) -> Sequence[Problem]:
-    free = on.machine.disk_free_bytes()
-    if free >= DISK_NEEDED_BYTES:
-        return ()
-    return [
-        Problem(
-            code="machine.disk-full",
-            where=str(on.home.root),
-            why=f"{free / 1e6:.0f} MB are free; a build needs at least {DISK_NEEDED_BYTES / 1e6:.0f} MB",
-            remedy="make room, or move the home with UNDERWAY_HOME",
-            command=f"df -h {on.home.root}",
-        )
-    ]
-
-
-async def _missing_extensions(manifest: Manifest, on: Drivers) -> Sequence[Problem]:
-    postgres = manifest.services.postgres
-    if postgres is None or postgres.url or not postgres.extensions:
-        return ()
-    await on.database.start()
-    missing = await on.database.missing_extensions(postgres.extensions)
-    return [missing_extensions(missing)] if missing else ()
 
 
 def _migrations_digest(manifest: Manifest, tree: Tree) -> str:

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from underway.manifest.model import BuildKeys, Static
+from underway.terms.problem import Problem
 from underway.terms.release import Build, Source
 from underway.terms.tree import Tree
 
@@ -41,6 +42,11 @@ class Builds(Protocol):
 
     def key(self, ask: BuildAsk) -> str:
         """The key of the build that `ask` would give: equal keys, equal builds."""
+        ...
+
+    def lacks(self, ask: BuildAsk, tree: Tree) -> tuple[Problem, ...]:
+        """What the source (as `tree` shows it) or this machine lacks so that the build would certainly fail: a lock
+        file, a folder, an interpreter, Node. All of it at once; nothing is run."""
         ...
 
     def find(self, app: str, key: str) -> Build | None:

@@ -33,6 +33,11 @@ class Machine(Protocol):
         """True when nothing listens on any of these loopback ports."""
         ...
 
+    def stranger_on(self, port: int) -> str:
+        """Who listens on this loopback port, when it is no process of this home: "python3 (pid 4711)". Empty when
+        the port is free or ours."""
+        ...
+
     def link_shared(self, app: str, tree_dir: str, paths: Collection[str]) -> None:
         """Let each of `paths` inside the built tree be a link into the app's shared storage. What the tree holds
         there is carried over the first time. Idempotent."""

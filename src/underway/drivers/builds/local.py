@@ -20,7 +20,9 @@ from underway.drivers.builds import bytecode, static_files
 from underway.drivers.builds.environment import build_environment, credentials
 from underway.drivers.builds.frozen import inputs_of, recall
 from underway.drivers.builds.interpreters import Interpreter, available_pythons, fitting, interpreters, tool_version
+from underway.drivers.builds.lacks import lacks
 from underway.drivers.builds.node_env import NodeEnvironment
+from underway.drivers.builds.problems import no_python, static_missing
 from underway.drivers.builds.python_env import PythonEnvironment, wanted_version
 from underway.drivers.builds.store import Store, remove, size_of
 from underway.drivers.builds.wheels import by_fit, lock_text
@@ -33,6 +35,7 @@ from underway.ports.commands import Commands
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 from underway.terms.release import Build
+from underway.terms.tree import Tree
 
 _LARGEST_LOCK = 16 << 20
 
@@ -79,6 +82,11 @@ class LocalBuilds:
             node = shutil.which("node", path=self._env["PATH"])
             shape.append(tool_version(node) if node else None)
         return hashlib.sha256(msgspec.json.encode(shape, order="deterministic")).hexdigest()[:16]
+
+    def lacks(self, ask: BuildAsk, tree: Tree) -> tuple[Problem, ...]:
+        """See the port."""
+        found = interpreters(self._home.cache, self._environ) if ask.build.python else ()
+        return tuple(lacks(ask, tree, found, self._env["PATH"]))
 
     def find(self, app: str, key: str) -> Build | None:
         """See the port."""
@@ -194,15 +202,7 @@ class LocalBuilds:
         assert ask.static is not None
         served = ask.static.dir.strip("/") or "."
         if not (shop.tree / served).is_dir():
-            raise Failure(
-                Problem(
-                    code="build.static-missing",
-                    where="underway.toml static.dir",
-                    why=f"after the build there is no folder {served!r} to serve",
-                    remedy="name the folder that the build writes, relative to the repository's root",
-                    command=f"cat {shop.kept_log}",
-                )
-            )
+            raise Failure(static_missing(served, "after the build there is no folder", f"cat {shop.kept_log}"))
         inner = os.path.relpath(shop.inside(served, "static.dir"), shop.tree)
         to = shop.folder / "static"
         paths = await in_thread(static_files.lay_out, shop.tree, inner, to)
@@ -241,18 +241,7 @@ class LocalBuilds:
 
     def _no_python(self, python: PythonBuild, tree: Path) -> Failure:
         constraint = wanted_version(python, lambda path: _text(tree, path))
-        wanted = " and ".join(part for part in (python.version, constraint) if part)
-        found = available_pythons(self._home.cache, self._environ)
-        release = python.version or next(iter(re.findall(r"3\.\d+", constraint)), "")
-        return Failure(
-            Problem(
-                code="build.python",
-                where="requires-python" if constraint else "underway.toml build.python.version",
-                why=f"the project wants Python {wanted}; found here: {', '.join(found) or 'none'}",
-                remedy="install such a Python, or change what the project asks for",
-                command=f"uv python install {release}".strip(),
-            )
-        )
+        return Failure(no_python(python, constraint, available_pythons(self._home.cache, self._environ)))
 
     def _settings(self, folder: Path, temporary: Path) -> dict[str, str]:
         return {

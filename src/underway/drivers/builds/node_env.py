@@ -11,22 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from underway.drivers.builds.problems import LOCK_WRITERS, NODE_LOCKS, lock_missing, no_tool
 from underway.drivers.builds.workshop import Workshop
 from underway.manifest.model import NodeBuild
-from underway.terms.problem import Failure, Problem
+from underway.terms.problem import Failure
 
-_LOCKS = {
-    "npm": ("package-lock.json", "npm-shrinkwrap.json"),
-    "pnpm": ("pnpm-lock.yaml",),
-    "yarn": ("yarn.lock",),
-    "bun": ("bun.lock", "bun.lockb"),
-}
-_WRITE_LOCK = {
-    "npm": "npm install --package-lock-only",
-    "pnpm": "pnpm install --lockfile-only",
-    "yarn": "yarn install",
-    "bun": "bun install --lockfile-only",
-}
 _MEND = "run the command shown in a checkout, mend what it says, and deploy again"
 
 
@@ -134,34 +123,19 @@ class NodeEnvironment:
         for at in (folder, *folder.parents):
             if at != tree and tree not in at.parents:
                 break
-            for name in _LOCKS[self.node.manager]:
+            for name in NODE_LOCKS[self.node.manager]:
                 if (at / name).is_file():
                     return at / name
         return None
 
     def _no_lock(self, folder: Path) -> Failure:
-        name = _LOCKS[self.node.manager][0]
+        name = NODE_LOCKS[self.node.manager][0]
         inner = os.path.relpath(folder, self.shop.tree)
-        return Failure(
-            Problem(
-                code="build.lock-missing",
-                where=name if inner == "." else f"{inner}/{name}",
-                why=f"{self.node.manager} installs from it and it is not in the repository",
-                remedy="write it, commit it and deploy again",
-                command=_WRITE_LOCK[self.node.manager],
-            )
-        )
+        where = name if inner == "." else f"{inner}/{name}"
+        return Failure(lock_missing(self.node.manager, where, LOCK_WRITERS[self.node.manager]))
 
     def _no_tool(self, name: str, remedy: str, command: str) -> Failure:
-        return Failure(
-            Problem(
-                code="build.node",
-                where="underway.toml build.node.manager",
-                why=f"the build needs {name}, and it is not on the PATH of the user that runs Underway",
-                remedy=remedy,
-                command=command,
-            )
-        )
+        return Failure(no_tool(name, remedy, command))
 
 
 def _has_dependencies(package: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from underway.drivers.builds import frozen, locks
 from underway.drivers.builds.interpreters import Interpreter
+from underway.drivers.builds.problems import lock_missing
 from underway.drivers.builds.workshop import Workshop
 from underway.manifest.model import PythonBuild
 from underway.terms.problem import Failure, Problem
@@ -249,15 +250,7 @@ class PythonEnvironment:
 
     def _no_lock(self, name: str, command: str, folder: Path) -> Failure:
         inner = os.path.relpath(folder, self.shop.tree)
-        return Failure(
-            Problem(
-                code="build.lock-missing",
-                where=name if inner == "." else f"{inner}/{name}",
-                why=f"{self.python.manager} installs from it and it is not in the repository",
-                remedy="write it, commit it and deploy again",
-                command=command,
-            )
-        )
+        return Failure(lock_missing(self.python.manager, name if inner == "." else f"{inner}/{name}", command))
 
 
 def _upwards(folder: Path, top: Path) -> Sequence[Path]:

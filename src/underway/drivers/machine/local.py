@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from underway.drivers import listeners
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 
@@ -62,6 +63,9 @@ class LocalMachine:
 
     def are_free(self, ports: Collection[int]) -> bool:
         return all(_is_free(port) for port in ports)
+
+    def stranger_on(self, port: int) -> str:
+        return listeners.stranger_on(port, self._home.id)
 
     def _is_good(self, block: range, taken: Collection[int]) -> bool:
         return not any(port in taken for port in block) and self.are_free(block)
