@@ -10,11 +10,11 @@ from collections.abc import Coroutine
 from typing import Any, assert_never
 
 from underway import __version__
-from underway.agent.views import PlanAsk
-from underway.flows.carry_out import carry_out
+from underway.agent.views import OrderAsk, PlanAsk
+from underway.flows.carry_out import Rollouts, carry_out
 from underway.flows.deploy import Planning, prepare_deploy, prepare_down, prepare_rollback, take_lease
 from underway.flows.resume import bring_back, resume
-from underway.journal.events import ActKind, AgentStarted, InstanceLost
+from underway.journal.events import ActKind, AgentStarted, InstanceLost, Ordered
 from underway.journal.journal import Journal
 from underway.journal.state import AppState
 from underway.observe.traffic import TrafficBook
@@ -43,6 +43,7 @@ class Agent:
         self._plans: OrderedDict[str, tuple[float, Planning]] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._retiring: dict[str, asyncio.Task[Any]] = {}
+        self.rollouts: Rollouts = {}
         self.traffic = TrafficBook(on.request_log.end())
 
     async def start(self) -> None:
@@ -101,17 +102,24 @@ class Agent:
             raise Refusal([_no_plan(plan_id)])
         return self._begin(planning), planning
 
+    def order(self, app: str, ask: OrderAsk) -> None:
+        """Tell the release that is on its way what a person wants. Raises `Refusal` (`release.not-on-its-way`)."""
+        state = self.journal.state(app)
+        if state.act is None or app not in self.rollouts:
+            raise Refusal([_not_on_its_way(app)])
+        self.journal.record(Ordered(app=app, act=state.act.id, order=ask.order, by=ask.by, because=ask.because))
+
     def _begin(self, planning: Planning) -> str:
         act = take_lease(planning, self._new_id(), self._owner, self.on, self.journal)
         self._spawn(self._carry_out(planning, act.app, act.id))
         return act.id
 
     async def _carry_out(self, planning: Planning, app: str, act_id: str) -> None:
-        await carry_out(planning.plan, Act(app, act_id), self.on, self.journal, "go_on")
+        await carry_out(planning.plan, Act(app, act_id), self.on, self.journal, "go_on", self.rollouts)
         self._keep_warm(app)
 
     async def _take_over(self, app: str) -> None:
-        await resume(app, self.on, self.journal)
+        await resume(app, self.on, self.journal, self.rollouts)
         await bring_back(app, self.on, self.journal)
         self._keep_warm(app)
 
@@ -189,6 +197,16 @@ def _no_plan(plan_id: str) -> Problem:
         where=plan_id[:40],
         why="there is no such plan: plans are kept for ten minutes and run once",
         remedy="ask for a new one",
+    )
+
+
+def _not_on_its_way(app: str) -> Problem:
+    return Problem(
+        code="release.not-on-its-way",
+        where=app,
+        why=f"no release of {app} is getting its traffic step by step now",
+        remedy="an order goes to a canary while it is under way",
+        command=f"underway status {app}",
     )
 
 

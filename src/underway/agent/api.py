@@ -17,7 +17,7 @@ from starlette.routing import Route
 from underway import __version__
 from underway.agent.agent import Agent
 from underway.agent.look import API_VERSION, app_view, plan_view, release_views, status_view
-from underway.agent.views import Alive, AppView, PlanAsk, PlanView, Refused, ReleaseView, Started, StatusView
+from underway.agent.views import Alive, AppView, OrderAsk, PlanAsk, PlanView, Refused, ReleaseView, Started, StatusView
 from underway.journal.state import AppState
 from underway.terms.problem import Failure, Problem, Refusal
 
@@ -68,6 +68,13 @@ async def run_plan(agent: Agent, request: Request) -> Response:
     """Run a plan that was made before, in the background."""
     act, planning = agent.run(request.path_params["plan"])
     return _json(Started(act=act, app=planning.plan.app, release=planning.plan.release), 202)
+
+
+async def give_order(agent: Agent, request: Request) -> Response:
+    """Hold, advance, promote or abort the release that is on its way."""
+    state = _state(agent, request)
+    agent.order(state.app, await _body(request, OrderAsk))
+    return _json(app_view(agent, state), 202)
 
 
 async def events(agent: Agent, request: Request) -> Response:
@@ -130,6 +137,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         None,
         query=(("process", "only this process"), ("tail", "how many lines of the past, 100 by default"), _FOLLOW),
     ),
+    Endpoint("POST", "/v1/apps/{app}/orders", give_order, AppView, takes=OrderAsk),
     Endpoint("POST", "/v1/plans", make_plan, PlanView, takes=PlanAsk),
     Endpoint("POST", "/v1/plans/{plan}/run", run_plan, Started),
     Endpoint(

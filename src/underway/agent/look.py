@@ -16,6 +16,8 @@ from underway.agent.views import (
     InstanceView,
     PlanView,
     ReleaseView,
+    RolloutView,
+    SideView,
     StatusView,
 )
 from underway.flows.deploy import Planning
@@ -77,7 +79,7 @@ def app_view(agent: Agent, state: AppState) -> AppView:
         warm_until=state.warm_until if idle else 0.0,
         path=state.path,
         instances=tuple(_instance(agent, instance) for instance in agent.on.runtime.instances(state.app)),
-        act=_act(state),
+        act=_act(agent, state),
         last=state.last,
         troubles=tuple(_troubles(agent, state)),
         traffic=_traffic(agent, state.app),
@@ -89,14 +91,62 @@ def _traffic(agent: Agent, app: str) -> dict[str, Traffic]:
     return agent.traffic.of(app)
 
 
-def _act(state: AppState) -> ActView | None:
+def _act(agent: Agent, state: AppState) -> ActView | None:
     act = state.act
     if act is None:
         return None
     step = next((s for s, it in act.steps.items() if it in (StepState.STARTED, StepState.UNDOING)), "")
     return ActView(
-        id=act.id, kind=act.kind, release=act.release, started_at=act.started_at, phase=act.phase.value, step=step
+        id=act.id,
+        kind=act.kind,
+        release=act.release,
+        started_at=act.started_at,
+        phase=act.phase.value,
+        step=step,
+        rollout=_rollout(agent, state.app, act.paused),
     )
+
+
+def _rollout(agent: Agent, app: str, paused: str) -> RolloutView | None:
+    rolling = agent.rollouts.get(app)
+    if rolling is None:
+        return None
+    evidence, policy, verdict = rolling.kept.evidence, rolling.ask.policy, rolling.verdict
+    total = evidence.total
+    stretch = policy.margins.slower_ask  # the candidate's times are kept divided by it
+    times, stable_times = evidence.candidate_reference, evidence.baseline.reference
+    return RolloutView(
+        share=evidence.weight,
+        steps=policy.steps,
+        candidate=SideView(
+            release=rolling.plan.release,
+            requests=total.candidate,
+            failed=total.candidate_failed,
+            p50_ms=round(times.quantile_ms(0.5) * stretch, 1),
+            p95_ms=round(times.quantile_ms(0.95) * stretch, 1),
+            memory_bytes=_memory(agent, app, rolling.plan.release),
+        ),
+        stable=SideView(
+            release=rolling.ask.stable,
+            requests=total.stable,
+            failed=total.stable_failed,
+            p50_ms=round(stable_times.quantile_ms(0.5), 1),
+            p95_ms=round(stable_times.quantile_ms(0.95), 1),
+            memory_bytes=_memory(agent, app, rolling.ask.stable),
+        ),
+        action=verdict.action.value,
+        because=verdict.because,
+        waiting_for=verdict.waiting_for,
+        strengths=verdict.strengths,
+        paused=paused,
+        is_held=rolling.kept.is_held,
+    )
+
+
+def _memory(agent: Agent, app: str, release: str) -> int:
+    """What the release's largest instance uses."""
+    mine = [i.spec.id for i in agent.on.runtime.instances(app) if i.spec.release == release]
+    return max((sample.rss_bytes for sample in map(agent.on.runtime.sample, mine) if sample), default=0)
 
 
 def _instance(agent: Agent, instance: Instance) -> InstanceView:

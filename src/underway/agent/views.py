@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import ActKind, Finished, StepLine
+from underway.journal.events import ActKind, Finished, Order, StepLine
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
-from underway.terms.verdict import Traffic
+from underway.terms.verdict import Strength, Traffic
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +25,40 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     app: str = ""
     path: str = ""
     to: str = ""
+
+
+class OrderAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An order to the release that is on its way. `by` names who gives it."""
+
+    order: Order
+    by: str
+    because: str = ""
+
+
+class SideView(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two releases of a rollout, as far as it counts for the verdict."""
+
+    release: str
+    requests: int
+    failed: int
+    p50_ms: float
+    p95_ms: float
+    memory_bytes: int
+
+
+class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
+    """A canary as it is now: the split, both releases, and how strong the evidence is."""
+
+    share: float
+    steps: tuple[float, ...]
+    candidate: SideView
+    stable: SideView
+    action: str
+    because: str
+    waiting_for: str
+    strengths: tuple[Strength, ...]
+    paused: str = ""
+    is_held: bool = False
 
 
 class ClaimView(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +116,7 @@ class ActView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: float
     phase: str
     step: str
+    rollout: RolloutView | None = None
 
 
 class AppView(msgspec.Struct, frozen=True, kw_only=True):

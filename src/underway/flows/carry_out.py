@@ -6,12 +6,13 @@ import asyncio
 from typing import Literal
 
 from underway.execute.engine import Stopped, run, undo
+from underway.flows.rollout import RollingOut, roll_out
 from underway.flows.watch import watch
 from underway.journal.events import ActKind, Counts, Finished, Judged, StepTime
 from underway.journal.journal import Journal
 from underway.journal.state import ActState, StepState
 from underway.observe.traffic import Tally
-from underway.plan.model import Plan
+from underway.plan.model import Plan, Stage
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act
 from underway.terms.outcome import Outcome
@@ -19,19 +20,29 @@ from underway.terms.problem import Problem
 from underway.terms.verdict import Action
 
 _COUNT_EVERY_S = 1.0
+Rollouts = dict[str, RollingOut]
+"""The rollouts under way, by app."""
 
 
-async def carry_out(plan: Plan, act: Act, on: Drivers, journal: Journal, start: Literal["go_on", "undo"]) -> Finished:
+async def carry_out(
+    plan: Plan,
+    act: Act,
+    on: Drivers,
+    journal: Journal,
+    start: Literal["go_on", "undo"],
+    rollouts: Rollouts | None = None,
+) -> Finished:
     """Run the stages one by one, each watched where the plan says so; take everything back when one goes wrong.
 
-    `start` is "undo" for an interrupted act that is to be taken back. Returns the event that ended the act.
+    `start` is "undo" for an interrupted act that is to be taken back. `rollouts` shows a rollout to others while it
+    lasts. Returns the event that ended the act.
     """
     held = journal.state(act.app).act
     tally = Tally(act.app, held.log_offset) if held else None
     counting = asyncio.create_task(_count(tally, on)) if tally else None
     try:
         if start == "go_on":
-            problem, because = await _forward(plan, act, on, journal)
+            problem, because = await _forward(plan, act, on, journal, rollouts if rollouts is not None else {})
             if not problem and not because:
                 good = Outcome.LIVE if plan.kind in (ActKind.DEPLOY, ActKind.ROLLBACK) else Outcome.DONE
                 return _finish(plan, act, good, tally, on, journal, because=_good(act, journal))
@@ -46,19 +57,41 @@ async def carry_out(plan: Plan, act: Act, on: Drivers, journal: Journal, start: 
             counting.cancel()
 
 
-async def _forward(plan: Plan, act: Act, on: Drivers, journal: Journal) -> tuple[Problem | None, str]:
+async def _forward(
+    plan: Plan, act: Act, on: Drivers, journal: Journal, rollouts: Rollouts
+) -> tuple[Problem | None, str]:
     """Run what is left. Returns the problem or the verdict's reason that stopped it; (None, "") when all is well."""
     for stage in plan.stages:
         try:
             await run(stage.steps, act, on, journal)
         except Stopped as stopped:
             return stopped.problem, ""
-        if stage.watch and _held(act, journal).verdict is None:
+        if stage.rollout and not _is_past(stage, plan, act, journal):
+            rollouts[act.app] = RollingOut(plan, stage.rollout, act, on, journal)
+            try:
+                verdict = await roll_out(rollouts[act.app])
+            finally:
+                del rollouts[act.app]
+            if verdict.action is Action.ROLL_BACK:
+                return None, verdict.because
+        if stage.watch and not _was_watched(act, journal):
             verdict = await watch(act.app, plan.release, stage.watch, on)
             journal.record(Judged(app=act.app, act=act.id, release=plan.release, verdict=verdict))
             if verdict.action is Action.ROLL_BACK:
                 return None, verdict.because
     return None, ""
+
+
+def _is_past(stage: Stage, plan: Plan, act: Act, journal: Journal) -> bool:
+    """The rollout was over before an interruption: a step of a later stage had begun."""
+    later = plan.stages[plan.stages.index(stage) + 1 :]
+    begun = _held(act, journal).steps
+    return any(step.id in begun for it in later for step in it.steps)
+
+
+def _was_watched(act: Act, journal: Journal) -> bool:
+    held = _held(act, journal)
+    return held.verdict is not None and held.verdict.rule == ""
 
 
 async def _count(tally: Tally, on: Drivers) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from underway.execute.resume import next_move
-from underway.flows.carry_out import carry_out
+from underway.flows.carry_out import Rollouts, carry_out
 from underway.journal.events import Finished, Interrupted
 from underway.journal.journal import Journal
 from underway.manifest.read import read_manifest
@@ -14,7 +14,7 @@ from underway.steps.step import Act
 from underway.terms.outcome import Outcome
 
 
-async def resume(app: str, on: Drivers, journal: Journal) -> Finished | None:
+async def resume(app: str, on: Drivers, journal: Journal, rollouts: Rollouts | None = None) -> Finished | None:
     """End the act that a former agent left unfinished. Returns the event that ended it, None when there was none."""
     held = journal.state(app).act
     if held is None:
@@ -34,7 +34,7 @@ async def resume(app: str, on: Drivers, journal: Journal) -> Finished | None:
         )
         journal.record(ended)
         return ended
-    return await carry_out(read_plan(held.plan), act, on, journal, move.kind)
+    return await carry_out(read_plan(held.plan), act, on, journal, move.kind, rollouts)
 
 
 async def bring_back(app: str, on: Drivers, journal: Journal) -> None:

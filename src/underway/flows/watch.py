@@ -25,7 +25,7 @@ async def watch(app: str, release: str, ask: Watch, on: Drivers) -> Verdict:
         for instance in instances:
             name = instance.spec.id
             if instance.spec.port:
-                failure = await _check(instance, ask, on)
+                failure = await check_once(instance, ask, on)
                 failed[name] = failed[name] + 1 if failure else 0
                 why[name] = failure
             if sample := on.runtime.sample(name):
@@ -51,7 +51,7 @@ def _of_release(app: str, release: str, on: Drivers) -> list[Instance]:
     return [instance for instance in on.runtime.instances(app) if instance.spec.release == release]
 
 
-async def _check(instance: Instance, ask: Watch, on: Drivers) -> str:
+async def check_once(instance: Instance, ask: Watch, on: Drivers) -> str:
     """What was wrong with one health check, empty when nothing was."""
     answer = await on.prober.get(instance.spec.port, ask.path, host=ask.host, timeout_s=ask.request_timeout_s)
     if not answer.status:

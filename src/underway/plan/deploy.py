@@ -8,12 +8,13 @@ from underway.manifest.model import Manifest
 from underway.manifest.read import read_manifest
 from underway.plan.facts import DeployFacts
 from underway.plan.model import Plan, Stage
-from underway.plan.parts import env_of, free_slot, start_steps, swap_workers, watch_of
+from underway.plan.parts import env_of, free_slot, rollout_of, start_steps, swap_workers, watch_of
 from underway.steps.build_release import BuildRelease
 from underway.steps.every_step import EveryStep
 from underway.steps.migrate import DumpDatabase, MigrateDatabase
 from underway.steps.provision import ProvisionPostgres, ProvisionRedis
 from underway.steps.prune_releases import PruneReleases
+from underway.steps.split_traffic import SplitTraffic
 from underway.steps.switch_traffic import SwitchTraffic
 
 
@@ -25,6 +26,8 @@ def plan_deploy(facts: DeployFacts) -> Plan:
     start: list[EveryStep] = [
         *free_slot(held.release if held else "", slot, manifest.release.drain_s),
         *start_steps(manifest, facts.release, facts.key, slot, facts.ports, facts.other_ports, state.route),
+    ]
+    switch: list[EveryStep] = [
         *swap_workers(manifest, facts.release, facts.key, slot, live_manifest(state), state.live, live_key(state)),
         SwitchTraffic(
             release=facts.release,
@@ -34,10 +37,20 @@ def plan_deploy(facts: DeployFacts) -> Plan:
             keep_warm_s=manifest.release.keep_warm_s,
         ),
     ]
-    stages = [
-        Stage(name="prepare", steps=tuple(_prepare(facts))),
-        Stage(name="release", steps=tuple(start), watch=watch_of(manifest)),
-    ]
+    stages = [Stage(name="prepare", steps=tuple(_prepare(facts)))]
+    if state.live_slot and manifest.release.strategy == "canary":
+        split = SplitTraffic(
+            release=facts.release,
+            slot=slot,
+            was=state.live,
+            was_slot=state.live_slot,
+            steps=manifest.release.steps,
+        )
+        rollout = rollout_of(manifest, slot, state.live)
+        stages.append(Stage(name="canary", steps=(*start, split), rollout=rollout))
+        stages.append(Stage(name="release", steps=tuple(switch), watch=watch_of(manifest)))
+    else:
+        stages.append(Stage(name="release", steps=(*start, *switch), watch=watch_of(manifest)))
     if finish := _prune(facts):
         stages.append(Stage(name="finish", steps=tuple(finish)))
     return Plan(

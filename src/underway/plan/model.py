@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from underway.guard.policy import Policy
 from underway.journal.events import ActKind, StepLine
 from underway.steps.every_step import EveryStep
+from underway.terms.release import Slot
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,12 +27,23 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
 
 
+class Rollout(msgspec.Struct, frozen=True, kw_only=True):
+    """How a release earns its traffic: the guard's policy, and whether a person approves each step."""
+
+    policy: Policy
+    slot: Slot
+    stable: str
+    health: Watch
+    is_approved_by_person: bool = False
+
+
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """Steps that end in a state worth watching. A failure or a bad verdict undoes this and all earlier stages."""
 
     name: str
     steps: tuple[EveryStep, ...]
     watch: Watch | None = None
+    rollout: Rollout | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from underway.guard.policy import Limits, Policy
 from underway.manifest.model import Manifest, Process
 from underway.plan.facts import route_for
-from underway.plan.model import Watch
+from underway.plan.model import Rollout, Watch
 from underway.steps.check_health import CheckHealth
 from underway.steps.environment import EnvAsk
 from underway.steps.every_step import EveryStep
@@ -96,6 +97,27 @@ def watch_of(manifest: Manifest) -> Watch | None:
     keys = manifest.release
     if keys.strategy == "instant" or keys.watch_s <= 0:
         return None
+    return _watch(manifest)
+
+
+def rollout_of(manifest: Manifest, slot: Slot, stable: str) -> Rollout:
+    """How the release on `slot` earns its traffic against `stable`."""
+    keys, web = manifest.release, manifest.processes.get("web")
+    policy = Policy(
+        steps=tuple(step / 100 for step in keys.steps),
+        limits=Limits(
+            failed_health_checks=keys.limits.failed_health_checks,
+            error_rate=keys.limits.error_rate,
+            p95_ms=keys.limits.p95_ms,
+            memory_bytes=keys.limits.memory_bytes,
+        ),
+        processes_per_side=web.instances if web else 1,
+    )
+    return Rollout(policy=policy, slot=slot, stable=stable, health=_watch(manifest))
+
+
+def _watch(manifest: Manifest) -> Watch:
+    keys = manifest.release
     return Watch(
         for_s=keys.watch_s,
         path=manifest.health.path,

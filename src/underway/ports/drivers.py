@@ -13,6 +13,7 @@ from underway.ports.router import Router
 from underway.ports.routes import Routes
 from underway.ports.runtime import Runtime
 from underway.ports.services import Cache, Database
+from underway.ports.snapshots import Snapshots
 from underway.ports.vault import Vault
 from underway.terms.home import Home
 
@@ -36,3 +37,4 @@ class Drivers:
     cache: Cache
     vault: Vault
     logs: Logs
+    snapshots: Snapshots

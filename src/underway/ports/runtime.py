@@ -40,6 +40,11 @@ class Runtime(Protocol):
         """True when the socket listening on the instance's port belongs to its own process tree."""
         ...
 
+    def listens_on(self, instance_id: str) -> tuple[int, ...]:
+        """The loopback ports that the instance's process tree listens on, ascending; to say what it does instead of
+        listening on the port it was given."""
+        ...
+
     def log_tail(self, instance_id: str, lines: int = 20) -> Sequence[str]:
         """The last lines the instance wrote (in this life or an earlier one of the same id)."""
         ...

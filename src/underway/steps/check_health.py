@@ -29,7 +29,9 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
     is_one_way: bool = False
 
     def says(self) -> str:
-        return f"wait for {self.health.successes} healthy answers in a row from {self.health.path} of each instance"
+        count = self.health.successes
+        answers = f"{count} healthy answers in a row" if count > 1 else "a healthy answer"
+        return f"wait for {answers} from {self.health.path} of each instance"
 
     def undo_says(self) -> str:
         return "nothing to undo"
@@ -47,11 +49,11 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
                 is_good = accepts(self.health.status, last.status) and on.runtime.owns_port(instance.spec.id)
                 in_a_row = in_a_row + 1 if is_good else 0
                 if 300 <= last.status < 400 and not is_good:
-                    raise Failure(self._redirects(last), on.runtime.log_tail(instance.spec.id))
+                    raise Failure(self._redirects(act, last), on.runtime.log_tail(instance.spec.id))
                 if in_a_row >= self.health.successes:
                     break
                 if on.clock.monotonic() > deadline:
-                    raise Failure(self._unhealthy(instance, last, act), on.runtime.log_tail(instance.spec.id))
+                    raise Failure(self._unhealthy(instance, last, act, on), on.runtime.log_tail(instance.spec.id))
                 await on.clock.sleep(self.health.interval_s if last.status else min(0.05, self.health.interval_s))
         return Did(result=f"{asked} answers")
 
@@ -79,17 +81,37 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
             on.runtime.log_tail(instance_id),
         )
 
-    def _redirects(self, last: Probe) -> Problem:
+    def _redirects(self, act: Act, last: Probe) -> Problem:
+        to = _path_of(last.location)
+        is_slash = to.strip("/") == self.health.path.strip("/") and to != self.health.path
+        better = f'path = "{to}"' if is_slash else "the path of a page that answers by itself"
         return Problem(
             code="health.redirects",
-            where=f"health.path = {self.health.path!r}",
-            why=f"it answered {last.status} and sends on to {last.location or 'nowhere'}; a redirect proves little",
-            remedy="name the path it sends to, or accept the redirect with health.status",
-            command=f"[health] path = {_path_of(last.location) or '/health'!r}",
+            where=f"underway.toml health.path = {self.health.path!r}",
+            why=f"it answered {last.status} and sends on to {last.location[:200] or 'nowhere'}; a redirect proves little,"
+            " so no traffic reached it",
+            remedy=f'write under [health]: {better}, or accept the redirect: status = "{last.status}"',
+            command=f"underway logs {act.app} --process web",
         )
 
-    def _unhealthy(self, instance: Instance, last: Probe, act: Act) -> Problem:
+    def _elsewhere(self, instance: Instance, others: tuple[int, ...], act: Act) -> Problem:
+        ports = " and ".join(str(port) for port in others)
+        return Problem(
+            code="health.wrong-port",
+            where=f"processes.web.command: {instance.spec.command}",
+            why=f"it listens on port {ports} and not on port {instance.spec.port}, which it was given in PORT; it was"
+            f" not healthy within {self.health.timeout_s:g} s, so no traffic reached it",
+            remedy="let the command listen on 127.0.0.1 and $PORT, for instance with --port $PORT",
+            command=f"underway logs {act.app} --process web",
+        )
+
+    def _unhealthy(self, instance: Instance, last: Probe, act: Act, on: Drivers) -> Problem:
+        others = on.runtime.listens_on(instance.spec.id)
+        if others and instance.spec.port not in others:
+            return self._elsewhere(instance, others, act)
         got = f"answered {last.status}" if last.status else f"gave no answer ({last.error})"
+        if not others:
+            got += " and it listens on no port"
         return Problem(
             code="health.failed",
             where=f"http://127.0.0.1:{instance.spec.port}{self.health.path}",

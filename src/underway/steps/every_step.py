@@ -9,6 +9,7 @@ from underway.steps.migrate import DumpDatabase, MigrateDatabase
 from underway.steps.provision import ProvisionPostgres, ProvisionRedis
 from underway.steps.prune_releases import PruneReleases
 from underway.steps.route_app import RouteApp, UnrouteApp
+from underway.steps.split_traffic import SplitTraffic
 from underway.steps.start_release import StartRelease, SwapWorkers
 from underway.steps.stop_app import StopApp
 from underway.steps.switch_traffic import SwitchTraffic
@@ -25,6 +26,7 @@ EveryStep = (
     | CheckHealth
     | RouteApp
     | WarmUp
+    | SplitTraffic
     | SwapWorkers
     | SwitchTraffic
     | PruneReleases

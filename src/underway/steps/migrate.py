@@ -55,7 +55,8 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
         return f"migrate the database: {self.migrate.command}"
 
     def undo_says(self) -> str:
-        return "cannot be undone: the database keeps what a migration did; the dump from before is named"
+        kept = "; the dump from before is named" if self.dump_name else ""
+        return f"cannot be undone: the database keeps what a migration did{kept}"
 
     async def apply(self, act: Act, on: Drivers) -> Did:
         build = find_build(act.app, self.key, on)
@@ -79,10 +80,13 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
         dump = on.home.backups(act.app) / f"{self.dump_name}.dump"
         kept = f"; the database as it was before is in {dump}" if self.dump_name else ""
         return Problem(
-            code="migrate.failed",
+            code="migrate.timeout" if timed_out else "migrate.failed",
             where=f"migrate.command: {self.migrate.command}",
             why=f"the migration {how}; no traffic was switched and the release that ran still runs{kept}",
-            remedy="mend the migration and deploy again; what it had already changed is still in the database",
+            remedy="see what it waits for (a lock of the release that runs, often); raise migrate.timeout when it only"
+            " needs longer"
+            if timed_out
+            else "mend the migration and deploy again; what it had already changed is still in the database",
             command=f"underway logs {act.app} --process migrate",
         )
 

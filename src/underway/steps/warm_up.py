@@ -23,7 +23,8 @@ class WarmUp(msgspec.Struct, frozen=True, kw_only=True, tag="warm_up", tag_field
     is_one_way: bool = False
 
     def says(self) -> str:
-        return f"send {self.requests * self.instances} warm-up requests through the proxy"
+        count = self.requests * self.instances
+        return f"send {count} warm-up request{'s' * (count > 1)} through the proxy"
 
     def undo_says(self) -> str:
         return "nothing to undo"

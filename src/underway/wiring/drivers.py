@@ -18,6 +18,7 @@ from underway.drivers.request_log.caddy import CaddyRequestLog
 from underway.drivers.router.book import RouteBook
 from underway.drivers.router.caddy import CaddyRouter
 from underway.drivers.runtime.processes import LocalRuntime
+from underway.drivers.snapshots.files import SnapshotFiles
 from underway.drivers.sources.local import LocalSources
 from underway.drivers.vault.file import FileVault
 from underway.journal.journal import Journal
@@ -47,6 +48,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         cache=ValkeyCache(home),
         vault=FileVault(home),
         logs=LogFiles(home, clock),
+        snapshots=SnapshotFiles(home),
     )
 
 
