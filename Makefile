@@ -4,7 +4,6 @@ check:
 	./check
 
 docs:
-	.venv/bin/python -m underway.manifest.reference > docs/manifest.md
 	.venv/bin/python -m tools.reference
 
 bench-guard:

@@ -1,0 +1,115 @@
+"""What people read can be typed and followed: every command exists as shown, every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from tools.reference.command_line import EXIT_CODES
+
+from underway.cli.main import cli
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "learning" / "README.md"})
+FENCE = re.compile(r"^```[a-z]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ASSIGNED = re.compile(r"[A-Z_]+=\S*")
+
+
+def shown_commands(text: str) -> Iterator[tuple[str, bool]]:
+    """The lines of code blocks that begin with underway, and such inline code (marked True: it may name no argument)."""
+    typed = [line for block in FENCE.findall(text) for line in block.splitlines()]
+    named = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
+    for line, is_named in [*((each, False) for each in typed), *((each, True) for each in named)]:
+        words = re.sub(r"‹[^›]*›", "X", line).strip().removeprefix("$ ").split()
+        while words and ASSIGNED.fullmatch(words[0]):
+            words = words[1:]
+        if len(words) > 1 and words[0] in ("underway", "./underway"):
+            yield " ".join(words), is_named
+
+
+def refused(line: str, *, is_named: bool = False) -> str:
+    """Why the command line would not take this, empty when it would."""
+    text = re.split(r" [|>&]|;|\.\.\.|…", line.replace("[OPTIONS]", "").replace("COMMAND [ARGS]", ""))[0]
+    words = shlex.split(text.replace("[", "").replace("]", ""), comments=True)[1:]
+    command: click.Command = cli
+    context = click.Context(cli, info_name="underway")
+    try:
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            if words[0] == "COMMAND":
+                return ""
+            found = command.get_command(context, words[0])
+            if found is None:
+                return f"there is no {words[0]}"
+            command, words = found, words[1:]
+        if not isinstance(command, click.Group) and not (is_named and not words):
+            with command.make_context(command.name, words, parent=context):
+                pass
+        elif isinstance(command, click.Group) and words:
+            known = {name for option in command.params for name in option.opts} | {"--help", "-h"}
+            return "" if set(words) <= known else f"no option {words}"
+    except click.exceptions.Exit:
+        return ""
+    except click.UsageError as error:
+        return error.format_message()
+    return ""
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower().replace("`", "")).replace(" ", "-")
+
+
+def anchors(text: str) -> set[str]:
+    return {slug(line.lstrip("#")) for line in FENCE.sub("", text).splitlines() if line.startswith("#")}
+
+
+def links(text: str) -> Iterator[str]:
+    bare = FENCE.sub("", text)
+    yield from re.findall(r"(?<!\\)\]\(([^)\s]+)\)", bare)
+    yield from re.findall(r"<img[^>]* src=\"([^\"]+)\"", bare)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_shown_exists(page: Path) -> None:
+    shown = shown_commands(page.read_text())
+    wrong = {line: why for line, is_named in shown if (why := refused(line, is_named=is_named))}
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = page.read_text()
+    for link in links(text):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target.read_text()), link
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "underway depoly .",
+        "underway deploy --jsn",
+        "./underway agent begin",
+        "underway rollback",
+        "underway --colour",
+        "underway logs shop -n many",
+    ],
+)
+def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
+    assert refused(line)
+
+
+def test_the_readme_shows_the_two_commands_and_every_exit_code() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert ("./underway demo", False) in set(shown_commands(text))
+    assert re.search(r"^\./check$", text, re.MULTILINE)
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)} == {code for code, _ in EXIT_CODES}

@@ -1,0 +1,155 @@
+"""docs/environment.md: the variables Underway reads, gives to apps, and marks processes with."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tools.reference.source import Source
+
+from underway.drivers.builds.environment import _NAMES, _PREFIXES
+from underway.terms.home import Home
+from underway.wiring.home import DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT
+
+OWN = re.compile(r"UNDERWAY_[A-Z_]+[A-Z]")
+
+
+class Variable(NamedTuple):
+    """A variable: what it is when it is not set, and what it means."""
+
+    default: str
+    says: str
+
+
+READ: Mapping[str, Variable] = {
+    "UNDERWAY_HOME": Variable(
+        "`/var/lib/underway` for root, else `$XDG_DATA_HOME/underway` (`~/.local/share/underway`)",
+        "The folder of everything Underway keeps. Two homes on one machine do not disturb each other.",
+    ),
+    "UNDERWAY_HTTP_PORT": Variable(
+        f"the port this home was last served on, at first `{DEFAULT_HTTP_PORT}`", "The port of the proxy for HTTP."
+    ),
+    "UNDERWAY_HTTPS_PORT": Variable(
+        f"`{DEFAULT_HTTPS_PORT}` when the HTTP port is {DEFAULT_HTTP_PORT}, else the HTTP port plus one",
+        "The port of the proxy for HTTPS, opened when an app turns on `tls`.",
+    ),
+    "XDG_DATA_HOME": Variable("`~/.local/share`", "Where the default home lies, for users other than root."),
+    "XDG_RUNTIME_DIR": Variable(
+        f"`{Home.short_run}`", "Where unix sockets go when the home's path is too long for a socket's address."
+    ),
+    "NO_COLOR": Variable("", "Set to anything: no colours."),
+    "FORCE_COLOR": Variable("", "Set to anything: colours also where the output is no terminal."),
+    "TERM": Variable("", "`dumb` or empty: no colours and no line that is drawn over."),
+    "TZ": Variable("", "The time zone, passed on to apps."),
+    "PATH": Variable("", "Where interpreters, Node, git, PostgreSQL, Redis and Caddy are looked for."),
+    "HOME": Variable("", "Where pyenv and uv keep interpreters, when the next two are not set."),
+    "PYENV_ROOT": Variable("`~/.pyenv`", "Where interpreters made by pyenv are."),
+    "UV_PYTHON_INSTALL_DIR": Variable("`~/.local/share/uv/python`", "Where interpreters installed by uv are."),
+}
+GIVEN: Mapping[str, str] = {
+    "PORT": "The port of this instance, for `web` only. Listen on `127.0.0.1:$PORT`.",
+    "HOST": "`127.0.0.1`.",
+    "UNDERWAY_APP": "The app's name.",
+    "UNDERWAY_RELEASE": "The release's id.",
+    "PATH": "The release's virtual environment, its `node_modules/.bin`, then the system's folders.",
+    "VIRTUAL_ENV": "The release's virtual environment, when it has one.",
+    "HOME": "The app's folder in the home.",
+    "LANG": "`C.UTF-8`.",
+    "TZ": "As the agent has it, when it has it.",
+    "PYTHONUNBUFFERED": "`1`, so that logs come line by line.",
+    "NODE_ENV": "`production`.",
+}
+MARKS: Mapping[str, str] = {
+    "UNDERWAY_HOME_ID": "The home a process belongs to: its processes are found by it after a crash.",
+    "UNDERWAY_INSTANCE": "The instance it is.",
+    "UNDERWAY_TASK": "The task (a build command, a migration) it is.",
+    "UNDERWAY_SERVER": "The server it is: `proxy`, `postgres`, `redis`.",
+    "UNDERWAY_AGENT": "On the agent: the id of its home.",
+    "UNDERWAY_SPAWN": "A random word per start: it tells this life of an instance or task from any other.",
+}
+KEPT: Mapping[str, str] = {
+    "UNDERWAY_DATABASE_PASSWORD": "The name under which the vault keeps the password of the app's database role.",
+    "UNDERWAY_CACHE_PASSWORD": "The name under which the vault keeps the password of the app's Redis.",
+}
+
+
+def own_names(source: Source) -> set[str]:
+    """Every `UNDERWAY_…` name in the source, in whatever text it stands."""
+    found: set[str] = set()
+    for module in source.modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.update(OWN.findall(node.value))
+    return found
+
+
+def names_read(source: Source) -> set[str]:
+    """Every name that is looked up in `environ`, as `environ.get("X")`, `environ["X"]` or `"X" in environ`."""
+    found: set[str] = set()
+    for module in source.modules:
+        for node in ast.walk(module.tree):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=place, attr="get"), args=[ast.Constant(value=str() as name), *_]
+                ):
+                    pass
+                case ast.Subscript(value=place, slice=ast.Constant(value=str() as name)):
+                    pass
+                case ast.Compare(left=ast.Constant(value=str() as name), comparators=[place]):
+                    pass
+                case _:
+                    continue
+            if isinstance(place, ast.Name | ast.Attribute) and ast.unparse(place) in ("environ", "os.environ"):
+                found.add(name)
+    return found
+
+
+def documented() -> set[str]:
+    return {*READ, *GIVEN, *MARKS, *KEPT}
+
+
+def environment_md(source: Source) -> str:
+    """The page. Raises `ValueError` when the source names a variable that is not on it, or no longer names one."""
+    names = own_names(source)
+    if missing := sorted((names | names_read(source)) - documented()):
+        raise ValueError(f"variables without words in tools/reference/variables.py: {', '.join(missing)}")
+    if gone := sorted(name for name in documented() if OWN.fullmatch(name) and name not in names):
+        raise ValueError(f"variables that the source no longer names: {', '.join(gone)}")
+    out = [_HEAD, "", "## What Underway reads", "", "| variable | not set | meaning |", "|---|---|---|"]
+    out += [f"| `{name}` | {variable.default} | {variable.says} |" for name, variable in READ.items()]
+    out += ["", "## What build commands get", "", _BUILDS, ""]
+    out += [", ".join(f"`{name}`" for name in sorted(_NAMES)) + ",", "and every name that begins with "]
+    out[-1] += ", ".join(f"`{each}`" for each in _PREFIXES) + "."
+    out += ["", "## What an app gets", "", _APPS, "", "| variable | meaning |", "|---|---|"]
+    out += [f"| `{name}` | {says} |" for name, says in GIVEN.items()]
+    out += ["", "## Marks on processes", "", _MARKS, "", "| variable | meaning |", "|---|---|"]
+    out += [f"| `{name}` | {says} |" for name, says in MARKS.items()]
+    out += ["", "## Names in the vault", "", _KEPT, "", "| name | meaning |", "|---|---|"]
+    out += [f"| `{name}` | {says} |" for name, says in KEPT.items()]
+    return "\n".join(out) + "\n"
+
+
+_HEAD = inspect.cleandoc(
+    """
+    # Environment variables
+
+    <!-- Made by `python -m tools.reference` from tools/reference/variables.py, which is checked against the source. -->
+
+    The agent has the environment of the command that started it. To change a variable, stop the agent
+    (`underway agent stop`) and start it again with the new one; apps go on running meanwhile.
+    """
+)
+_BUILDS = (
+    "Where packages come from, and nothing that is somebody's secret. These are passed on from the agent's own "
+    "environment to build commands, never to the app:"
+)
+_APPS = (
+    "The processes of an app and its migration get these, the variables of the manifest's `[env]`, and those of its "
+    "services (`DATABASE_URL`, `PGHOST` … and `REDIS_URL`: see [the manifest](manifest.md)). They get nothing else of "
+    "the agent's environment."
+)
+_MARKS = "Underway sets these on the processes it starts and finds them again by them. Do not set them yourself."
+_KEPT = "No process gets these. An app's secrets are in `apps/APP/vault.json` of the home, 0600."
