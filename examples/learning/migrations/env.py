@@ -6,6 +6,8 @@ from logging.config import fileConfig
 
 import asyncpg
 from alembic import context
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -18,7 +20,19 @@ if context.config.config_file_name:
     fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 
 
+def made_by_newer_release(connection: Connection) -> set[str]:
+    """Revisions of the database that this release does not know. Migrations only ever add, so it can live with them:
+    without this an older release could not be deployed again."""
+    known = {one.revision for one in ScriptDirectory.from_config(context.config).walk_revisions()}
+    found = set(MigrationContext.configure(connection).get_current_heads())
+    connection.rollback()  # ends the transaction that reading began: each migration has its own
+    return found - known
+
+
 def run(connection: Connection) -> None:
+    if newer := made_by_newer_release(connection):
+        print(f"The database is at {', '.join(sorted(newer))}, made by a newer release. It is left as it is.")
+        return
     context.configure(connection=connection, target_metadata=None, transaction_per_migration=True)
     with context.begin_transaction():
         context.run_migrations()
