@@ -134,6 +134,16 @@ def holds(pid: int, descriptor: int, wanted: str) -> bool:
         return False
 
 
+def ports_of(pids: Iterable[int]) -> list[int]:
+    """The loopback ports that these processes listen on, ascending."""
+    among = list(pids)
+    try:
+        found = _ask_kernel()
+    except OSError:
+        found = _read_tables()
+    return sorted({one.port for one in found if holder(one.inode, among)})
+
+
 def taken_by(port: int) -> str | None:
     """Who makes `port` unusable on 127.0.0.1, in words ("python3 (pid 4711)"); None when it is free."""
     for one in listeners(port):

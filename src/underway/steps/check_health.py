@@ -88,8 +88,8 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
         return Problem(
             code="health.redirects",
             where=f"underway.toml health.path = {self.health.path!r}",
-            why=f"it answered {last.status} and sends on to {last.location[:200] or 'nowhere'}; a redirect proves little,"
-            " so no traffic reached it",
+            why=f"it answered {last.status} and sends on to {last.location[:200] or 'nowhere'}; a redirect proves"
+            " little, so no traffic reached it",
             remedy=f'write under [health]: {better}, or accept the redirect: status = "{last.status}"',
             command=f"underway logs {act.app} --process web",
         )

@@ -101,6 +101,10 @@ class Life:
             rss_bytes=sum(one.rss_pages for one in found) * proc.PAGE_BYTES, cpu_s=self.cpu_s, pids=len(found)
         )
 
+    def listens_on(self) -> tuple[int, ...]:
+        """The loopback ports the tree listens on."""
+        return tuple(listeners.ports_of(self.tree.members_at_hand())) if self.has_process else ()
+
     def owns_port(self) -> bool:
         """All sockets that a connection to the port can reach are held by the tree (with SO_REUSEPORT a dying
         predecessor may share it)."""

@@ -110,6 +110,10 @@ class LocalRuntime:
         life = self._lives.get(instance_id)
         return life is not None and life.owns_port()
 
+    def listens_on(self, instance_id: str) -> tuple[int, ...]:
+        life = self._lives.get(instance_id)
+        return () if life is None else life.listens_on()
+
     def log_tail(self, instance_id: str, lines: int = _TAIL_LINES) -> Sequence[str]:
         life = self._lives.get(instance_id)
         return () if life is None else process_log.tail(life.log, lines, life.record.log_from)
