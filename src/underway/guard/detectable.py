@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from math import log, sqrt
 
-from underway.guard.errors import SEVERITY_PRIORS, error_odds, grid
+from underway.guard.errors import SEVERITY_PRIORS, error_odds
 from underway.guard.evidence import Evidence
 from underway.guard.policy import Policy
+from underway.guard.rates import grid
 from underway.guard.wager import OPENING_STAKE
 
 Z95 = 1.645

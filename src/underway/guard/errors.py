@@ -11,14 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, log
+from math import log
 
 SEVERITIES = (0.01, 0.04, 0.2, 0.5, 0.9)
 """Alternatives: this share of the requests that should succeed fails. From a slow poison to a crash."""
 SEVERITY_PRIORS = (0.10, 0.20, 0.20, 0.15, 0.35)
 """Crashes get the most: there every request counts, while a slow poison leaves time."""
-LOWEST_RATE, HIGHEST_RATE = 0.0005, 0.3
-"""Between these the stable release's own rate shapes the bets (any value is valid, a close one wins faster)."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +27,6 @@ class ErrorOdds:
     candidate_ok: tuple[float, ...]
     stable_failed: tuple[float, ...]
     stable_ok: tuple[float, ...]
-
-
-def grid(rate: float) -> float:
-    """`rate` clamped and rounded to a step of 25 %, so that few tables are ever computed."""
-    step = log(1.25)
-    clamped = min(max(rate, LOWEST_RATE), HIGHEST_RATE)
-    return exp(round(log(clamped) / step) * step)
 
 
 @lru_cache(maxsize=256)

@@ -169,6 +169,7 @@ class Evidence(msgspec.Struct):
     last_now: float
     clock: float = 0.0
     step_at: float = 0.0
+    stakes_due_s: float = 0.0
     pending: Counts = msgspec.field(default_factory=Counts)
     pending_weight: float = 0.0
     total: Counts = msgspec.field(default_factory=Counts)

@@ -10,7 +10,7 @@ from collections import Counter
 
 import msgspec
 
-from underway.guard.errors import SEVERITY_PRIORS, ErrorOdds, error_odds, grid
+from underway.guard.errors import SEVERITY_PRIORS, ErrorOdds, error_odds
 from underway.guard.evidence import Baseline, Counts, Evidence, Gate, Health, Outcome
 from underway.guard.latency import (
     BUCKETS,
@@ -32,6 +32,7 @@ from underway.guard.rates import (
     SLOW_SHARE,
     effective_limit,
     gate_odds,
+    grid,
     over_limit_odds,
     settle_counts,
 )
@@ -43,6 +44,8 @@ LONGEST_TICK_S = 60.0
 TIMED_EACH_S = 10.0
 """One client's times count once in this many seconds: a fast poller would make its release look fast."""
 BINS = 240
+STAKES_EVERY_S = 5.0
+"""Held-back stakes enter play this often."""
 SHARE_BELIEF = 200.0
 SHARE_MEMORY = 2000.0
 PASSED = 40.0
@@ -236,7 +239,10 @@ def tick(
     fold(policy, state)
     state.clock += elapsed_s
     if state.weight > 0:
-        _let_stakes_in(state, due_fraction(elapsed_s))
+        state.stakes_due_s += elapsed_s
+        if state.stakes_due_s >= STAKES_EVERY_S:
+            _let_stakes_in(state, due_fraction(state.stakes_due_s))
+            state.stakes_due_s = 0.0
     state.baseline.learn(Counts(), elapsed_s)
     state.calm.learn(Counts(), elapsed_s, max(15.0, 10 / max(state.baseline.per_s, 0.05)))
     if state.block is not None and state.block.is_due(state.clock):
@@ -264,10 +270,9 @@ def fold(policy: Policy, state: Evidence) -> None:
         return
     if 0 < weight < 1:
         fold_errors(policy, state, seen, weight)
-    if weight > 0:
+    if weight > 0 and seen.candidate:
         _fold_gates(policy, state, seen)
-        if seen.candidate:
-            state.at_weights = _count_at(state.at_weights, weight, seen.candidate)
+        state.at_weights = _count_at(state.at_weights, weight, seen.candidate)
     if state.weight > 0:
         _fold_limits(policy, state, seen)
         state.withdrawal.requests_since += seen.candidate + seen.stable
@@ -347,13 +352,13 @@ def _rounded(rate: float) -> float:
 
 
 def _fold_gates(policy: Policy, state: Evidence, seen: Counts) -> None:
+    error_rate, slow_rate = grid(state.baseline.error_rate), grid(state.baseline.slow_rate)
+    answered, fast = seen.candidate - seen.candidate_failed, seen.candidate_timed - seen.candidate_slow
     for step, gate in enumerate(state.gates):
-        bad, good = gate_odds(policy.gate(step), state.baseline.error_rate)
-        fine = seen.candidate - seen.candidate_failed
-        gate.errors = min(gate.errors + seen.candidate_failed * bad + fine * good, PASSED)
-        bad, good = gate_odds(policy.gate(step), state.baseline.slow_rate)
-        fine = seen.candidate_timed - seen.candidate_slow
-        gate.slow = min(gate.slow + seen.candidate_slow * bad + fine * good, PASSED)
+        bad, good = gate_odds(policy.gate(step), error_rate)
+        gate.errors = min(gate.errors + seen.candidate_failed * bad + answered * good, PASSED)
+        bad, good = gate_odds(policy.gate(step), slow_rate)
+        gate.slow = min(gate.slow + seen.candidate_slow * bad + fast * good, PASSED)
 
 
 def _fold_bins(state: Evidence, seen: Counts) -> None:

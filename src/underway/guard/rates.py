@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import log
+from math import exp, log
 
 EXCESSES = (0.05, 0.2, 0.5, 0.9)
 """Alternatives to a limit p: p + (1−p)·excess."""
@@ -13,8 +13,17 @@ SLOW_SHARE = 0.05
 """A p95 over its limit means that more than 5 % of requests are slower."""
 NEAR_LIMIT = 1.5
 """If the stable release lives near a limit, the limit is this many times its own rate."""
+LOWEST_RATE, HIGHEST_RATE = 0.0005, 0.3
+"""Between these the stable release's own rate shapes the bets (any value is valid, a close one wins faster)."""
 CLEAN = 1 / 8
 """A gate expects a good release to fail at an eighth of the rate it rules out: 16 clean requests pass 20 %."""
+
+
+def grid(rate: float) -> float:
+    """`rate` clamped and rounded to a step of 25 %, so that few tables are ever computed."""
+    step = log(1.25)
+    clamped = min(max(rate, LOWEST_RATE), HIGHEST_RATE)
+    return exp(round(log(clamped) / step) * step)
 
 
 def effective_limit(limit: float, stable_rate: float) -> float:
@@ -32,10 +41,12 @@ def over_limit_odds(limit: float) -> tuple[tuple[float, ...], tuple[float, ...]]
     return tuple(log(r / limit) for r in rates), tuple(log((1 - r) / (1 - limit)) for r in rates)
 
 
+@lru_cache(maxsize=256)
 def gate_odds(gate: float, stable_rate: float) -> tuple[float, float]:
     """Log factors (bad, good) of the bet that the rate is *below* `gate` + the stable release's own.
 
-    Wald's likelihood ratio against exactly that rate; losing for every higher one. `gate` is above 0.
+    Wald's likelihood ratio against exactly that rate; losing for every higher one. `gate` is above 0, `stable_rate`
+    on the `grid`.
     """
     ruled_out = min(gate + stable_rate, 0.95)
     hoped = min(max(stable_rate, ruled_out * CLEAN), 0.7 * ruled_out)

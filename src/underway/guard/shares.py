@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from underway.guard.rates import clean_requests_to_pass
+from underway.guard.rates import clean_requests_to_pass, grid
 
 if TYPE_CHECKING:
     from underway.guard.evidence import Evidence
@@ -29,7 +29,7 @@ def share_for(policy: Policy, state: Evidence, step: int) -> float:
         return 0.0
     per_s = state.baseline.per_s
     needed = clean_requests_to_pass(
-        policy.gate(step), state.baseline.error_rate, policy.beta, max(state.gates[step].errors, 0.0)
+        policy.gate(step), grid(state.baseline.error_rate), policy.beta, max(state.gates[step].errors, 0.0)
     )
     if not needed:
         return least

@@ -9,7 +9,7 @@ from underway.guard.decide import QUESTION_GATE, QUESTION_S, Decision, Reason
 from underway.guard.detectable import detectable_rate
 from underway.guard.evidence import Counts, Evidence
 from underway.guard.policy import Policy
-from underway.guard.rates import clean_requests_to_pass
+from underway.guard.rates import CLEAN, clean_requests_to_pass, grid
 
 
 def number(count: float) -> str:
@@ -92,10 +92,11 @@ def chance(alpha: float) -> str:
 def upper_bound(policy: Policy, state: Evidence) -> float:
     """The error rate that the candidate's own requests rule out with confidence 1 − β (Wald's ratio, inverted)."""
     failed, good = state.total.candidate_failed, state.total.candidate - state.total.candidate_failed
-    low, high = (failed / state.total.candidate if state.total.candidate else 0.0), 1.0
+    seen = failed / state.total.candidate if state.total.candidate else 0.0
+    low, high = seen, 1.0
     for _ in range(40):
         middle = (low + high) / 2
-        hoped = max(low / 2, middle / 8)
+        hoped = max(seen, middle * CLEAN)
         strength = failed * log(hoped / middle) + good * log((1 - hoped) / max(1 - middle, 1e-12))
         low, high = (low, middle) if strength >= -log(policy.beta) else (middle, high)
     return high
@@ -231,8 +232,8 @@ def waiting_for(policy: Policy, state: Evidence, decision: Decision) -> str:
 def _requests(policy: Policy, state: Evidence, step: int) -> str:
     gate, base = state.gates[min(step, len(state.gates) - 1)], state.baseline
     more = max(
-        clean_requests_to_pass(policy.gate(step), base.error_rate, policy.beta, gate.errors),
-        clean_requests_to_pass(policy.gate(step), base.slow_rate, policy.beta, gate.slow),
+        clean_requests_to_pass(policy.gate(step), grid(base.error_rate), policy.beta, gate.errors),
+        clean_requests_to_pass(policy.gate(step), grid(base.slow_rate), policy.beta, gate.slow),
     )
     pace = base.per_s * state.weight
     if not more:

@@ -1,0 +1,154 @@
+"""What must hold for any traffic whatsoever."""
+
+from __future__ import annotations
+
+from math import isfinite
+from random import Random
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.guard.scenes import at_weight, failed, feed, known, ok
+
+from underway.guard.evidence import Counts, Evidence, Outcome
+from underway.guard.judge import carried_out, judge
+from underway.guard.latency import position
+from underway.guard.observe import Slice, begin, observe, observe_slice, tick
+from underway.guard.policy import Policy
+from underway.terms.verdict import Action
+
+POLICY = Policy(cold_start_requests=0, cold_start_s=0.0)
+
+outcomes = st.lists(
+    st.builds(
+        lambda mine, bad, ms: Outcome(is_candidate=mine, weight=0.5, failed=bad, latency_ms=ms),
+        st.booleans(),
+        st.booleans(),
+        st.floats(0.01, 100_000),
+    ),
+    max_size=40,
+)
+
+
+def strengths(state: Evidence) -> list[float]:
+    return [strength.value for strength in judge(POLICY, state).strengths]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(outcomes, min_size=1, max_size=25))
+def test_the_evidence_never_accuses_both_ways(seconds: list[list[Outcome]]) -> None:
+    one, other = at_weight(POLICY, 0.5), at_weight(POLICY, 0.5)
+    for second in seconds:
+        feed(POLICY, one, second)
+        feed(POLICY, other, [msgspec.structs.replace(o, is_candidate=not o.is_candidate) for o in second])
+    assert min(one.errors.strength, other.errors.strength) < 1 / POLICY.error_alpha
+    assert min(one.slower_back.strength, other.slower_back.strength) < 1 / POLICY.latency_alpha
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(outcomes, min_size=1, max_size=8), st.randoms(use_true_random=False))
+def test_the_order_within_a_look_does_not_matter(seconds: list[list[Outcome]], chance: Random) -> None:
+    one, other = at_weight(POLICY, 0.5), at_weight(POLICY, 0.5)
+    for second in seconds:
+        feed(POLICY, one, second)
+        feed(POLICY, other, chance.sample(second, len(second)))
+    assert strengths(one) == pytest.approx(strengths(other))
+    assert one.total == other.total
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(outcomes, min_size=1, max_size=8))
+def test_a_slice_counts_as_its_requests_one_by_one(seconds: list[list[Outcome]]) -> None:
+    one, other = at_weight(POLICY, 0.5), at_weight(POLICY, 0.5)
+    for second in seconds:
+        feed(POLICY, one, second)
+        observe_slice(
+            POLICY,
+            other,
+            Slice(
+                0.5,
+                sum(o.failed and o.is_candidate for o in second),
+                sum(o.failed and not o.is_candidate for o in second),
+                [position(o.latency_ms) for o in second if not o.failed and o.is_candidate],
+                [position(o.latency_ms) for o in second if not o.failed and not o.is_candidate],
+            ),
+        )
+        tick(POLICY, other, other.last_now + 1)
+    assert strengths(one) == pytest.approx(strengths(other))
+    assert one.total == other.total
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(outcomes, st.floats(-1e9, 1e9)), min_size=1, max_size=15))
+def test_a_clock_that_jumps_neither_promotes_nor_accuses(seconds: list[tuple[list[Outcome], float]]) -> None:
+    state = at_weight(POLICY, 0.5)
+    for second, now in seconds:
+        before = state.clock
+        for outcome in second:
+            observe(POLICY, state, outcome)
+        tick(POLICY, state, now)
+        assert 0 <= state.clock - before <= 60.001
+    assert state.clock <= 60.001 * len(seconds)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(outcomes, min_size=1, max_size=10), st.integers(0, 9))
+def test_an_agent_that_restarts_goes_on_with_the_same_evidence(seconds: list[list[Outcome]], at: int) -> None:
+    steady, restarted = at_weight(POLICY, 0.5), at_weight(POLICY, 0.5)
+    for number, second in enumerate(seconds):
+        if number == at:
+            for outcome in second[: len(second) // 2]:
+                observe(POLICY, restarted, outcome)
+            restarted = msgspec.json.decode(msgspec.json.encode(restarted), type=Evidence)
+            feed(POLICY, restarted, second[len(second) // 2 :])
+        else:
+            feed(POLICY, restarted, second)
+        feed(POLICY, steady, second)
+    assert restarted == steady
+    assert judge(POLICY, restarted) == judge(POLICY, steady)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_without_a_comparison_nothing_is_compared(weight: float) -> None:
+    state = at_weight(POLICY, weight)
+    before = state.errors.stakes, state.slower_back.stakes
+    for _ in range(60):
+        requests = [ok(weight == 1.0, weight) for _ in range(20)]
+        for outcome in requests:
+            observe(POLICY, state, outcome)
+    assert (state.errors.stakes, state.slower_back.stakes) == before
+    assert judge(POLICY, state).action is Action.WAIT
+
+
+def test_when_everything_fails_everywhere_nobody_is_blamed() -> None:
+    state = begin(POLICY, known(), 0.0)
+    chance = Random(3)
+    for _ in range(1200):
+        weight = state.weight
+        feed(POLICY, state, [failed(chance.random() < weight, weight) for _ in range(20)])
+        verdict = judge(POLICY, state)
+        assert verdict.action is not Action.ROLL_BACK
+        carried_out(POLICY, state, verdict)
+    assert state.weight == 0.0
+
+
+def test_a_thousand_million_requests_overflow_nothing() -> None:
+    state = at_weight(POLICY, 0.5)
+    for failing in (0, 10**6, 10**8):
+        for _ in range(5):
+            state.pending_weight = 0.5
+            state.pending.add(
+                Counts(
+                    candidate=10**8,
+                    candidate_failed=failing,
+                    candidate_timed=10**8 - failing,
+                    stable=10**8,
+                    stable_timed=10**8,
+                )
+            )
+            state.clients_failed += failing
+            tick(POLICY, state, state.last_now + 1)
+            assert all(isfinite(value) for value in strengths(state))
+    assert judge(POLICY, state).action is Action.ROLL_BACK
+    assert len(msgspec.json.encode(state)) < 100_000
