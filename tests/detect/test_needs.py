@@ -84,6 +84,26 @@ def test_what_the_app_starts_without_is_not_asked_for(look: Look, settings: str)
     assert "STRIPE_API_KEY" not in drafted(detection).env
 
 
+def test_a_fernet_key_is_asked_for_since_it_has_a_form(look: Look) -> None:
+    settings = "import os\nfrom cryptography.fernet import Fernet\nX = Fernet(os.environ['ENCRYPTION_KEY'])\n"
+    (problem,) = look(fastapi(settings)).problems
+    assert "Fernet" in problem.why
+    assert problem.command.startswith("openssl rand")
+
+
+def test_a_default_after_or_is_a_default(look: Look) -> None:
+    settings = "import os\nA = os.environ.get('REDIS_URL') or 'redis://'\nB = os.environ.get('SECRET_KEY') or 'guess'\n"
+    detection = look(fastapi(settings, "redis\n"))
+    assert drafted(detection).services.redis is not None
+    assert any("everybody can read" in c.says for c in detection.claims)
+
+
+def test_a_redis_without_a_password_is_told(look: Look) -> None:
+    settings = "import os\nA = os.environ['REDIS_HOST']\n"
+    claims = [c for c in look(fastapi(settings, "redis\n")).claims if c.about == "redis"]
+    assert any("password" in c.says and c.evidence == "settings.py:2" for c in claims)
+
+
 def test_a_required_plain_setting_takes_the_examples_value(look: Look) -> None:
     files = fastapi(SETTINGS + "class S(BaseSettings):\n    project_name: str\n")
     detection = look({**files, ".env.example": '# who\nPROJECT_NAME="Letter Meadow"  # shown\n'})

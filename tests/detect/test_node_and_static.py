@@ -52,6 +52,7 @@ VITE = {"devDependencies": {"vite": "5"}, "scripts": {"build": "vite build", "de
             package(dependencies={"next": "15"}, scripts={"build": "next build"}),
             "node_modules/.bin/next start -H 127.0.0.1 -p $PORT",
         ),
+        (package(dependencies=EXPRESS, scripts={"start": "npm run serve", "serve": "node a.js"}), "node a.js"),
         ({**package(dependencies=EXPRESS), "Procfile": "web: node dist/main.js\n"}, "node dist/main.js"),
     ],
 )

@@ -213,6 +213,22 @@ def test_what_the_repository_starts_itself_wins(
     assert evidence in evidence_of(detection, "stack")
 
 
+@pytest.mark.parametrize("path", ["migrations/env.py", "scripts/app.py", "gunicorn.conf.py"])
+def test_other_files_that_make_an_app_are_passed_over(look: Look, path: str) -> None:
+    detection = look({path: FASTAPI, "deep/er/main.py": FASTAPI, "requirements.txt": "fastapi\nuvicorn\n"})
+    assert web(detection).command == UVICORN.format("main:app")
+
+
+def test_the_configuration_of_a_server_is_not_its_app(look: Look) -> None:
+    files = {
+        "config/gunicorn.py": "workers = 2\n",
+        "hello/app.py": "from flask import Flask\ndef create_app():\n    return Flask('x')\n",
+        "requirements.txt": "flask\ngunicorn\n",
+        "Dockerfile": 'FROM python:3.12\nCMD ["gunicorn", "-c", "python:config.gunicorn", "hello.app:create_app()"]\n',
+    }
+    assert web(look(files)).command == GUNICORN.format("'hello.app:create_app()'")
+
+
 def test_declared_workers_become_instances_up_to_the_processors(look: Look) -> None:
     files = {
         "main.py": FASTAPI,
@@ -306,6 +322,21 @@ def test_django_static_files_are_gathered_and_served(look: Look) -> None:
     assert (manifest.static.dir, manifest.static.url) == ("staticfiles", "/assets/")
     with_whitenoise = {**DJANGO, "config/settings.py": settings, "requirements.txt": "django\ngunicorn\nwhitenoise\n"}
     assert drafted(look(with_whitenoise)).static is None
+
+
+def test_settings_of_several_files_are_read_together(look: Look) -> None:
+    files = {
+        **DJANGO,
+        "config/settings/__init__.py": "from .prod import *\n",
+        "config/settings/prod.py": "from .base import *\nfrom .custom import *\n",
+        "config/settings/base.py": DJANGO["config/settings.py"] + 'STATIC_ROOT = "assets"\n',
+        "config/settings/custom.py": 'MEDIA_ROOT = "uploads"\n',
+    }
+    del files["config/settings.py"]
+    manifest = drafted(look(files))
+    assert manifest.static is not None
+    assert manifest.static.dir == "assets"
+    assert manifest.shared == ("uploads",)
 
 
 def test_django_that_fixes_its_hosts_is_told(look: Look) -> None:

@@ -163,12 +163,21 @@ def _read_settings(index: Index, django: Django, file: PyFile) -> None:
         django.has_fixed_database = not any(
             isinstance(n, ast.Call | ast.Subscript | ast.Name) for n in ast.walk(databases[0])
         )
-    if "sqlite3" in source and not django.sqlite and databases is not None:
-        for node in ast.walk(databases[0]):
-            if isinstance(node, ast.Dict):
-                for key, value in zip(node.keys, node.values, strict=True):
-                    if key is not None and literal(key) == "NAME":
-                        django.sqlite = folder_path(index, file, value, django.folder)
+    for node in file.nodes:
+        if isinstance(node, ast.Dict) and not django.sqlite:
+            named = {literal(key): value for key, value in zip(node.keys, node.values, strict=True) if key is not None}
+            engine = literal(named.get("ENGINE")) or ""
+            if "sqlite3" in engine and (value := named.get("NAME")) is not None:
+                django.sqlite = folder_path(index, file, value, django.folder)
+
+
+def setting_at(index: Index, django: Django, name: str) -> Evidence:
+    """Where the settings in use set `name`."""
+    for path in django.files:
+        found = re.search(rf"^[ \t]*{name}\b", index.text(path), re.MULTILINE)
+        if found:
+            return Evidence(path, index.text(path).count("\n", 0, found.start()) + 1)
+    return django.evidence
 
 
 def _is_none(node: ast.expr) -> bool:

@@ -113,7 +113,13 @@ def _unquoted(text: str) -> str:
 
 
 def give(
-    variables: dict[str, Variable], notes: Notes, *, with_postgres: bool, with_redis: bool, is_django: bool
+    variables: dict[str, Variable],
+    notes: Notes,
+    *,
+    with_postgres: bool,
+    with_redis: bool,
+    is_django: bool = False,
+    has_fernet: bool = False,
 ) -> Given:
     """Decide each variable: set, generate, fill from a service, leave to its default, or ask the owner."""
     out = Given(variables=variables)
@@ -134,6 +140,9 @@ def give(
         words = host_words(name)
         if words and _wants_own_names(one, words):
             _set_own_names(one, words, out, notes)
+        elif has_fernet and re.search(r"ENCRYPTION|FERNET", name):
+            if one.is_required:
+                _fernet(one, out, notes)
         elif _is_own_secret(one):
             _generate(one, out, notes, is_django=is_django)
         elif one.is_required:
@@ -156,6 +165,8 @@ def _service_parts(variables: dict[str, Variable], part_of: object, standard: st
             del parts[name]  # an address of another service by a name that looks alike
         elif parts[name] == "url" and has_host and not known and not one.is_required and standard == "DATABASE_URL":
             del parts[name]  # the app makes it of the parts, in a form of its own
+    if not has_host and (standard in variables or "url" in parts.values()):
+        parts = {name: part for name, part in parts.items() if part == "url"}  # a lone name or user says nothing
     return {name: part for name, part in parts.items() if name != standard}
 
 
@@ -166,13 +177,25 @@ def _speaks(value: str, standard: str) -> bool:
     return scheme.startswith(("postgres", "sqlite", "psql", "pgsql"))
 
 
+def _fernet(one: Variable, out: Given, notes: Notes) -> None:
+    """A Fernet key has a form of its own (github.com/fernet/spec), and what it encrypted is lost without it."""
+    out.env[one.name] = EnvVar(required=True, secret=True)
+    notes.problem(
+        "detect.env-missing",
+        one.evidence,
+        f"the app does not start without {one.name}, a Fernet key, and what it encrypts cannot be read without it",
+        f'add to underway.toml, under [env]: {one.name} = "…"',
+        "openssl rand -base64 32 | tr '+/' '-_'",
+    )
+
+
 def _set_engine(one: Variable, out: Given, notes: Notes) -> None:
     known = one.default or one.example or ""
     if "django.db.backends" in known or one.name in ("SQL_ENGINE", "DB_ENGINE", "DATABASE_ENGINE"):
         value = "django.db.backends.postgresql"
     else:
-        value = "postgresql" if "sqlite" in known or not known else known
-    if value != known or one.is_required:
+        value = "postgresql" if "sqlite" in known else known
+    if value and value != known:
         out.env[one.name] = EnvVar(value=value)
         notes.claim("database", f"{one.name} chooses PostgreSQL", one.evidence, f"env.{one.name}")
 

@@ -17,6 +17,9 @@ from underway.detect.starts import Start, Starts
 _SERVERS = ("uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-serve")
 _ASGI_SERVERS = ("uvicorn", "hypercorn", "daphne")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_NO_APP = re.compile(
+    r"(^|/)(scripts?|tools?|migrations|alembic|notebooks|demo|management)/|(^|/)(env|conftest|gunicorn[\w.]*)\.py$"
+)
 _TARGET = re.compile(r"""[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(.*\))?""")
 
 
@@ -101,7 +104,12 @@ def _likeliness(one: AppObject) -> tuple[bool, bool, bool, int, int, str]:
         "api.py",
         "__init__.py",
     )
-    aside = bool(re.search(r"(^|/)(scripts?|tools?|migrations|alembic|notebooks|demo|management)/", one.path))
+    aside = bool(
+        re.search(
+            r"(^|/)(scripts?|tools?|migrations|alembic|notebooks|demo|management)/|(^|/)(env|conftest|gunicorn[\w.]*)\.py$",
+            one.path,
+        )
+    )
     return (
         aside,
         one.is_factory,
@@ -205,15 +213,16 @@ def _served(index: Index, code: PythonCode, start: Start, command: Simple, objec
         words = ("gunicorn", named if ":" in named else f"{named.removesuffix('.py')}:app") if named else ()
     elif command.name not in _SERVERS:
         return None
-    target = next((w for w in words[1:] if _TARGET.fullmatch(w) and not re.match(r"[\d.]+:|localhost:|unix:", w)), "")
+    aside = re.compile(r"[\d.]+:|localhost:|unix:|python:|file:")
+    target = next((w for w in words[1:] if _TARGET.fullmatch(w) and not aside.match(w)), "")
     if not target:
         target = next((w for w in reversed(words[1:]) if re.fullmatch(r"[A-Za-z_]\w*(\.\w+)+", w)), "")
         target = f"{target}:application" if target else ""
     if not target:
         return None
     module, _, attribute = target.partition(":")
-    aside = option(words, "--app-dir", "--chdir", "--pythonpath")
-    found = _file_of(index, module, [join(command.folder, aside), command.folder, *_near(objects)])
+    inner = option(words, "--app-dir", "--chdir", "--pythonpath")
+    found = _file_of(index, module, [join(command.folder, inner), command.folder, *_near(objects)])
     if found is None:
         return None
     base, path = found

@@ -34,7 +34,7 @@ ASGI = frozenset({"fastapi", "starlette", "litestar", "quart", "sanic", "blacksh
 
 _WORTH = re.compile(
     r"FastAPI|Starlette|Litestar|Quart|Sanic|Flask|Bottle|falcon|Configurator|Blueprint|APIRouter|include_router|"
-    r"environ|getenv|BaseSettings|config\(|env\(|env\.|urlpatterns|ALLOWED_HOSTS|create_async_engine|wsgi|asgi|Settings"
+    r"MEDIA_ROOT|STATIC_ROOT|DATABASES|UPLOAD|sqlite|environ|getenv|BaseSettings|config\(|env\(|env\.|urlpatterns|ALLOWED_HOSTS|create_async_engine|wsgi|asgi|Settings"
 )
 _MOST_PARSED = 600_000
 """Characters of Python parsed in one tree: about half a second's work. The likeliest files come first."""
@@ -201,7 +201,8 @@ def _top_level(node: ast.stmt, out: PyFile, depth: int) -> None:
     elif isinstance(node, ast.ImportFrom):
         base = _absolute(out.path, node)
         for name in node.names:
-            out.imports[name.asname or name.name] = f"{base}.{name.name}" if base else name.name
+            local = name.asname or (name.name if name.name != "*" else f"* {base}")
+            out.imports[local] = f"{base}.{name.name}" if base else name.name
     elif isinstance(node, ast.Assign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         for target in targets:

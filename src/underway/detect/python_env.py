@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from underway.detect.model import Evidence
 from underway.detect.python_code import EnvRead, PyFile, PythonCode, dotted_name, literal, source_of
@@ -38,6 +39,13 @@ def _plain_reads(file: PyFile) -> Iterator[EnvRead]:
             continue
         above = file.nodes[file.above[place]]
         is_number = isinstance(above, ast.Call) and dotted_name(above.func, {}) in ("int", "float")
+        if (
+            isinstance(above, ast.BoolOp)
+            and isinstance(above.op, ast.Or)
+            and above.values[0] is node
+            and not read.default
+        ):
+            read = replace(read, default=literal(above.values[1]), is_required=False)
         compared = ""
         if isinstance(above, ast.Compare) and isinstance(above.ops[0], ast.Eq):
             compared = literal(above.comparators[0]) or ""

@@ -95,6 +95,15 @@ def needs_redis(project: PythonProject | None, starts: Starts, variables: dict[s
     return False
 
 
+def password_unread(variables: dict[str, Variable], given: dict[str, str], notes: Notes) -> None:
+    """Say so when the app reads a Redis host and no password: the server provided asks for one."""
+    parts = set(given.values())
+    if "host" in parts and not parts & {"password", "url"} and "REDIS_URL" not in variables:
+        name = next(n for n, part in given.items() if part == "host")
+        says = "a host is read and no password, and the Redis provided asks for one: read REDIS_URL or REDIS_PASSWORD"
+        notes.claim("redis", says, variables[name].evidence, "services.redis")
+
+
 def foreign_services(starts: Starts, notes: Notes) -> None:
     """Name what compose runs and Underway does not provide."""
     for image, evidence in starts.images:

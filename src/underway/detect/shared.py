@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from underway.detect.django import Django, folder_path
+from underway.detect.django import Django, folder_path, setting_at
 from underway.detect.draft import Draft
 from underway.detect.index import Index, join
 from underway.detect.model import Evidence, Notes
@@ -17,12 +17,13 @@ _UPLOADS = re.compile(r"(UPLOAD|MEDIA)[A-Z_]*(DIR|FOLDER|PATH|ROOT|DEST)$|^(UPLO
 
 def django_shared(index: Index, django: Django, draft: Draft, notes: Notes) -> None:
     """MEDIA_ROOT, and the SQLite file where no PostgreSQL is used."""
-    where = django.files[0] if django.files else "manage.py"
     if django.media_root:
-        add_shared(draft, notes, django.media_root, "MEDIA_ROOT: what users upload", index.line(where, "MEDIA_ROOT"))
+        add_shared(
+            draft, notes, django.media_root, "MEDIA_ROOT: what users upload", setting_at(index, django, "MEDIA_ROOT")
+        )
     if django.sqlite and draft.postgres is None:
-        add_shared(draft, notes, django.sqlite, "the SQLite database", index.line(where, "sqlite3"))
-        notes.claim("database", f"SQLite in {django.sqlite}", index.line(where, "sqlite3"))
+        add_shared(draft, notes, django.sqlite, "the SQLite database", setting_at(index, django, "DATABASES"))
+        notes.claim("database", f"SQLite in {django.sqlite}", setting_at(index, django, "DATABASES"))
 
 
 def python_shared(index: Index, code: PythonCode, app: WebApp, draft: Draft, notes: Notes) -> None:

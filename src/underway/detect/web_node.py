@@ -70,7 +70,7 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
                 if command.name == "node" and len(command.words) > 1 and _is_there(index, project, command.words[-1]):
                     return " ".join(command.words), command.evidence
     at = index.line(project.path, '"start"')
-    start_line = project.scripts.get("start", "")
+    start_line = _followed(project, project.scripts.get("start", ""))
     if project.server == "next":
         return "node_modules/.bin/next start -H 127.0.0.1 -p $PORT", index.line(project.path, '"next"')
     if re.fullmatch(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+", start_line):
@@ -107,6 +107,16 @@ def _is_there(index: Index, project: NodeProject, name: str) -> bool:
     return bool(made) or any(index.has(path + end) for end in ("", ".js", ".cjs", ".mjs", "/index.js"))
 
 
+def _followed(project: NodeProject, line: str) -> str:
+    """The script that `npm run NAME` stands for."""
+    for _ in range(5):
+        found = re.fullmatch(r"(?:npm|pnpm|yarn|bun) (?:run )?([\w:.-]+)", line)
+        if not found or found[1] not in project.scripts:
+            break
+        line = project.scripts[found[1]]
+    return line
+
+
 def _pm2(index: Index, project: NodeProject, line: str) -> str:
     """What `pm2 start ecosystem.config.json` runs, since one supervisor is enough."""
     found = re.match(r"pm2(?:-runtime)?\s+(?:start\s+)?([\w./-]+\.(?:json|[cm]?js))", line)
@@ -135,7 +145,7 @@ def _variables(
     )
     client = next((c for c in ("redis", "ioredis", "bullmq", "bull", "connect-redis") if c in project.dependencies), "")
     with_redis = bool(client) and any(redis_part(n) for n in variables)
-    given = give(variables, notes, with_postgres=with_postgres, with_redis=with_redis, is_django=False)
+    given = give(variables, notes, with_postgres=with_postgres, with_redis=with_redis)
     draft.env.update(given.env)
     if with_postgres:
         names = dict(given.postgres)

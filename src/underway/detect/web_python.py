@@ -6,7 +6,7 @@ import re
 import shlex
 from types import MappingProxyType
 
-from underway.detect.django import Django, find_django
+from underway.detect.django import Django, find_django, setting_at
 from underway.detect.draft import Draft
 from underway.detect.health import declared_health, python_health
 from underway.detect.index import Index, cwd, folder_of, join
@@ -18,7 +18,7 @@ from underway.detect.python_app import WebApp, find_web_app, web_command
 from underway.detect.python_code import PythonCode
 from underway.detect.python_env import env_reads
 from underway.detect.python_project import PythonProject
-from underway.detect.services import needs_postgres, needs_redis, postgres_scheme, with_own_schemes
+from underway.detect.services import needs_postgres, needs_redis, password_unread, postgres_scheme, with_own_schemes
 from underway.detect.shared import django_shared, python_shared
 from underway.detect.starts import Starts
 from underway.detect.workers import python_workers
@@ -161,7 +161,12 @@ def _variables(
     with_postgres = needs_postgres(project, starts, variables, django, notes)
     with_redis = needs_redis(project, starts, variables, notes)
     given: Given = give(
-        variables, notes, with_postgres=with_postgres, with_redis=with_redis, is_django=django is not None
+        variables,
+        notes,
+        with_postgres=with_postgres,
+        with_redis=with_redis,
+        is_django=django is not None,
+        has_fernet=_has_fernet(index, code),
     )
     draft.env.update(given.env)
     if with_postgres:
@@ -172,9 +177,15 @@ def _variables(
             notes.claim("database", f"addresses begin with {scheme}://: {why}", key="services.postgres.scheme")
     if with_redis:
         draft.redis = Redis(env=MappingProxyType(given.redis))
+        password_unread(variables, given.redis, notes)
     if django is not None and django.names_settings:
         draft.env.setdefault("DJANGO_SETTINGS_MODULE", EnvVar(value=django.settings))
         notes.claim("env", f"the settings in use are {django.settings}", django.evidence, "env.DJANGO_SETTINGS_MODULE")
+
+
+def _has_fernet(index: Index, code: PythonCode) -> bool:
+    paths = [*code.files, *index.matching(r".*(crypt|fernet|security).*\.py")[:50]]
+    return any("Fernet" in index.text(path) for path in paths)
 
 
 def _wanted(code: PythonCode, app: WebApp, django: Django | None, project: PythonProject | None) -> set[str] | None:
@@ -194,13 +205,12 @@ def _wanted(code: PythonCode, app: WebApp, django: Django | None, project: Pytho
 
 def _django_fixed(index: Index, django: Django, draft: Draft, notes: Notes) -> None:
     """What a settings file fixes and only its owner can change: the host names it answers to, its database."""
-    where = django.files[0] if django.files else ""
     listed = django.hosts_literal
     own = f"{draft.app}.localhost"
     if listed and not any(h == "*" or own == h or (h.startswith(".") and own.endswith(h)) for h in listed):
         notes.problem(
             "detect.hosts-fixed",
-            index.line(where, "ALLOWED_HOSTS"),
+            setting_at(index, django, "ALLOWED_HOSTS"),
             f"Django answers 400 to any host but {', '.join(listed[:5])}, and the app is at {own}",
             f'add "{own}" and your domains to ALLOWED_HOSTS, or read it: '
             'ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")',
@@ -213,7 +223,7 @@ def _django_fixed(index: Index, django: Django, draft: Draft, notes: Notes) -> N
     ):
         notes.problem(
             "detect.database-fixed",
-            index.line(where, "DATABASES"),
+            setting_at(index, django, "DATABASES"),
             "the settings fix the database's address, so the app cannot be given one",
             'read it: DATABASES = {"default": dj_database_url.config()}, which takes DATABASE_URL',
         )
@@ -223,24 +233,9 @@ def _django_static(index: Index, project: PythonProject | None, django: Django, 
     if not django.has_static_root:
         return
     manage = "python manage.py" if not django.folder else f"cd {shlex.quote(django.folder)} && python manage.py"
-    made_up = " ".join(
-        f"{name}=for-the-build"
-        for name, variable in draft.env.items()
-        if variable.generate or (variable.required and not variable.value)
-    )
-    settings = f"DJANGO_SETTINGS_MODULE={django.settings} " if django.names_settings else ""
-    plain = " ".join(
-        f"{n}={v.value}"
-        for n, v in draft.env.items()
-        if re.fullmatch(r"[\w./:-]+", v.value) and n != "DJANGO_SETTINGS_MODULE"
-    )
-    reads_url = draft.postgres is not None and any("DATABASE_URL" in index.text(path) for path in django.files)
-    database = "DATABASE_URL=postgres://build:build@127.0.0.1:1/build " if reads_url else ""
-    before = f"{settings}{database}{made_up} {plain}".strip()
-    manage = manage.replace("python manage.py", f"{before} python manage.py".strip())
     draft.commands.append(f"{manage} collectstatic --noinput")
-    where = django.files[0] if django.files else ""
-    notes.claim("static", "collectstatic gathers the static files", index.line(where, "STATIC_ROOT"), "build.commands")
+    where = setting_at(index, django, "STATIC_ROOT")
+    notes.claim("static", "collectstatic gathers the static files", where, "build.commands")
     if project is not None and project.has("whitenoise"):
         notes.claim("static", "whitenoise serves them", project.where("whitenoise"))
     elif django.static_root:
@@ -248,7 +243,7 @@ def _django_static(index: Index, project: PythonProject | None, django: Django, 
         notes.claim(
             "static",
             f"{django.static_url} is served from {django.static_root}",
-            index.line(where, "STATIC_ROOT"),
+            where,
             "static",
         )
 
