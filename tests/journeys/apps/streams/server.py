@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,14 +17,9 @@ app = FastAPI(openapi_url=None)
 
 
 class Server(uvicorn.Server):
-    """uvicorn, that tells its endless streams to end when it is asked to stop, and keeps how long its start took."""
+    """uvicorn, that tells its endless streams to end when it is asked to stop."""
 
-    start_s = 0.0
     stops = asyncio.Event()
-
-    async def startup(self, sockets=None):
-        await super().startup(sockets)
-        self.start_s = age_s()
 
     def handle_exit(self, sig, frame):
         super().handle_exit(sig, frame)
@@ -37,12 +31,6 @@ server = Server(
 )
 
 
-def age_s():
-    """How long ago this process was made: field 22 of proc(5) is in clock ticks since the boot."""
-    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-
-
 @app.api_route("/", methods=["GET", "POST"])
 async def root(request: Request):
     await request.body()
@@ -52,12 +40,6 @@ async def root(request: Request):
 @app.get("/health")
 async def health():
     return {"version": VERSION}
-
-
-@app.get("/start")
-async def start():
-    """How long this process took from its making until it listened."""
-    return {"release": RELEASE, "took_s": server.start_s}
 
 
 @app.get("/slow/{seconds}")
