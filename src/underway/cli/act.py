@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import sys
@@ -16,9 +15,11 @@ import click
 from underway.agent.views import PlanAsk, PlanView, Started
 from underway.cli.client import AgentGone, Client, connect
 from underway.cli.render.act import ActRenderer, show_plan
-from underway.cli.render.terminal import Terminal
-from underway.terms.outcome import EXIT_FAULT, Outcome
-from underway.terms.problem import Refusal
+from underway.cli.render.problems import exit_code_of, problems_of
+from underway.cli.render.terminal import Terminal, print_json
+from underway.journal.events import ActKind
+from underway.terms.outcome import EXIT_FAULT, EXIT_INTERRUPTED, Outcome
+from underway.terms.problem import Failure, Refusal
 
 _RESTARTS = 5
 _REPLANS = 3
@@ -27,26 +28,48 @@ _REPLANS = 3
 def perform(
     ask: PlanAsk, *, is_json: bool, is_dry_run: bool = False, is_waiting: bool = False, question: str = ""
 ) -> int:
-    """Carry an ask through; return the exit code. `question` is asked first where a person can answer."""
-    terminal = Terminal()
-    client = connect()
+    """Carry an ask through; return the exit code. `question` is asked first where a person can answer.
+
+    With `is_json` the last line is a `finished` object whatever happens, short of being interrupted.
+    """
     began = time.monotonic()
     try:
-        plan = _plan(client, ask, is_waiting)
-        if is_dry_run:
-            _show_dry_run(plan, terminal, is_json)
-            return 0
+        return _perform(ask, is_json, is_dry_run, is_waiting, question)
+    except (Refusal, Failure, AgentGone) as error:
         if not is_json:
-            show_plan(plan, terminal)
-        if question and sys.stdin.isatty() and not is_json and not click.confirm(question, default=True):
-            return Outcome.REFUSED.exit_code
-        plan, started = _run(client, ask, plan, is_waiting)
-    except Refusal as refusal:
-        if is_json:
-            _print_json(_refused(ask, refusal, time.monotonic() - began))
-            return Outcome.REFUSED.exit_code
-        raise
-    return _follow(client, started, plan, terminal, is_json)
+            raise
+        print_json(_ended_early(ask, error, time.monotonic() - began))
+        return exit_code_of(error)
+
+
+def _perform(ask: PlanAsk, is_json: bool, is_dry_run: bool, is_waiting: bool, question: str) -> int:
+    terminal = Terminal()
+    client = connect()
+    plan = _plan(client, ask, is_waiting)
+    if is_dry_run:
+        _show_dry_run(plan, terminal, is_json)
+        return 0
+    if not is_json:
+        show_plan(plan, terminal)
+    if question and sys.stdin.isatty() and not is_json and not click.confirm(question, default=True):
+        return Outcome.REFUSED.exit_code
+    plan, started = _run(client, ask, plan, is_waiting)
+    try:
+        return _follow(client, started, plan, terminal, is_json)
+    except KeyboardInterrupt:
+        _say_that_it_goes_on(plan)
+        return EXIT_INTERRUPTED
+
+
+def _say_that_it_goes_on(plan: PlanView) -> None:
+    """Ctrl-C ends the command line only."""
+    terminal = Terminal(sys.stderr)
+    terminal.line()
+    terminal.line(f"The {plan.kind.value} of {plan.app} goes on: the agent runs it, this command only watched.")
+    terminal.line(f"  watch it again:  underway events {plan.app} -f")
+    terminal.line(f"  see its end:     underway status {plan.app}")
+    if plan.kind is ActKind.DEPLOY and plan.was:
+        terminal.line(f"  take it back:    underway rollback {plan.app}   (once it has ended)")
 
 
 def _run(client: Client, ask: PlanAsk, plan: PlanView, is_waiting: bool) -> tuple[PlanView, Started]:
@@ -94,7 +117,7 @@ def _follow(client: Client, started: Started, plan: PlanView, terminal: Terminal
                 renderer.tick()
             continue
         if is_json:
-            _print_json(event)
+            print_json(event)
         else:
             renderer.show(event)
         if event["event"] == "finished":
@@ -137,30 +160,22 @@ def _read(client: Client, act: str, after: int, lines: queue.Queue[Any]) -> None
 
 def _show_dry_run(plan: PlanView, terminal: Terminal, is_json: bool) -> None:
     if is_json:
-        import msgspec
-
-        sys.stdout.write(msgspec.json.encode(plan).decode() + "\n")
+        print_json(plan)
         return
     show_plan(plan, terminal)
     terminal.line(terminal.paint("Nothing was changed (--dry-run).", "dim"))
 
 
-def _refused(ask: PlanAsk, refusal: Refusal, took_s: float) -> dict[str, Any]:
-    import msgspec
-
+def _ended_early(ask: PlanAsk, error: Exception, took_s: float) -> dict[str, Any]:
+    """The `finished` object of an act that was refused, or that this command could not follow to its end."""
     return {
         "event": "finished",
         "app": ask.app,
         "release": "",
-        "outcome": "refused",
+        "outcome": (Outcome.REFUSED if isinstance(error, Refusal) else Outcome.FAILED).value,
         "url": "",
         "duration_s": round(took_s, 3),
         "steps": [],
         "requests": {"served": 0, "failed": 0},
-        "problems": msgspec.to_builtins(refusal.problems),
+        "problems": problems_of(error),
     }
-
-
-def _print_json(event: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(event, separators=(",", ":")) + "\n")
-    sys.stdout.flush()

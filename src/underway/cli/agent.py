@@ -9,7 +9,7 @@ import msgspec
 
 from underway.agent.views import StatusView
 from underway.cli.client import Client, connect
-from underway.cli.render.terminal import Terminal
+from underway.cli.render.terminal import Terminal, print_json
 from underway.cli.render.words import ago, megabytes
 from underway.terms.outcome import EXIT_USAGE
 from underway.wiring.home import find_home
@@ -21,7 +21,8 @@ def agent() -> None:
 
 
 @agent.command()
-def run() -> None:
+@click.option("--json", "is_json", is_flag=True, help="Say why it cannot start as one JSON object.")
+def run(is_json: bool) -> None:
     """Run the agent in the foreground until SIGTERM."""
     from underway.agent.serve import run_agent
 
@@ -72,13 +73,13 @@ def status(is_json: bool) -> None:
     client = Client(find_home(os.environ))
     if not client.is_up():
         if is_json:
-            sys.stdout.write('{"is_running":false}\n')
+            print_json({"is_running": False})
         else:
             Terminal().line(f"The agent of {client.home.root} does not run. Start it: underway agent start")
         sys.exit(3)
     view = client.get("/v1/status", StatusView).agent
     if is_json:
-        sys.stdout.write(msgspec.json.encode({"is_running": True, **msgspec.to_builtins(view)}).decode() + "\n")
+        print_json({"is_running": True, **msgspec.to_builtins(view)})
         return
     Terminal().line(
         f"agent {view.version}, pid {view.pid}, started {ago(view.started_at)}, {megabytes(view.rss_bytes)},"

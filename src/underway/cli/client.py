@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
@@ -17,7 +18,9 @@ import msgspec
 
 from underway.agent.views import Refused
 from underway.terms.home import Home
+from underway.terms.outcome import Outcome
 from underway.terms.problem import Failure, Problem, Refusal
+from underway.terms.release import APP_NAME
 from underway.wiring.home import find_home, make_home
 
 _T = TypeVar("_T")
@@ -116,24 +119,45 @@ def _start(client: Client, environ: Mapping[str, str]) -> None:
     log = os.open(home.agent_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         began_at = os.fstat(log).st_size
-        process = subprocess.Popen(
-            [sys.executable, "-m", "underway", "agent", "run"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            env={**environ, "UNDERWAY_AGENT": home.id, "UNDERWAY_HOME": str(home.root)},
-            start_new_session=True,
-        )
+        process: subprocess.Popen[bytes] | None = None
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not client.is_up():
+            if (process is None or process.poll() is not None) and not _is_held(home):
+                if process is not None:
+                    _require_that_another_ran(home, process.returncode, began_at)
+                process = _spawn(home, environ, log)
+            if time.monotonic() > deadline:
+                raise Failure(_no_start(home, f"it did not answer within {START_TIMEOUT_S:g} s"), _tail(home, began_at))
+            time.sleep(0.02)
     finally:
         os.close(log)
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not client.is_up():
-        if process.poll() is not None and not _is_held(home):
-            raise Failure(_no_start(home, f"it ended with exit code {process.returncode}"), _tail(home, began_at))
-        if time.monotonic() > deadline:
-            raise Failure(_no_start(home, f"it did not answer within {START_TIMEOUT_S:g} s"), _tail(home, began_at))
-        time.sleep(0.02)
+
+
+def _spawn(home: Home, environ: Mapping[str, str], log: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "underway", "agent", "run", "--json"],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        cwd="/",
+        env={**environ, "UNDERWAY_AGENT": home.id, "UNDERWAY_HOME": str(home.root)},
+        start_new_session=True,
+    )
+
+
+def _require_that_another_ran(home: Home, exit_code: int, began_at: int) -> None:
+    """An agent that ended because a former one was not gone yet is started again. Any other end is told: what it
+    refused as a `Refusal`, else with the last lines of its log."""
+    refused: tuple[Problem, ...] = ()
+    for line in _tail(home, began_at):
+        if line.startswith('{"problems":'):
+            with contextlib.suppress(msgspec.DecodeError):
+                refused = msgspec.json.decode(line, type=Refused).problems
+    if exit_code == Outcome.REFUSED.exit_code and refused:
+        if all(problem.code == "agent.running" for problem in refused):
+            return
+        raise Refusal(refused)
+    raise Failure(_no_start(home, f"it ended with exit code {exit_code}"), _tail(home, began_at))
 
 
 def _is_held(home: Home) -> bool:
@@ -157,6 +181,15 @@ def _tail(home: Home, began_at: int) -> list[str]:
     with home.agent_log.open("rb") as stream:
         stream.seek(began_at)
         return stream.read(64_000).decode(errors="replace").splitlines()[-15:]
+
+
+def of_app(app: str, rest: str = "") -> str:
+    """The API's path of an app. Raises `Refusal` (`app.unknown`) for what cannot be an app's name."""
+    if APP_NAME.fullmatch(app):
+        return f"/v1/apps/{app}{rest}"
+    why = f"there is no app {app[:60]!r} in this home, and there can be none: an app's name is a host name"
+    remedy = "see which apps there are"
+    raise Refusal([Problem(code="app.unknown", where=app[:60], why=why, remedy=remedy, command="underway status")])
 
 
 def _with(path: str, query: Mapping[str, object]) -> str:

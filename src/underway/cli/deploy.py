@@ -8,6 +8,7 @@ import click
 from underway.agent.views import PlanAsk
 from underway.cli.act import perform
 from underway.journal.events import ActKind
+from underway.terms.problem import Problem, Refusal
 
 
 @click.command()
@@ -23,8 +24,29 @@ def deploy(path: str, app: str, dry_run: bool, wait: bool, yes: bool, is_json: b
     Without an underway.toml the app is recognised, and what was recognised is shown. The old release stays warm
     for ten minutes; a new one that fails its checks never gets traffic or is taken back.
     """
+    if not path:
+        raise click.UsageError("PATH is empty; write . for the folder you are in.")
     where = Path(path).expanduser().absolute()
+    _require_utf8(str(where))
     is_first_guess = not yes and not dry_run and where.is_dir() and not (where / "underway.toml").exists()
     question = "Deploy what was recognised?" if is_first_guess else ""
     ask = PlanAsk(kind=ActKind.DEPLOY, path=str(where), app=app)
     sys.exit(perform(ask, is_json=is_json, is_dry_run=dry_run, is_waiting=wait, question=question))
+
+
+def _require_utf8(path: str) -> None:
+    """A name with other bytes cannot be written down in the journal or sent to the agent."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise Refusal(
+            [
+                Problem(
+                    code="source.name",
+                    where=path.encode(errors="surrogateescape").decode(errors="replace"),
+                    why="the name of the folder, or of one above it, is not UTF-8",
+                    remedy="rename it, or deploy a copy of it",
+                    command="cp -r . /tmp/app && underway deploy /tmp/app",
+                )
+            ]
+        ) from None

@@ -1,30 +1,33 @@
 from __future__ import annotations
 
-import json
-import sys
-
 import click
 
 from underway.agent.views import AppView
-from underway.cli.client import connect
-from underway.cli.render.terminal import Terminal, clean
+from underway.cli.client import connect, of_app
+from underway.cli.render.terminal import Terminal, clean, print_json
 from underway.cli.render.words import clock
 
 
 @click.command()
 @click.argument("app", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens.")
-@click.option("-n", "--last", default=50, show_default=True, help="How many of the past to show.")
+@click.option(
+    "-n",
+    "--last",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 1_000_000),
+    help="How many of the past to show.",
+)
 @click.option("--json", "is_json", is_flag=True, help="One JSON object per event.")
 def events(app: str | None, follow: bool, last: int, is_json: bool) -> None:
     """Show what happened to APP, or to all."""
     client, terminal = connect(), Terminal()
-    if app:
-        client.get(f"/v1/apps/{app}", AppView)
+    if app is not None:
+        client.get(of_app(app), AppView)
     for event in client.lines("/v1/events", app=app or "", limit=last, follow=follow):
         if is_json:
-            sys.stdout.write(json.dumps(event, separators=(",", ":")) + "\n")
-            sys.stdout.flush()
+            print_json(event)
             continue
         words = [str(event[key]) for key in ("release", "step", "instance", "outcome", "because") if event.get(key)]
         says = clean("  ".join(words))

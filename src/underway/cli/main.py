@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from underway import __version__
+from underway.terms.outcome import EXIT_INTERRUPTED, EXIT_PIPE
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "deploy": ("underway.cli.deploy:deploy", "Make the app in PATH live, or take it back when it is not well."),
@@ -26,6 +28,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+class PipeClosed(Exception):
+    """What reads the output went away. (A `BrokenPipeError` itself is turned into exit code 1 by click.)"""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are needed; `--help` reads their one line from here."""
 
@@ -37,6 +43,12 @@ class LazyGroup(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]  # each is a command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise PipeClosed from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -51,7 +63,8 @@ def cli(debug: bool) -> None:
 
     \b
     Exit codes: 0 live or done · 2 wrong usage · 3 refused, nothing changed · 4 failed before traffic moved,
-    the old release untouched · 5 rolled back after traffic moved · 1 a fault of Underway.
+    the old release untouched · 5 rolled back after traffic moved · 1 a fault of Underway ·
+    130 Ctrl-C: the command stopped watching, what it began goes on.
     """
 
 
@@ -60,16 +73,23 @@ def main(args: list[str] | None = None) -> Any:
     words = sys.argv[1:] if args is None else args
     is_debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        cli.main(args=words, prog_name="underway", standalone_mode=True)
+        code = cli.main(args=words, prog_name="underway", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        sys.exit(EXIT_INTERRUPTED)
+    except PipeClosed:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(EXIT_PIPE)
     except Exception as error:
         from underway.cli.render.problems import exit_with
 
         if is_debug:
             raise
-        sys.exit(exit_with(error))
+        sys.exit(exit_with(error, is_json="--json" in words))

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import sys
-
 import click
-import msgspec
 
 from underway.agent.views import AppView, StatusView
-from underway.cli.client import connect
+from underway.cli.client import connect, of_app
 from underway.cli.render.status import show_app, show_status
-from underway.cli.render.terminal import Terminal
+from underway.cli.render.terminal import Terminal, print_json
 
 
 @click.command()
@@ -17,9 +14,9 @@ from underway.cli.render.terminal import Terminal
 def status(app: str | None, is_json: bool) -> None:
     """Show every app, or one with its instances."""
     client = connect()
-    found = client.get(f"/v1/apps/{app}", AppView) if app else client.get("/v1/status", StatusView)
+    found = client.get(of_app(app), AppView) if app is not None else client.get("/v1/status", StatusView)
     if is_json:
-        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        print_json(found)
     elif isinstance(found, AppView):
         show_app(found, Terminal())
     else:

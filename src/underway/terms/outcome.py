@@ -23,5 +23,9 @@ class Outcome(Enum):
 
 EXIT_FAULT = 1
 """A fault of Underway itself."""
+EXIT_INTERRUPTED = 130
+"""Ctrl-C (128 + SIGINT): the command stopped watching. What it began goes on in the agent."""
+EXIT_PIPE = 141
+"""What reads the output went away (128 + SIGPIPE). What was begun goes on in the agent."""
 EXIT_USAGE = 2
 """The command line is wrong."""

@@ -36,7 +36,7 @@ def require_app_name(name: str) -> str:
         [
             Problem(
                 code="app.name",
-                where=f"--app {name[:60]!r}",
+                where=f"app name {name[:60]!r}",
                 why="an app's name is a host name: 1 to 40 lower-case letters, digits and inner hyphens",
                 remedy="choose a name such as my-shop",
                 command="underway deploy --app my-shop",

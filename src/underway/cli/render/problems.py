@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from underway.cli.render.terminal import Terminal, clean
+import msgspec
+
+from underway.cli.render.terminal import Terminal, clean, print_json
 from underway.terms.outcome import EXIT_FAULT, Outcome
 from underway.terms.problem import Failure, Problem, Refusal
 
@@ -29,32 +31,48 @@ def show_log(lines: Sequence[str], terminal: Terminal) -> None:
             terminal.line(terminal.paint("  | ", "dim") + clean(line))
 
 
-def exit_with(error: Exception) -> int:
-    """Tell of an error on stderr and return the exit code."""
+def exit_with(error: Exception, *, is_json: bool = False) -> int:
+    """Tell of an error, on stderr or as one JSON object on stdout, and return the exit code."""
+    if is_json:
+        print_json({"problems": problems_of(error)})
+        return exit_code_of(error)
+    log_tail = error.log_tail if isinstance(error, Failure) else ()
+    show_problems(_problems(error), Terminal(sys.stderr), log_tail)
+    return exit_code_of(error)
+
+
+def exit_code_of(error: Exception) -> int:
+    return Outcome.REFUSED.exit_code if isinstance(error, Refusal) else EXIT_FAULT
+
+
+def problems_of(error: Exception) -> list[dict[str, str]]:
+    """The problems of any error, for JSON."""
+    found: list[dict[str, str]] = msgspec.to_builtins(_problems(error))
+    return found
+
+
+def _problems(error: Exception) -> list[Problem]:
     from underway.cli.client import AgentGone
 
-    terminal = Terminal(sys.stderr)
     if isinstance(error, Refusal):
-        show_problems(error.problems, terminal)
-        return Outcome.REFUSED.exit_code
+        return list(error.problems)
     if isinstance(error, Failure):
-        show_problems([error.problem], terminal, error.log_tail)
-        return EXIT_FAULT
+        return [error.problem]
     if isinstance(error, AgentGone):
-        why = "the agent ended while it was asked; what runs goes on running"
-        remedy, command = "ask again: the next command starts it, and it goes on with what was begun", "underway status"
-        problem = Problem(code="agent.gone", where="the agent", why=why, remedy=remedy, command=command)
-        show_problems([problem], terminal)
-        return EXIT_FAULT
-    show_problems(
-        [
+        return [
             Problem(
-                code="underway.fault",
-                where="underway",
-                why=f"Underway itself failed: {type(error).__name__}: {error}",
-                remedy="what runs goes on running; run it again with --debug and report the traceback",
+                code="agent.gone",
+                where="the agent",
+                why="the agent ended while it was asked; what runs goes on running",
+                remedy="ask again: the next command starts it, and it goes on with what was begun",
+                command="underway status",
             )
-        ],
-        terminal,
-    )
-    return EXIT_FAULT
+        ]
+    return [
+        Problem(
+            code="underway.fault",
+            where="underway",
+            why=f"Underway itself failed: {type(error).__name__}: {error}",
+            remedy="what runs goes on running; run it again with --debug and report the traceback",
+        )
+    ]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 from typing import TextIO
+
+import msgspec
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "amber": "33", "blue": "36"}
 
@@ -58,6 +61,12 @@ class Terminal:
         if self._drawn:
             self.stream.write("\r\x1b[2K")
             self._drawn = False
+
+
+def print_json(value: object) -> None:
+    """One JSON value on one line of stdout, in ASCII: it is the same in every locale."""
+    sys.stdout.write(json.dumps(msgspec.to_builtins(value), separators=(",", ":")) + "\n")
+    sys.stdout.flush()
 
 
 def clean(text: str) -> str:
