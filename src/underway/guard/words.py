@@ -166,7 +166,7 @@ def because(policy: Policy, state: Evidence, decision: Decision, candidate: str,
         case Reason.DARK:
             return f"{candidate} is live for those who ask for it, for nobody else"
         case Reason.STEP_YOUNG | Reason.NEEDS_REQUESTS:
-            return f"nothing speaks against {candidate}: {failures(state, candidate, stable)}"
+            return f"{failures(state, candidate, stable)}: nothing to act on so far"
         case Reason.STEP_PASSED:
             gate = percent(policy.gate(state.step))
             return f"{failures(state, candidate, stable)}; {gate} more errors than on {stable} are ruled out"
