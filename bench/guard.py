@@ -98,7 +98,7 @@ def cells(judges: Iterable[str], rates: Iterable[float], only: Sequence[str]) ->
             chosen += [Cell(judge, world.name, HEALTHY.name, rps) for world in WORLDS]
             chosen += [Cell(judge, WORLDS[0].name, fault.name, rps) for fault in FAULTS]
     chosen = [cell for cell in chosen if cell.judge == OURS or not world_named(cell.world).people]
-    chosen.sort(key=lambda cell: (cell.fault != HEALTHY.name, cell.rps))
+    chosen.sort(key=lambda cell: (cell.fault != HEALTHY.name, -cell.rps))
     return [cell for cell in chosen if not only or cell.world in only or cell.fault in only]
 
 

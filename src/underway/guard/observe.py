@@ -143,12 +143,12 @@ def observe_slice(policy: Policy, state: Evidence, seen: Slice) -> None:
     block, counts_here = state.block, seen.weight == state.weight
     if seen.stable_times:
         pending.stable_timed += len(seen.stable_times)
-        pending.stable_slow += sum(at > limit for at in seen.stable_times)
+        pending.stable_slow += _beyond(limit, seen.stable_times)
         if counts_here:
             _count_into(block.stable, seen.stable_times, 0.0)
     if seen.candidate_times:
         pending.candidate_timed += len(seen.candidate_times)
-        pending.candidate_slow += sum(at > limit for at in seen.candidate_times)
+        pending.candidate_slow += _beyond(limit, seen.candidate_times)
         times = seen.candidate_times
         if is_cold(policy, state):
             state.cold_left -= len(times)
@@ -157,6 +157,10 @@ def observe_slice(policy: Policy, state: Evidence, seen: Slice) -> None:
             _count_into(block.candidate_ask, times, position_shift(policy.margins.slower_ask))
             if seen.weight < 1:
                 _count_into(block.candidate_back, times, position_shift(policy.slower_back))
+
+
+def _beyond(limit: float, times: list[float]) -> int:
+    return sum(at > limit for at in times) if max(times) > limit else 0
 
 
 def _count_into(buckets: dict[int, int], times: list[float], shift: float) -> None:
