@@ -21,7 +21,7 @@ from underway.observe.traffic import TrafficBook
 from underway.plan.rollback import plan_retire
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act
-from underway.terms.problem import Problem, Refusal
+from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.process import InstanceEnded
 from underway.terms.release import Slot, release_id
 
@@ -30,6 +30,7 @@ PLANS_KEPT = 50
 PLAN_LIFE_S = 600.0
 RETIRE_DRAIN_S = 30.0
 COUNT_EVERY_S = 1.0
+PICK_UP_AFTER_S = 0.5
 
 
 class Agent:
@@ -43,6 +44,8 @@ class Agent:
         self._plans: OrderedDict[str, tuple[float, Planning]] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._retiring: dict[str, asyncio.Task[Any]] = {}
+        self.stuck: dict[str, str] = {}
+        """By app: why its act cannot go on at the moment."""
         self.rollouts: Rollouts = {}
         self.traffic = TrafficBook(on.request_log.end())
 
@@ -115,11 +118,41 @@ class Agent:
         return act.id
 
     async def _carry_out(self, planning: Planning, app: str, act_id: str) -> None:
-        await carry_out(planning.plan, Act(app, act_id), self.on, self.journal, "go_on", self.rollouts)
+        try:
+            await carry_out(planning.plan, Act(app, act_id), self.on, self.journal, "go_on", self.rollouts)
+        except Exception as error:
+            self._note_stuck(app, error)
+            await self.on.clock.sleep(PICK_UP_AFTER_S)
+            await self._pick_up(app)
         self._keep_warm(app)
 
+    async def _pick_up(self, app: str) -> None:
+        """End an act that stopped in the middle: go on or take it back, again and again until that works.
+
+        What stops one is a journal that cannot be written (a full disk) or a fault of ours; an app whose act never
+        ends could not be deployed any more.
+        """
+        wait_s = PICK_UP_AFTER_S
+        while True:
+            try:
+                await resume(app, self.on, self.journal, self.rollouts)
+            except Exception as error:
+                self._note_stuck(app, error)
+                await self.on.clock.sleep(wait_s)
+                wait_s = min(2 * wait_s, 30.0)
+            else:
+                self.stuck.pop(app, None)
+                return
+
+    def _note_stuck(self, app: str, error: Exception) -> None:
+        is_told = isinstance(error, Failure)
+        why = error.problem.why if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
+        if self.stuck.get(app) != why:
+            _log.error("an act of %s cannot go on: %s", app, why, exc_info=None if is_told else error)
+        self.stuck[app] = why
+
     async def _take_over(self, app: str) -> None:
-        await resume(app, self.on, self.journal, self.rollouts)
+        await self._pick_up(app)
         await bring_back(app, self.on, self.journal)
         self._keep_warm(app)
 

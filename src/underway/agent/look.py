@@ -167,7 +167,9 @@ def _instance(agent: Agent, instance: Instance) -> InstanceView:
 
 def _troubles(agent: Agent, state: AppState) -> list[str]:
     """What a person should look at."""
-    return [
+    why = agent.stuck.get(state.app)
+    stuck = [f"its {state.act.kind.value} cannot go on: {why}"] if state.act and why else []
+    return stuck + [
         f"{i.spec.process} {i.spec.number + 1} of {i.spec.release} keeps ending (exit code {i.exit_code});"
         f" it is not started again: underway logs {state.app} --process {i.spec.process}"
         for i in agent.on.runtime.instances(state.app)

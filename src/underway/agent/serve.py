@@ -18,7 +18,7 @@ from underway.agent.api import make_api
 from underway.journal.journal import Journal
 from underway.ports.drivers import Drivers
 from underway.terms.home import Home
-from underway.terms.problem import Problem, Refusal
+from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.process import InstanceEnded
 from underway.wiring.drivers import make_drivers, open_journal
 from underway.wiring.home import make_home
@@ -29,7 +29,8 @@ OpenJournal = Callable[[Home], Journal]
 
 
 def run_agent(home: Home, environ: Mapping[str, str], open_it: OpenJournal = open_journal) -> None:
-    """Serve until SIGTERM, SIGINT or `POST /v1/stop`. Raises `Refusal` (`agent.running`, `home.unwritable`)."""
+    """Serve until SIGTERM, SIGINT or `POST /v1/stop`. Raises `Refusal` (`agent.running`, `home.unwritable`,
+    `journal.newer`, `journal.unwritable`)."""
     make_home(home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.umask(0o077)
@@ -40,9 +41,12 @@ def run_agent(home: Home, environ: Mapping[str, str], open_it: OpenJournal = ope
 async def _serve(home: Home, environ: Mapping[str, str], open_it: OpenJournal) -> None:
     heard: list[Callable[[InstanceEnded], None]] = []
     on: Drivers = make_drivers(home, environ, lambda news: heard[0](news) if heard else None)
-    agent = Agent(on, open_it(home), owner=_owner())
-    heard.append(agent.heard)
-    await agent.start()
+    try:
+        agent = Agent(on, open_it(home), owner=_owner())
+        heard.append(agent.heard)
+        await agent.start()
+    except Failure as failure:
+        raise Refusal([failure.problem]) from failure  # nothing was changed, so it is one
     server = uvicorn.Server(
         uvicorn.Config(
             make_api(agent, lambda: setattr(server, "should_exit", True)),

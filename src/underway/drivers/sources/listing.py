@@ -93,7 +93,10 @@ def _looked_at(root: str, names: Iterable[str], folders: dict[str, bool], depth:
                 name, "", bool(seen.st_mode & 0o100), seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
             )
         elif stat.S_ISLNK(seen.st_mode):
-            target = os.readlink(prefix + name)
+            try:
+                target = os.readlink(prefix + name)
+            except OSError:
+                continue
             if resolve_inside(root, name) is not None:
                 yield Entry(name, target)
         elif stat.S_ISDIR(seen.st_mode) and depth > 0:
