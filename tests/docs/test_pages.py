@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from tools.reference.command_line import EXIT_CODES
 
 from underway.cli.main import cli
+from underway.journal.events import ActKind
+from underway.terms.outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "learning" / "README.md"})
@@ -20,7 +23,7 @@ ASSIGNED = re.compile(r"[A-Z_]+=\S*")
 
 
 def shown_commands(text: str) -> Iterator[tuple[str, bool]]:
-    """The lines of code blocks that begin with underway, and such inline code (marked True: it may name no argument)."""
+    """The lines of code blocks that begin with underway, and inline code that does (marked: it may lack arguments)."""
     typed = [line for block in FENCE.findall(text) for line in block.splitlines()]
     named = re.findall(r"`([^`\n]+)`", FENCE.sub("", text))
     for line, is_named in [*((each, False) for each in typed), *((each, True) for each in named)]:
@@ -113,3 +116,22 @@ def test_the_readme_shows_the_two_commands_and_every_exit_code() -> None:
     assert ("./underway demo", False) in set(shown_commands(text))
     assert re.search(r"^\./check$", text, re.MULTILINE)
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)} == {code for code, _ in EXIT_CODES}
+
+
+def test_the_architecture_page_has_the_layers_that_are_enforced() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    listed = re.search(r"^```layers\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = next(c["layers"] for c in config["tool"]["importlinter"]["contracts"] if c["type"] == "layers")
+    assert listed
+    assert listed[1].splitlines() == layers
+    rooms = {room for layer in layers for room in layer.split(" | ")}
+    assert rooms <= set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+
+
+def test_every_outcome_and_state_of_a_release_is_a_word() -> None:
+    page = (ROOT / "docs" / "words.md").read_text()
+    for word in (*(f"`{outcome.value}`" for outcome in Outcome), "live", "warm", "kept", "failed", "pruned"):
+        assert word in page
+    for kind in ActKind:
+        assert f"| {kind.value} |" in page
