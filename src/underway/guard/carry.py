@@ -5,9 +5,10 @@ from __future__ import annotations
 from underway.guard.decide import Reason
 from underway.guard.errors import SEVERITY_PRIORS
 from underway.guard.evidence import Evidence, Gate, LimitWatch, limit_wager
+from underway.guard.fold import fold
 from underway.guard.latency import LATENCY_PRIORS
 from underway.guard.limits import broke_again
-from underway.guard.observe import fold, set_weight
+from underway.guard.observe import set_weight
 from underway.guard.policy import Policy
 from underway.guard.wager import release_stake
 

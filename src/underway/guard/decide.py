@@ -9,7 +9,7 @@ import msgspec
 
 from underway.guard import memory
 from underway.guard.evidence import Evidence
-from underway.guard.limits import LEAST_CLIENTS, broke_again, is_broken, is_calm, stable_is_over
+from underway.guard.limits import LEAST_CLIENTS, broke_again, is_broken, is_calm
 from underway.guard.policy import Policy, WhenQuiet
 from underway.guard.shares import share_for
 from underway.terms.verdict import Action
@@ -106,7 +106,7 @@ def _comparison(policy: Policy, state: Evidence) -> Decision | None:
         return Decision(Action.ROLL_BACK, Reason.MORE_ERRORS)
     if state.slower_back.strength >= 1 / policy.latency_alpha:
         return Decision(Action.ROLL_BACK, Reason.SLOWER)
-    if state.probe_limit.strength >= 1 / policy.alpha_limit and not stable_is_over(policy, state):
+    if state.probe_limit.strength >= 1 / policy.alpha_limit and is_calm(policy, state):
         return Decision(Action.ROLL_BACK, Reason.PROBES_FAIL)
     return None
 

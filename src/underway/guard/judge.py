@@ -58,6 +58,8 @@ def _evidence(state: Evidence, candidate: str, stable: str) -> tuple[str, ...]:
         f"{candidate}: {total.candidate:,} requests, {total.candidate_failed:,} failed",
         f"{stable}: {total.stable:,} requests, {total.stable_failed:,} failed",
     ]
+    if state.clients_failed:
+        lines.append(f"users touched by failures on {candidate}: {state.clients_failed:,}")
     if state.repeats:
         lines.append(
             f"{state.repeats:,} further failures came from clients that had already failed and were not counted"

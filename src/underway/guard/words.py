@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import exp, log
 from typing import assert_never
 
+from underway.guard.baseline import Counts
 from underway.guard.decide import QUESTION_GATE, QUESTION_S, Decision, Reason
 from underway.guard.detectable import detectable_rate
-from underway.guard.evidence import Counts, Evidence
+from underway.guard.evidence import Evidence
 from underway.guard.policy import Policy
 from underway.guard.rates import CLEAN, clean_requests_to_pass, grid
 

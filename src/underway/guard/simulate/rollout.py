@@ -9,9 +9,10 @@ from math import e, exp, log
 from random import Random
 from statistics import NormalDist
 
+from underway.guard.baseline import Baseline
 from underway.guard.carry import carried_out
 from underway.guard.decide import Decision, Reason, decide
-from underway.guard.evidence import Baseline, Evidence, Outcome
+from underway.guard.evidence import Evidence, Outcome
 from underway.guard.latency import bucket_ms, position, position_shift
 from underway.guard.observe import Slice, begin, observe, observe_slice, tick
 from underway.guard.policy import Policy

@@ -1,0 +1,191 @@
+"""Counts become evidence: every bet is settled with the requests counted since the last time.
+
+The product is the same as after each request, since each factor depends only on the release and on the outcome while
+the weight stands still.
+"""
+
+from __future__ import annotations
+
+from underway.guard.baseline import Baseline, Counts
+from underway.guard.errors import SEVERITY_PRIORS, error_odds
+from underway.guard.evidence import Evidence
+from underway.guard.latency import LATENCY_PRIORS, LEAST_REFERENCE, Block, Tilts, block_factors, bucket, capped
+from underway.guard.limits import is_calm
+from underway.guard.policy import Policy
+from underway.guard.rates import (
+    EXCESS_PRIORS,
+    SLOW_SHARE,
+    effective_limit,
+    gate_odds,
+    grid,
+    over_limit_odds,
+    settle_counts,
+)
+from underway.guard.wager import Wager, release_stake, settle
+
+SHARE_BELIEF = 200.0
+"""The weight is believed as if so many requests had kept to it."""
+SHARE_MEMORY = 2000.0
+"""The share that really arrives is remembered over so many requests."""
+PASSED = 40.0
+"""A gate's log strength is cut here."""
+BINS = 240
+
+
+def is_cold(policy: Policy, state: Evidence) -> bool:
+    """The candidate is starting up: caches and pools are empty, so its times do not count yet."""
+    first = state.first_candidate_at
+    if first is None:
+        return True
+    since = state.clock - first
+    return since < policy.cold_start_at_most_s and (state.cold_left > 0 or since < policy.cold_start_s)
+
+
+def slow_bucket(baseline: Baseline) -> int:
+    reference = baseline.reference
+    return bucket(reference.quantile_ms(0.95)) if reference.size >= LEAST_REFERENCE else 10_000
+
+
+def let_stakes_in(state: Evidence, fraction: float) -> None:
+    release_stake(state.errors, SEVERITY_PRIORS, fraction)
+    release_stake(state.slower_ask, LATENCY_PRIORS, fraction)
+    release_stake(state.slower_back, LATENCY_PRIORS, fraction)
+    for wager in (*state.limits.wagers(), state.alarm):
+        release_stake(wager, EXCESS_PRIORS, fraction)
+
+
+def fold(policy: Policy, state: Evidence) -> None:
+    """Settle every bet with the requests counted since the last time."""
+    seen, weight = state.pending, state.pending_weight
+    if not seen.candidate and not seen.stable:
+        return
+    if 0 < weight < 1:
+        fold_errors(policy, state, seen, weight)
+    if weight > 0 and seen.candidate:
+        fold_gates(policy, state, seen)
+        state.at_weights = _count_at(state.at_weights, weight, seen.candidate)
+    if state.weight > 0:
+        _fold_limits(policy, state, seen)
+        state.withdrawal.requests_since += seen.candidate + seen.stable
+    state.total.add(seen)
+    state.baseline.learn(seen, 0.0, is_usual=is_calm(policy, state))
+    state.calm.learn(seen, 0.0, 1.0)
+    _remember_time(state, seen)
+    state.pending = Counts()
+
+
+def fold_errors(policy: Policy, state: Evidence, seen: Counts, weight: float) -> None:
+    """Settle the comparison of error rates.
+
+    Two precautions for traffic that is no independent coin (a client stays with its release, one client may send much):
+    if more than the weight really reaches the candidate, that share is used; and a good request of the stable release
+    counts only while the candidate got its part, (1−w)/w for each of the candidate's. Leaving such factors out only
+    lowers the product, so the bound holds either way.
+    """
+    share = share_of(state, weight)
+    margins = policy.margins
+    odds = error_odds(share, grid(state.baseline.error_rate), margins.error_ratio, margins.error_margin)
+    _remember_share(state, seen)
+    state.credit += (1 - share) / share * seen.candidate
+    good = min(float(seen.stable - seen.stable_failed), state.credit)
+    state.credit -= good
+    settle(
+        state.errors,
+        [
+            seen.candidate_failed * cf
+            + (seen.candidate - seen.candidate_failed) * cg
+            + seen.stable_failed * sf
+            + good * sg
+            for cf, cg, sf, sg in zip(
+                odds.candidate_failed, odds.candidate_ok, odds.stable_failed, odds.stable_ok, strict=True
+            )
+        ],
+    )
+
+
+def share_of(state: Evidence, weight: float) -> float:
+    """The candidate's share of traffic to bet with: the weight, or what really arrived when that is clearly more."""
+    share = state.share_candidate / state.share_all
+    return weight if share < 1.2 * weight else min(round(share, 2), 0.99)
+
+
+def _remember_share(state: Evidence, seen: Counts) -> None:
+    state.share_candidate += seen.candidate
+    state.share_all += seen.candidate + seen.stable
+    if state.share_all > SHARE_MEMORY:
+        state.share_candidate *= SHARE_MEMORY / state.share_all
+        state.share_all = SHARE_MEMORY
+
+
+def _fold_limits(policy: Policy, state: Evidence, seen: Counts) -> None:
+    errors = over_limit_odds(_rounded(effective_limit(policy.limits.error_rate, state.baseline.error_rate)))
+    slow = over_limit_odds(_rounded(effective_limit(SLOW_SHARE, state.baseline.slow_rate)))
+    watch = state.limits
+    _settle_if_any(watch.candidate_errors, errors, seen.candidate_failed, seen.candidate)
+    _settle_if_any(watch.stable_errors, errors, seen.stable_failed, seen.stable)
+    if not is_cold(policy, state):
+        _settle_if_any(watch.candidate_slow, slow, seen.candidate_slow, seen.candidate_timed)
+    _settle_if_any(watch.stable_slow, slow, seen.stable_slow, seen.stable_timed)
+    tolerated = policy.margins.error_ratio * grid(state.baseline.error_rate) + policy.margins.error_margin
+    _settle_if_any(state.alarm, over_limit_odds(tolerated), seen.candidate_failed, seen.candidate)
+
+
+def _settle_if_any(wager: Wager, odds: tuple[tuple[float, ...], tuple[float, ...]], bad: int, of: int) -> None:
+    if of:
+        settle(wager, settle_counts(odds, bad, of - bad))
+
+
+def _rounded(rate: float) -> float:
+    """Up to the next 0.5 %, so that few tables are computed."""
+    return min(-(-rate // 0.005) * 0.005, 0.95) if rate > SLOW_SHARE else rate
+
+
+def fold_gates(policy: Policy, state: Evidence, seen: Counts) -> None:
+    error_rate, slow_rate = grid(state.baseline.error_rate), grid(state.baseline.slow_rate)
+    answered, fast = seen.candidate - seen.candidate_failed, seen.candidate_timed - seen.candidate_slow
+    for step, gate in enumerate(state.gates):
+        bad, good = gate_odds(policy.gate(step), error_rate)
+        gate.errors = min(gate.errors + seen.candidate_failed * bad + answered * good, PASSED)
+        bad, good = gate_odds(policy.gate(step), slow_rate)
+        gate.slow = min(gate.slow + seen.candidate_slow * bad + fast * good, PASSED)
+
+
+def _remember_time(state: Evidence, seen: Counts) -> None:
+    began = state.clock - state.clock % state.bin_s
+    if state.bins and state.bins[-1][0] >= began:
+        state.bins[-1][1].add(seen)
+        return
+    state.bins.append((began, seen))
+    if len(state.bins) > BINS:
+        state.bin_s *= 2
+        merged: list[tuple[float, Counts]] = []
+        for at, counts in state.bins:
+            at -= at % state.bin_s
+            if merged and merged[-1][0] == at:
+                merged[-1][1].add(counts)
+            else:
+                merged.append((at, counts))
+        state.bins = merged
+
+
+def _count_at(counts: list[tuple[float, int]], weight: float, more: int) -> list[tuple[float, int]]:
+    if counts and counts[-1][0] == weight:
+        return [*counts[:-1], (weight, counts[-1][1] + more)]
+    return [*counts[-15:], (weight, more)]
+
+
+def close_block(policy: Policy, state: Evidence, block: Block) -> None:
+    """Settle the latency bets with a finished block, then let the reference learn from it."""
+    reference = state.baseline.reference
+    span_s = state.clock - block.began_at
+    if reference.size >= LEAST_REFERENCE and block.candidate_back and block.stable and 0 < state.weight < 1:
+        tilts = Tilts(reference)
+        for wager, candidate in (
+            (state.slower_ask, block.candidate_ask),
+            (state.slower_back, block.candidate_back),
+        ):
+            settle(wager, capped(block_factors(candidate, block.stable, tilts), span_s))
+    reference.learn(block.stable, span_s)
+    state.candidate_reference.learn(block.candidate_ask, span_s)
+    state.slow_from = slow_bucket(state.baseline)
+    state.block = None
