@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from tests.guard.scenes import Rehearsal, at_weight, failed, feed, known, ok
 
+from underway.guard.decide import Decision, Reason
 from underway.guard.evidence import Health
 from underway.guard.judge import judge
 from underway.guard.observe import begin, observe, tick
 from underway.guard.policy import Policy, WhenQuiet
+from underway.guard.words import because
 from underway.terms.verdict import Action
 
 POLICY = Policy()
@@ -190,3 +192,15 @@ def test_probes_count_towards_promotion_only_when_asked() -> None:
 def test_thin_traffic_widens_the_first_step(rps: float, share: float) -> None:
     state = begin(POLICY, known(requests=round(600 * rps)), 0.0)
     assert state.weight == pytest.approx(share, abs=0.02)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_rule_has_a_sentence_with_the_release_in_it(reason: Reason) -> None:
+    state = at_weight(POLICY, 0.25)
+    feed(POLICY, state, [failed(True, 0.25), ok(True, 0.25), ok(False, 0.25)])
+    for second in range(3):
+        tick(POLICY, state, 2.0 + second, memory_bytes=1.2e9)
+    sentence = because(POLICY, state, Decision(Action.WAIT, reason), "01KF", "01KA")
+    assert len(sentence) > 20
+    assert sentence.count("  ") == 0
+    assert "01KF" in sentence or "not enough traffic" in sentence or "recovered" in sentence
