@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from underway.agent.views import PlanAsk, PlanView, Started
+from underway.agent.views import AppView, PlanAsk, PlanView, RolloutView, Started
 from underway.cli.client import AgentGone, Client, connect
 from underway.cli.render.act import ActRenderer, show_plan
 from underway.cli.render.problems import exit_code_of, problems_of
@@ -111,10 +111,14 @@ def _plan(client: Client, ask: PlanAsk, is_waiting: bool) -> PlanView:
 
 def _follow(client: Client, started: Started, plan: PlanView, terminal: Terminal, is_json: bool) -> int:
     renderer = ActRenderer(plan, terminal)
+    looked_at = time.monotonic()
     for event in follow_act(client, started.act):
         if event is None:
             if not is_json:
                 renderer.tick()
+            if renderer.is_rolling_out and not is_json and time.monotonic() - looked_at >= 1:
+                looked_at = time.monotonic()
+                renderer.rollout(_rollout(client, started.app))
             continue
         if is_json:
             print_json(event)
@@ -123,6 +127,14 @@ def _follow(client: Client, started: Started, plan: PlanView, terminal: Terminal
         if event["event"] == "finished":
             return Outcome(event["outcome"]).exit_code
     return EXIT_FAULT
+
+
+def _rollout(client: Client, app: str) -> RolloutView | None:
+    try:
+        act = client.get(f"/v1/apps/{app}", AppView).act
+    except AgentGone:
+        return None
+    return act.rollout if act else None
 
 
 def follow_act(client: Client, act: str) -> Iterator[dict[str, Any] | None]:

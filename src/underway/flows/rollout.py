@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -167,18 +166,23 @@ class RollingOut:
                 continue
             outcome = Outcome(
                 is_candidate=sides[request.release],
-                weight=self._weight_at(request.at - request.took_ms / 1000),
+                weight=self._weight(request),
                 failed=is_failed(request),
                 latency_ms=request.took_ms,
-                client=request.client,
+                client=request.client if request.is_sticky else "",
                 is_probe=request.is_monitor,
             )
             observe(self.ask.policy, self.kept.evidence, outcome)
 
-    def _weight_at(self, at: float) -> float:
-        """The candidate's share when a request arrived."""
-        index = bisect.bisect_right(self.kept.moves, at, key=lambda move: move[0]) - 1
-        return self.kept.moves[index][1] if index >= 0 else 0.0
+    def _weight(self, request: Request) -> float:
+        """The candidate's share when the request arrived, as the proxy logged it; 0 when it asked for its release.
+
+        The log has it in 65,536ths: the share that was set is the nearest one.
+        """
+        if request.share_of_b is None:
+            return 0.0
+        logged = share_of_b(self.ask.slot, request.share_of_b)
+        return min((share for _, share in self.kept.moves), key=lambda share: abs(share - logged), default=0.0)
 
     async def _check(self) -> Health | None:
         now = self.on.clock.monotonic()

@@ -44,7 +44,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     `status` is 0 when the client went away before an answer. `took_ms` is the whole time in the proxy,
     `upstream_ms` the app's. `client` identifies who asked (cohort bucket and address hashed), not a person.
-    `is_monitor` marks health checks and probes of our own.
+    `is_monitor` marks health checks and probes of our own. `share_of_b` is the share of visitors that slot B got
+    when the request arrived, None for one that named its release in a header. `is_sticky` is true for a visitor who
+    keeps a release by cookie; each request of any other draws its release anew.
     """
 
     at: float
@@ -60,6 +62,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     retries: int
     client: str
     is_monitor: bool
+    share_of_b: float | None = None
+    is_sticky: bool = False
 
 
 class LogOffset(msgspec.Struct, frozen=True, kw_only=True):

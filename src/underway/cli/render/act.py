@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from underway.agent.views import PlanView
+from underway.agent.views import PlanView, RolloutView
 from underway.cli.render.problems import show_problems
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import requests, seconds
@@ -48,6 +48,7 @@ class ActRenderer:
         self._now = ""
         self._since = time.monotonic()
         self._turn = 0
+        self.is_rolling_out = False
 
     @property
     def now(self) -> str:
@@ -77,6 +78,12 @@ class ActRenderer:
             case "undo_failed":
                 self._end("failed", event)
                 show_problems([_problem(event["problem"])], self._terminal)
+            case "share_moved":
+                self._moved(event)
+            case "paused":
+                self._paused(event)
+            case "ordered":
+                self._terminal.line(f"{self._terminal.mark('arrow')} {event['by']} ordered: {event['order']}")
             case "judged":
                 self._judged(event["verdict"])
             case "interrupted":
@@ -113,9 +120,33 @@ class ActRenderer:
         if event["event"] == "step_done" and event["step"] == "switch":
             self._begin(f"{'watch':<{self._width}}  checking health on live traffic")
 
+    def _moved(self, event: dict[str, Any]) -> None:
+        t = self._terminal
+        self.is_rolling_out = event["share"] > 0
+        share = t.paint(f"{event['share']:.0%}", "bold")
+        t.line(f"{t.mark('arrow')} {share} of the visitors get {event['release']}: {clean(event['because'])}")
+        if self.is_rolling_out:
+            self._begin(f"{event['share']:.0%} {event['release']}")
+
+    def _paused(self, event: dict[str, Any]) -> None:
+        t = self._terminal
+        t.line(f"{t.mark('warning')} {clean(event['because'])}")
+        t.line(f"  waiting for {clean(event['waiting_for'])}")
+
+    def rollout(self, view: RolloutView | None) -> None:
+        """Put both releases and what is waited for on the line that is drawn over."""
+        if view is None:
+            return
+        c, s = view.candidate, view.stable
+        self._now = (
+            f"{view.share:.0%}  new {c.requests:,} ({c.failed} failed, p95 {c.p95_ms:.0f} ms)"
+            f"  old {s.requests:,} ({s.failed} failed, p95 {s.p95_ms:.0f} ms)  {view.waiting_for or view.because}"
+        )
+
     def _judged(self, verdict: dict[str, Any]) -> None:
         t = self._terminal
         is_bad = verdict["action"] == "roll_back"
+        self.is_rolling_out = False
         took = t.paint(f"{seconds(time.monotonic() - self._since):>9}", "dim")
         self._now = ""
         t.line(f"{t.mark('failed' if is_bad else 'done')} {'watch':<{self._width}} {took}  {clean(verdict['because'])}")

@@ -13,7 +13,8 @@ def seconds(value: float) -> str:
         return f"{value:.1f} s"
     if value < 90:
         return f"{value:.0f} s"
-    return f"{value // 60:.0f} min {value % 60:.0f} s"
+    whole = round(value)
+    return f"{whole // 60} min {whole % 60} s"
 
 
 def ago(then: float, now: float | None = None) -> str:

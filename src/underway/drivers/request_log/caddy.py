@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from underway.drivers.router.share import SHARE_TEXT, share_value
 from underway.terms.home import Home
 from underway.terms.route import LogOffset, Request
 
@@ -50,6 +51,7 @@ class _Line(msgspec.Struct):
     bucket: str | None = None
     agent: str | None = None
     probe: str | None = None
+    share: str | None = None
 
 
 class CaddyRequestLog:
@@ -139,6 +141,8 @@ class CaddyRequestLog:
             retries=line.retries or 0,
             client=self._client(f"{line.request.client_ip}\n{line.bucket}\n{line.agent}"),
             is_monitor=bool(line.probe) and line.request.client_ip in _OURS,
+            share_of_b=share_value(line.share) if line.share and SHARE_TEXT.fullmatch(line.share) else None,
+            is_sticky=bool(line.bucket),
         )
 
     def _client(self, known: str) -> str:

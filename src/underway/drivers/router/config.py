@@ -186,6 +186,7 @@ def _log_fields() -> list[Json]:
         "bucket": f"{{http.request.cookie.{BUCKET_COOKIE}}}",
         "agent": "{http.request.header.User-Agent}",
         "probe": f"{{http.request.header.{PROBE_HEADER}}}",
+        "share": "{http.vars.share}",
     }
     return [{"handler": "log_append", "key": key, "value": value} for key, value in fields.items()]
 
