@@ -44,6 +44,8 @@ class Agent:
         self._plans: OrderedDict[str, tuple[float, Planning]] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._retiring: dict[str, asyncio.Task[Any]] = {}
+        self.leaving = asyncio.Event()
+        """Set when the agent begins to end: those who follow its events and logs are let go."""
         self.stuck: dict[str, str] = {}
         """By app: why its act cannot go on at the moment."""
         self.rollouts: Rollouts = {}

@@ -39,8 +39,8 @@ class Endpoint(NamedTuple):
 
 
 async def alive(agent: Agent, request: Request) -> Response:
-    """Answers while the agent does."""
-    return _json(Alive(version=__version__, api=API_VERSION))
+    """Answers 200 while the agent stays, 503 once it is about to end."""
+    return _json(Alive(version=__version__, api=API_VERSION), 503 if agent.leaving.is_set() else 200)
 
 
 async def status(agent: Agent, request: Request) -> Response:
@@ -90,7 +90,7 @@ async def events(agent: Agent, request: Request) -> Response:
             last = record.seq
             yield msgspec.json.encode(record.flat()) + b"\n"
         if query.get("follow") == "true":
-            async for record in agent.journal.follow(last, app, act):
+            async for record in _until_left(agent, agent.journal.follow(last, app, act)):
                 yield msgspec.json.encode(record.flat()) + b"\n"
 
     return StreamingResponse(lines(), media_type=_LINES)
@@ -105,7 +105,7 @@ async def logs(agent: Agent, request: Request) -> Response:
     )
 
     async def lines() -> AsyncIterator[bytes]:
-        async for line in found:
+        async for line in _until_left(agent, found):
             yield msgspec.json.encode(line) + b"\n"
 
     return StreamingResponse(lines(), media_type=_LINES)
@@ -251,6 +251,29 @@ def _state(agent: Agent, request: Request) -> AppState:
 
 
 _T = TypeVar("_T")
+
+
+async def _until_left(agent: Agent, items: AsyncIterator[_T]) -> AsyncIterator[_T]:
+    """`items`, at most until the agent begins to end."""
+
+    async def following() -> _T:
+        return await anext(items)
+
+    left = asyncio.ensure_future(agent.leaving.wait())
+    try:
+        while True:
+            item = asyncio.ensure_future(following())
+            await asyncio.wait({item, left}, return_when=asyncio.FIRST_COMPLETED)
+            if not item.done():
+                item.cancel()
+                await asyncio.wait({item})
+                return
+            try:
+                yield item.result()
+            except StopAsyncIteration:
+                return
+    finally:
+        left.cancel()
 
 
 async def _body(request: Request, kind: type[_T]) -> _T:

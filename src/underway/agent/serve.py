@@ -47,9 +47,14 @@ async def _serve(home: Home, environ: Mapping[str, str], open_it: OpenJournal) -
         await agent.start()
     except Failure as failure:
         raise Refusal([failure.problem]) from failure  # nothing was changed, so it is one
+
+    def leave() -> None:
+        agent.leaving.set()
+        server.should_exit = True
+
     server = uvicorn.Server(
         uvicorn.Config(
-            make_api(agent, lambda: setattr(server, "should_exit", True)),
+            make_api(agent, leave),
             http="h11",
             ws="none",
             lifespan="off",
@@ -61,7 +66,7 @@ async def _serve(home: Home, environ: Mapping[str, str], open_it: OpenJournal) -
     )
     listener = _listen(home)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+        asyncio.get_running_loop().add_signal_handler(number, leave)
     try:
         await server._serve([listener])  # serve() would replace our signal handlers
     finally:

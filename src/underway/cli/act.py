@@ -97,16 +97,25 @@ def _begun(client: Client, plan: PlanView) -> Started | None:
 
 
 def _plan(client: Client, ask: PlanAsk, is_waiting: bool) -> PlanView:
+    losses = 0
     while True:
         try:
             return client.post("/v1/plans", PlanView, ask)
+        except AgentGone:  # planning changes nothing, so it is asked for again
+            losses += 1
+            if losses > _RESTARTS:
+                raise
+            connect(os.environ)
         except Refusal as refusal:
             held = [p for p in refusal.problems if p.code == "lease.held"]
             if not (is_waiting and held):
                 raise
-            for event in client.lines("/v1/events", app=held[0].where, follow=True, limit=1):
-                if event["event"] == "finished":
-                    break
+            try:
+                for event in client.lines("/v1/events", app=held[0].where, follow=True, limit=1):
+                    if event["event"] == "finished":
+                        break
+            except AgentGone:
+                connect(os.environ)
 
 
 def _follow(client: Client, started: Started, plan: PlanView, terminal: Terminal, is_json: bool) -> int:
