@@ -143,7 +143,9 @@ async def login(asked: Credentials, request: Request, response: Response, pool: 
             )
         raise Problem(401, "wrong-password", "E-mail address or password is not right.")
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("update parents set failed_logins = 0, locked_until = null where id = $1", parent["id"])
+        await connection.execute(
+            "update parents set failed_logins = 0, locked_until = null where id = $1", parent["id"]
+        )
         await connection.execute("delete from sessions where expires_at < now()")
         csrf = await open_session(request, response, connection, parent["id"])
     return {"email": parent["email"], "csrf": csrf}

@@ -49,7 +49,9 @@ def unseal(key: bytes, sealed: str) -> dict[str, Any]:
 
 @router.get("/game/next")
 async def next_question(child: UUID, request: Request, parent: SignedIn, pool: Pool) -> dict[str, Any]:
-    row = found(await pool.fetchrow("select turns, stars from children where id = $1 and parent_id = $2", child, parent.id))
+    row = found(
+        await pool.fetchrow("select turns, stars from children where id = $1 and parent_id = $2", child, parent.id)
+    )
     known = {
         one["letter"]: Learned(one["box"], one["last_turn"])
         for one in await pool.fetch("select letter, box, last_turn from letters where child_id = $1", child)
@@ -57,7 +59,13 @@ async def next_question(child: UUID, request: Request, parent: SignedIn, pool: P
     question = make_question(choose_letter(known, row["turns"] + 1), random.Random())
     sealed = seal(
         request.app.state.settings.signing_key,
-        {"id": str(uuid4()), "child": str(child), "letter": question.letter, "word": question.word, "at": int(time.time())},
+        {
+            "id": str(uuid4()),
+            "child": str(child),
+            "letter": question.letter,
+            "word": question.word,
+            "at": int(time.time()),
+        },
     )
     return {
         "question": sealed,
@@ -104,7 +112,7 @@ async def answer(given: Answer, request: Request, parent: SignedIn, pool: Pool) 
                 " right_answers = letters.right_answers + $5, wrong_answers = letters.wrong_answers + $6",
                 given.child,
                 letter,
-                next_box(box or 0, is_right),
+                next_box(box, is_right),
                 turns,
                 int(is_right),
                 int(not is_right),
@@ -122,7 +130,9 @@ async def answer(given: Answer, request: Request, parent: SignedIn, pool: Pool) 
 @router.get("/progress")
 async def progress(child: UUID, parent: SignedIn, pool: Pool) -> dict[str, Any]:
     row = found(
-        await pool.fetchrow("select name, turns, stars from children where id = $1 and parent_id = $2", child, parent.id)
+        await pool.fetchrow(
+            "select name, turns, stars from children where id = $1 and parent_id = $2", child, parent.id
+        )
     )
     seen = {
         one["letter"]: one

@@ -2,7 +2,7 @@
 
 Every letter sits in a box. A right answer moves it one box up, a wrong one two down, and the box says how many other
 questions come before the letter is asked again (S. Leitner, "So lernt man lernen", 1972, counted in questions because
-a small child plays in short sittings).
+a small child plays in short sittings). A letter known at the first meeting skips the lowest boxes.
 """
 
 import random
@@ -13,6 +13,7 @@ from app.words import LOOK_ALIKE, ORDER, WORDS
 
 GAPS = (2, 4, 8, 16, 32, 64)
 HIGHEST_BOX = len(GAPS) - 1
+BOX_WHEN_KNOWN = 2
 CHOICES = 4
 
 
@@ -32,7 +33,10 @@ class Question:
     choices: tuple[str, ...]
 
 
-def next_box(box: int, is_right: bool) -> int:
+def next_box(box: int | None, is_right: bool) -> int:
+    """The box after an answer; `box` is None at the first meeting."""
+    if box is None:
+        return BOX_WHEN_KNOWN if is_right else 0
     return min(HIGHEST_BOX, box + 1) if is_right else max(0, box - 2)
 
 

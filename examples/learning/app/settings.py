@@ -9,7 +9,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
 
-WEAK_WORDS = ("changeme", "change-me", "change_me", "changethis", "default", "example", "insecure", "password", "secret")
+WEAK_WORDS = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "changethis",
+    "default",
+    "example",
+    "insecure",
+    "password",
+    "secret",
+)
 SHORTEST_SECRET = 32
 
 

@@ -21,7 +21,7 @@ export function show(...children) {
   const view = document.getElementById("view");
   view.replaceChildren(...children.filter(Boolean));
   view.querySelector("h1")?.setAttribute("tabindex", "-1");
-  view.querySelector("[autofocus], h1")?.focus({ preventScroll: true });
+  view.querySelector(".finish .go, h1")?.focus({ preventScroll: true });
   window.scrollTo(0, 0);
 }
 

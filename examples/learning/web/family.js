@@ -21,7 +21,7 @@ export async function family() {
           ),
           el(
             "p", { class: "small" },
-            el("a", { href: `#/garden/${child.id}`, "aria-label": `${child.name}'s meadow` }, "Meadow"), " · ",
+            el("a", { href: `#/garden/${child.id}`, "aria-label": `${child.name}'s meadow` }, "Meadow"),
             el("a", { href: `#/child/${child.id}`, "aria-label": `Change ${child.name}` }, "Change"),
           ),
         )),

@@ -38,7 +38,7 @@ export async function play(id) {
   }
 
   function drawPots() {
-    stars.textContent = `★ ${count(child.stars, "star", "stars")}`;
+    stars.replaceChildren(`★ ${child.stars.toLocaleString("en")}`, el("span", { class: "unit" }, child.stars === 1 ? " star" : " stars"));
     pots.replaceChildren(
       ...Array.from({ length: ROUND }, (_, place) => {
         const outcome = outcomes[place];
@@ -51,6 +51,8 @@ export async function play(id) {
 
   async function ask() {
     clearTimeout(timer);
+    if (document.activeElement === next) heading.focus({ preventScroll: true });
+    next.hidden = true;
     if (outcomes.length === ROUND) return finish();
     question = await fetchQuestion();
     if (!question || isOver) return;
@@ -61,7 +63,6 @@ export async function play(id) {
       ...question.choices.map((letter, place) =>
         el("button", { class: `tile tile-${place}`, type: "button", "data-letter": letter, onclick: () => choose(letter) }, letter)),
     );
-    next.hidden = true;
     drawPots();
     isWaiting = false;
   }
@@ -110,6 +111,7 @@ export async function play(id) {
     drawPots();
     next.textContent = outcomes.length === ROUND ? "See what you grew" : "Next letter";
     next.hidden = false;
+    next.scrollIntoView({ block: "nearest" });
     if (outcome.is_right) timer = setTimeout(ask, LOOK_AT_IT_MS);
     else next.focus();
   }
@@ -123,7 +125,7 @@ export async function play(id) {
         el("p", { class: "bouquet", "aria-hidden": "true" }, "🌼".repeat(flowers) + "🌱".repeat(ROUND - flowers)),
         el("h1", {}, flowers === ROUND ? `All ten, ${child.name}!` : flowers ? `You grew ${count(flowers, "flower", "flowers")}, ${child.name}!` : `Ten new sprouts, ${child.name}!`),
         el("p", { class: "lead" }, `You have ${count(child.stars, "star", "stars")} now.`),
-        el("button", { class: "go", type: "button", autofocus: true, onclick: start }, "Play again"),
+        el("button", { class: "go", type: "button", onclick: start }, "Play again"),
         el("a", { class: "link", href: `#/garden/${id}` }, "Look at my meadow"),
         el("a", { class: "link", href: "#/" }, "Somebody else's turn"),
       ),

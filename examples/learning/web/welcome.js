@@ -25,8 +25,8 @@ export function welcome(onEnter) {
 
   function turn(toNew) {
     isNew = toNew;
-    heading.textContent = isNew ? "For the grown-up: make an account" : "Welcome back";
-    hint.textContent = isNew ? "8 characters or more." : "";
+    heading.textContent = isNew ? "Make an account" : "Welcome back";
+    hint.textContent = isNew ? "8 characters or more. For a parent or a teacher." : "";
     go.textContent = isNew ? "Open the meadow" : "Log in";
     other.textContent = isNew ? "I have an account already" : "I am new here";
     password.setAttribute("autocomplete", isNew ? "new-password" : "current-password");
