@@ -14,6 +14,7 @@ from tools.reference.command_line import EXIT_CODES
 
 from underway.cli.main import cli
 from underway.journal.events import ActKind
+from underway.manifest.read import read_manifest
 from underway.terms.outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
@@ -135,3 +136,11 @@ def test_every_outcome_and_state_of_a_release_is_a_word() -> None:
         assert word in page
     for kind in ActKind:
         assert f"| {kind.value} |" in page
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "manifest.md"], ids=lambda page: page.name)
+def test_every_manifest_shown_is_accepted(page: Path) -> None:
+    shown = re.findall(r"^```toml\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    assert shown
+    for text in shown:
+        assert read_manifest(text).app
