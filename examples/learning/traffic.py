@@ -96,7 +96,8 @@ class Family:
         if cookie := answer.headers.get("set-cookie"):
             name, _, value = cookie.split(";", 1)[0].partition("=")
             self.cookies[name.strip()] = value
-        return json.loads(answer.body) if answer.headers.get("content-type", "").startswith("application/json") else None
+        is_json = answer.headers.get("content-type", "").startswith("application/json")
+        return json.loads(answer.body) if is_json else None
 
 
 async def follow(steps: Steps, ask: Callable[[Step], Awaitable[Answer]]) -> Any:

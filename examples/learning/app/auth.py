@@ -127,7 +127,8 @@ async def register(asked: Credentials, request: Request, response: Response, poo
 @router.post("/login")
 async def login(asked: Credentials, request: Request, response: Response, pool: Pool) -> dict[str, str]:
     parent = await pool.fetchrow(
-        "select id, email, password_hash, locked_until > now() as is_locked from parents where lower(email) = lower($1)",
+        "select id, email, password_hash, locked_until > now() as is_locked from parents"
+        " where lower(email) = lower($1)",
         asked.email.strip(),
     )
     if parent and parent["is_locked"]:

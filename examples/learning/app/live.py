@@ -64,7 +64,7 @@ class StarCount:
                     yield f"event: stars\ndata: {told}\n\n"
                 try:
                     async with asyncio.timeout(QUIET_FOR_S), self.changed:
-                        await self.changed.wait_for(lambda: self.stars != told or self.is_stopping.is_set())
+                        await self.changed.wait_for(lambda told=told: self.stars != told or self.is_stopping.is_set())
                 except TimeoutError:
                     yield ": still here\n\n"
             yield "event: bye\ndata: back soon\n\n"

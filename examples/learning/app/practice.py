@@ -13,7 +13,7 @@ from app.words import LOOK_ALIKE, ORDER, WORDS
 
 GAPS = (2, 4, 8, 16, 32, 64)
 HIGHEST_BOX = len(GAPS) - 1
-BOX_WHEN_KNOWN = 2
+BOX_WHEN_KNOWN = 3
 CHOICES = 4
 
 

@@ -21,6 +21,7 @@ WEAK_WORDS = (
     "secret",
 )
 SHORTEST_SECRET = 32
+MAKE_SECRET = 'python -c "import secrets; print(secrets.token_urlsafe(48))"'
 
 
 class Settings(BaseSettings):
@@ -75,8 +76,8 @@ def refuse(error: ValidationError) -> NoReturn:
     for problem in error.errors(include_input=False, include_url=False):
         name = str(problem["loc"][0]).upper()
         said = "is not set" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
-        lines.append(f"  {name} {said}.")
-        if name == "SECRET_KEY":
-            lines.append('  Make one: python -c "import secrets; print(secrets.token_urlsafe(48))"')
+        # On the same line, as some logs show the last line only.
+        how = f" Make one: {MAKE_SECRET}" if name == "SECRET_KEY" else ""
+        lines.append(f"  {name} {said}.{how}")
     print("Letter Meadow does not start, its settings cannot be used:", *lines, sep="\n", file=sys.stderr)
     raise SystemExit(EX_CONFIG)
