@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 
 from underway.agent.views import Refused
+from underway.cli.wire import Wire
 from underway.terms.home import Home
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Failure, Problem, Refusal
@@ -29,17 +27,6 @@ START_TIMEOUT_S = 20.0
 
 class AgentGone(Exception):
     """The agent ended in the middle of an answer. What it had begun is taken up by the next one."""
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout_s: float | None) -> None:
-        super().__init__("underway", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 class Client:
@@ -57,44 +44,34 @@ class Client:
 
     def lines(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
         """JSON lines as they come. Raises `AgentGone` when the agent ends before the answer does."""
-        connection = _UnixConnection(self.home.agent_socket, None)
         try:
-            connection.request("GET", _with(path, query))
-            response = connection.getresponse()
-            if response.status >= 400:
-                raise _told(response.status, response.read())
-            while line := response.readline():
-                yield msgspec.json.decode(line)
-            if query.get("follow"):
-                raise AgentGone
-        except (http.client.HTTPException, OSError) as error:
+            with Wire(self.home.agent_socket, None) as wire:
+                status = wire.ask("GET", _with(path, query))
+                if status >= 400:
+                    raise _told(status, wire.read())
+                for line in wire.lines():
+                    yield msgspec.json.decode(line)
+        except OSError as error:
             raise AgentGone from error
-        finally:
-            connection.close()
+        if query.get("follow"):
+            raise AgentGone
 
     def is_up(self) -> bool:
         """True when an agent answers: a socket alone may be that of one that is just ending."""
-        connection = _UnixConnection(self.home.agent_socket, 5.0)
         try:
-            connection.request("GET", "/v1/alive")
-            return connection.getresponse().status == 200
-        except (http.client.HTTPException, OSError):
+            with Wire(self.home.agent_socket, 5.0) as wire:
+                return wire.ask("GET", "/v1/alive") == 200
+        except OSError:
             return False
-        finally:
-            connection.close()
 
     def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
-        connection = _UnixConnection(self.home.agent_socket, 120.0)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            text = response.read()
-        except (http.client.HTTPException, OSError) as error:
+            with Wire(self.home.agent_socket, 120.0) as wire:
+                status, text = wire.ask(method, path, body), wire.read()
+        except OSError as error:
             raise AgentGone from error
-        finally:
-            connection.close()
-        if response.status >= 400:
-            raise _told(response.status, text)
+        if status >= 400:
+            raise _told(status, text)
         return text
 
 
