@@ -11,7 +11,7 @@ from underway.manifest.fits import whole_fits
 from underway.manifest.hosts import with_own_names
 from underway.manifest.model import MANIFEST_FILE, Health, Manifest
 from underway.manifest.read import Written, read_written
-from underway.manifest.spot import Found, Spot
+from underway.manifest.spot import CHECK_AGAIN, Found, Spot
 from underway.terms.problem import Problem, Refusal
 from underway.terms.tree import Tree
 
@@ -118,6 +118,7 @@ def _missing(name: str) -> Problem:
         where=f"{MANIFEST_FILE} env.{name}",
         why=f"{name} is required and has no value",
         remedy=f'add to underway.toml, under [env]: {name} = "…"',
+        command=CHECK_AGAIN,
     )
 
 

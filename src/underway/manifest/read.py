@@ -14,7 +14,7 @@ from underway.manifest.keys import Declared, Key, Table, declared
 from underway.manifest.kinds import close_to
 from underway.manifest.lines import Lines
 from underway.manifest.model import MANIFEST_FILE, MANIFEST_VERSION, Manifest
-from underway.manifest.spot import Found, Spot, shown
+from underway.manifest.spot import CHECK_AGAIN, Found, Spot, shown
 from underway.terms.problem import Problem, Refusal
 
 MOST_BYTES = 1 << 20
@@ -98,7 +98,7 @@ def _syntax(message: str, text: str) -> tuple[int, str]:
 
 
 def _broken(file: str, line: int, code: str, why: str, remedy: str) -> Refusal:
-    return Refusal([Problem(code=code, where=f"{file}:{line}", why=why, remedy=remedy)])
+    return Refusal([Problem(code=code, where=f"{file}:{line}", why=why, remedy=remedy, command=CHECK_AGAIN)])
 
 
 def _read_keys(of: type[Any], raw: Mapping[str, Any], spot: Spot, *, is_whole: bool = True) -> dict[str, object]:

@@ -10,6 +10,9 @@ from underway.terms.problem import Problem
 MOST_PROBLEMS = 100
 """More than this many problems help nobody; the rest is counted."""
 
+CHECK_AGAIN = "underway deploy --dry-run"
+"""Reads the file again and changes nothing."""
+
 Path = tuple[str | int, ...]
 
 
@@ -58,7 +61,9 @@ class Found:
             self.left_out += 1
             return
         where = f"{self.file}:{self.line_of(path)} {dotted(path)}".rstrip()
-        self.problems.append(Problem(code=code, where=where, why=_printable(why), remedy=_printable(remedy)))
+        self.problems.append(
+            Problem(code=code, where=where, why=_printable(why), remedy=_printable(remedy), command=CHECK_AGAIN)
+        )
 
     @property
     def is_full(self) -> bool:
@@ -78,6 +83,7 @@ class Found:
                     where=f"{self.file}:1",
                     why=f"{self.left_out} further problems are not listed",
                     remedy="mend those above first",
+                    command=CHECK_AGAIN,
                 )
             )
         return ordered

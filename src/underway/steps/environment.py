@@ -99,4 +99,5 @@ def missing_value(name: str) -> Problem:
         where=f"env.{name}",
         why=f"the app needs {name} and it is not set anywhere",
         remedy=f'set it in underway.toml: [env] {name} = "…"',
+        command="underway deploy --dry-run",
     )

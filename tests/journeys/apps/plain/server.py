@@ -5,9 +5,10 @@ import signal
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-MODE = open("MODE").read().strip()
-VERSION = open("VERSION").read().strip()
+MODE = Path("MODE").read_text().strip()
+VERSION = Path("VERSION").read_text().strip()
 PORT = int(os.environ["PORT"])
 
 
