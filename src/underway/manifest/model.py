@@ -292,7 +292,8 @@ class ReleaseKeys:
             "strategy",
             words.STRATEGY,
             '"canary"',
-            "How traffic moves. `auto` is canary with traffic, blue-green without.",
+            "How traffic moves. `blue-green` moves all of it at once and watches (`auto` is this); `canary` moves it "
+            "in `steps`, each when the requests of both releases allow it; `instant` moves it and does not watch.",
         ),
     ] = "auto"
     steps: Annotated[

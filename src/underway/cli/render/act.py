@@ -49,6 +49,7 @@ class ActRenderer:
         self._since = time.monotonic()
         self._turn = 0
         self.is_rolling_out = False
+        self._has_effect = True
 
     @property
     def now(self) -> str:
@@ -67,13 +68,14 @@ class ActRenderer:
     def show(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "step_started" | "undo_started":
+                self._has_effect = not event["says"].startswith("nothing to undo")
                 self._begin(f"{event['step']:<{self._width}}  {clean(event['says'])}")
             case "step_done":
                 self._end("done", event)
             case "step_failed":
                 self._end("failed", event)
                 self._problem(event)
-            case "undo_done":
+            case "undo_done" if self._has_effect:
                 self._end("undone", event)
             case "undo_failed":
                 self._end("failed", event)

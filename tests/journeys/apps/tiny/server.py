@@ -1,12 +1,13 @@
 """A product of one file: it keeps notes in PostgreSQL, and its release can be told from its answers.
 
 What it does wrong is chosen by MODE: nothing, `dies` at start, `unhealthy` for ever, `dies-later` after 1 s of life,
-`redirects` its health path, `deaf` (never listens).
+`redirects` its health path, answers 500 to `half` of the requests, `deaf` (never listens).
 """
 
 import asyncio
 import json
 import os
+import random
 import signal
 import sys
 from pathlib import Path
@@ -56,6 +57,8 @@ class Server:
             return 200, {"ids": [row["id"] for row in await self.pool.fetch("SELECT id FROM notes ORDER BY id")]}, ""
         if path == "/slow":
             await asyncio.sleep(1)
+        if MODE == "half" and random.random() < 0.5:
+            return 500, {"error": "KeyError: 'currency'"}, ""
         return 200, {"version": VERSION, "release": os.environ["UNDERWAY_RELEASE"], "pid": os.getpid()}, ""
 
 
