@@ -43,7 +43,7 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
             in_a_row = 0
             last = Probe(status=0, took_ms=0.0, error="not asked yet")
             while in_a_row < self.health.successes:
-                self._require_alive(instance.spec.id, act, last, on)
+                self._require_alive(instance.spec.id, act, on)
                 last = await self._ask(instance, on)
                 asked += 1
                 is_good = accepts(self.health.status, last.status) and on.runtime.owns_port(instance.spec.id)
@@ -53,6 +53,7 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
                 if in_a_row >= self.health.successes:
                     break
                 if on.clock.monotonic() > deadline:
+                    self._require_alive(instance.spec.id, act, on, may_restart=False)
                     raise Failure(self._unhealthy(instance, last, act, on), on.runtime.log_tail(instance.spec.id))
                 await on.clock.sleep(self.health.interval_s if last.status else min(0.05, self.health.interval_s))
         return Did(result=f"{asked} answers")
@@ -65,10 +66,12 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
             timeout_s=self.health.request_timeout_s,
         )
 
-    def _require_alive(self, instance_id: str, act: Act, last: Probe, on: Drivers) -> None:
+    def _require_alive(self, instance_id: str, act: Act, on: Drivers, *, may_restart: bool = True) -> None:
+        """Raise `Failure` when the instance ended: twice, or at all where it `may_restart` no more."""
         found = next((i for i in on.runtime.instances(act.app) if i.spec.id == instance_id), None)
-        if found and found.state is not InstanceState.CRASH_LOOP and found.restarts < 2:
-            return
+        if found and found.state is not InstanceState.CRASH_LOOP:
+            if found.restarts < 2 if may_restart else found.exit_code is None:
+                return
         code = found.exit_code if found else None
         raise Failure(
             Problem(

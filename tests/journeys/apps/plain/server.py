@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -47,10 +48,10 @@ if MODE == "hostile":
     sys.exit("\x1b[1;1Hthe last word\x9b31m")
 if MODE == "dies":
     sys.exit("no setting KEY was found")
-if MODE == "waits":
-    time.sleep(2)
-if MODE == "wrong-port":
-    Server(("127.0.0.1", 0), Answers).serve_forever()
+if MODE == "dies-later":
+    threading.Timer(1.0, os._exit, [7]).start()
+if MODE.startswith("wrong-port"):
+    PORT = int(MODE.split()[1])
 if MODE == "deaf":
     signal.pause()
 Server(("0.0.0.0" if MODE == "everywhere" else "127.0.0.1", PORT), Answers).serve_forever()
