@@ -28,7 +28,6 @@ from underway.terms.release import Slot, release_id
 _log = logging.getLogger(__name__)
 PLANS_KEPT = 50
 PLAN_LIFE_S = 600.0
-RETIRE_DRAIN_S = 30.0
 COUNT_EVERY_S = 1.0
 PICK_UP_AFTER_S = 0.5
 
@@ -172,8 +171,7 @@ class Agent:
         held = state.slots.get(slot)
         if state.act or held is None or state.live_slot is slot:
             return
-        plan = plan_retire(app, held.release, slot, RETIRE_DRAIN_S)
-        self._begin(Planning(plan, state.seq))
+        self._begin(Planning(plan_retire(state, slot), state.seq))
 
     async def _count(self) -> None:
         while True:

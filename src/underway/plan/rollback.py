@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from underway.journal.events import ActKind
+from underway.journal.state import AppState
+from underway.manifest.model import ReleaseKeys
+from underway.plan.deploy import live_manifest
 from underway.plan.facts import DownFacts, RollbackFacts
 from underway.plan.model import Plan, Stage
 from underway.plan.parts import free_slot, start_steps, swap_workers
@@ -75,8 +78,11 @@ def plan_down(facts: DownFacts) -> Plan:
     )
 
 
-def plan_retire(app: str, release: str, slot: Slot, drain_s: float) -> Plan:
-    """Stop a release whose warm time is over."""
+def plan_retire(state: AppState, slot: Slot) -> Plan:
+    """Stop the release on `slot`, whose warm time is over, once its requests had the live release's drain to end."""
+    app, release = state.app, state.slots[slot].release
+    live = live_manifest(state)
+    drain_s = live.release.drain_s if live else ReleaseKeys().drain_s
     return Plan(
         kind=ActKind.RETIRE,
         app=app,
