@@ -137,10 +137,22 @@ def _plan(client: Client, ask: PlanAsk) -> PlanView:
     return client.post("/v1/plans", PlanView, ask)
 
 
+_MANIFEST = """\
+# Everything else is recognised. These times are short so that the play is.
+[health]
+path = "/health"
+timeout = "6s"
+
+[release]
+watch = "3s"
+"""
+
+
 def _lay_out(example: Path, patch: str, work: Path) -> None:
     """A fresh copy of the example with one patch on it, as a developer's folder would be."""
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(example, work, ignore=shutil.ignore_patterns(".venv", "__pycache__", ".pytest_cache", "tests"))
+    (work / "underway.toml").write_text(_MANIFEST, encoding="utf-8")
     if patch:
         subprocess.run(
             ["git", "apply", str(example / "releases" / patch)],

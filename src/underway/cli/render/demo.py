@@ -70,17 +70,22 @@ class Picture:
             self._rates = [*self._rates[-_KEPT:], (self.tally.served - served) / (now - then)]
             self._seen = (now, self.tally.served)
         if not self.tally.served or not self._terminal.has_unicode:
+            if self._act:
+                self._act.tick()
             return
         t = self._terminal
         top = max(*self._rates, 1.0)
         bars = "".join(_BARS[min(8, round(8 * rate / top))] for rate in self._rates)
         failed = t.paint(f"{self.tally.failures} failed", "red" if self.tally.failures else "green")
         recent = sorted(self.tally.took_ms[-400:])
-        p95 = recent[int(len(recent) * 0.95)] if recent else 0.0
+        p95_ms = recent[int(len(recent) * 0.95)] if recent else 0.0
         rate = self._rates[-1] if self._rates else 0.0
-        step = self._act.now if self._act else ""
-        text = f"{t.paint(bars, 'blue')} {rate:>4.0f}/s  {self.tally.served:,} served, {failed}, p95 {p95:.0f} ms"
-        t.draw(f"{text}  {t.paint(step, 'dim')}" if t.width > 100 else text)
+        step = " ".join(self._act.now.split()) if self._act else ""
+        said = f" {rate:>4.0f}/s  {self.tally.served:,} served, "
+        p95 = f", p95 {p95_ms:.0f} ms"
+        room = t.width - len(bars) - len(said) - len(f"{self.tally.failures} failed") - len(p95) - 3
+        text = f"{t.paint(bars, 'blue')}{said}{failed}{p95}"
+        t.draw(f"{text}  {t.paint(step[:room], 'dim')}" if room > 12 else text)
 
     def end(self, app: AppView, tally: Tally, surprises: list[str]) -> None:
         """The counts at the end."""
