@@ -17,9 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from rich.ansi import AnsiDecoder
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
-from rich.text import Text
 
 COLUMNS, LINES = 100, 50
 MOST_S = 600.0
@@ -65,8 +65,8 @@ def captured(command: list[str], columns: int = COLUMNS) -> tuple[str, int]:
 def picture(shown: str, caption: str, columns: int = COLUMNS) -> str:
     """The text as SVG, with fonts of the reader's machine and nothing loaded from elsewhere."""
     console = Console(record=True, width=columns, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    for line in shown.rstrip("\n").split("\n"):
-        console.print(Text.from_ansi(line), overflow="crop", no_wrap=True)
+    for line in AnsiDecoder().decode(shown.rstrip("\n")):  # one decoder: tmux leaves a style on into the next line
+        console.print(line, overflow="crop", no_wrap=True)
     svg = console.export_svg(title=caption, theme=_THEME)
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     return re.sub(

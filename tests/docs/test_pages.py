@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 import pytest
 from tools.reference.command_line import EXIT_CODES
+from tools.reference.source import read_source
 
 from underway.cli.main import cli
 from underway.journal.events import ActKind
@@ -144,3 +146,10 @@ def test_every_manifest_shown_is_accepted(page: Path) -> None:
     assert shown
     for text in shown:
         assert read_manifest(text).app
+
+
+def test_no_module_or_class_has_a_name_that_names_nothing() -> None:
+    empty = re.compile(r"(?i)manager|helper|utils|common|^core$|deployer")
+    for module in read_source().modules:
+        classes = [node.name for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)]
+        assert [name for name in (*module.path.parts[-2:], module.path.stem, *classes) if empty.search(name)] == []

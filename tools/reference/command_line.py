@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 
 from underway.cli.main import COMMANDS, cli
-from underway.terms.outcome import EXIT_FAULT, EXIT_USAGE, Outcome
+from underway.terms.outcome import EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, EXIT_USAGE, Outcome
 
 _HEAD = inspect.cleandoc(
     """
@@ -22,11 +22,13 @@ _HEAD = inspect.cleandoc(
 )
 EXIT_CODES = (
     (0, "What was asked is done: the release is live, or the app is down, or there was only something to show."),
-    (EXIT_FAULT, "A fault of Underway, or the command was interrupted (Ctrl-C). What runs, and an act, goes on."),
+    (EXIT_FAULT, "A fault of Underway, or something it needs cannot be started. What runs goes on running."),
     (EXIT_USAGE, "The command line is wrong, or a question needs `--yes` because nobody can answer it."),
     (Outcome.REFUSED.exit_code, "Refused, nothing changed. Also `agent status` when no agent runs."),
     (Outcome.FAILED.exit_code, "Failed before traffic moved; the old release was not touched."),
     (Outcome.ROLLED_BACK.exit_code, "Rolled back after traffic had moved; the release before serves again."),
+    (EXIT_INTERRUPTED, "Ctrl-C: the command stopped watching. What it began goes on: `underway events -f`."),
+    (EXIT_PIPE, "The reader of the output went away. What was begun goes on."),
 )
 
 
