@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from underway import __version__
 from underway.agent.agent import Agent
-from underway.agent.look import API_VERSION, app_view, plan_view, release_views, status_view
+from underway.agent.look import API_VERSION, app_view, plan_view, release_views, require_process, status_view
 from underway.agent.views import Alive, AppView, OrderAsk, PlanAsk, PlanView, Refused, ReleaseView, Started, StatusView
 from underway.journal.state import AppState
 from underway.terms.problem import Failure, Problem, Refusal
@@ -100,6 +100,7 @@ async def logs(agent: Agent, request: Request) -> Response:
     """The output of the app's processes as JSON lines `{source, line}`; with `follow` new lines as they come."""
     state = _state(agent, request)
     query = request.query_params
+    require_process(state, query.get("process", ""))
     found = agent.on.logs.lines(
         state.app, query.get("process", ""), _number(query.get("tail", "100")), query.get("follow") == "true"
     )

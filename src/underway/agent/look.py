@@ -23,6 +23,8 @@ from underway.agent.views import (
 from underway.flows.deploy import Planning
 from underway.flows.facts import url_of
 from underway.journal.state import AppState, ReleaseState, StepState
+from underway.manifest.read import read_manifest
+from underway.terms.problem import Problem, Refusal
 from underway.terms.process import Instance, InstanceState
 from underway.terms.verdict import Traffic
 
@@ -175,6 +177,25 @@ def _troubles(agent: Agent, state: AppState) -> list[str]:
         for i in agent.on.runtime.instances(state.app)
         if i.state is InstanceState.CRASH_LOOP
     ]
+
+
+def require_process(state: AppState, process: str) -> None:
+    """Raise `Refusal` (`process.unknown`) unless the app has, or ever had, such a process; empty means all."""
+    ours = {name for it in state.releases.values() if not it.is_pruned for name in read_manifest(it.manifest).processes}
+    known = sorted(ours | {"build", "migrate"})
+    if not process or process in known:
+        return
+    raise Refusal(
+        [
+            Problem(
+                code="process.unknown",
+                where=f"{state.app} {process[:60]}",
+                why=f"{state.app} has no process {process[:60]!r}; there are {', '.join(known)}",
+                remedy="name one of these, or leave --process out",
+                command=f"underway logs {state.app}",
+            )
+        ]
+    )
 
 
 def release_views(state: AppState) -> list[ReleaseView]:

@@ -69,9 +69,9 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
     def _require_alive(self, instance_id: str, act: Act, on: Drivers, *, may_restart: bool = True) -> None:
         """Raise `Failure` when the instance ended: twice, or at all where it `may_restart` no more."""
         found = next((i for i in on.runtime.instances(act.app) if i.spec.id == instance_id), None)
-        if found and found.state is not InstanceState.CRASH_LOOP:
-            if found.restarts < 2 if may_restart else found.exit_code is None:
-                return
+        is_looping = found is None or found.state is InstanceState.CRASH_LOOP
+        if found and not is_looping and (found.restarts < 2 if may_restart else found.exit_code is None):
+            return
         code = found.exit_code if found else None
         raise Failure(
             Problem(
