@@ -12,6 +12,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from underway.agent.views import AppView, PlanAsk, PlanView, Started
 from underway.cli.act import follow_act
@@ -30,22 +31,23 @@ _PAUSE_S = 0.02
 
 @dataclass(frozen=True)
 class Scene:
-    """One act of the play: a patch to deploy on the first release (empty: as it is), or a rollback."""
+    """One act of the play: the example with a patch is deployed (empty: as it is), or traffic goes `back` to the
+    release before or `forward` to the one it came from."""
 
     title: str
     patch: str = ""
     outcome: str = "live"
-    is_rollback: bool = False
+    way: Literal["deploy", "back", "forward"] = "deploy"
     needs_traffic: bool = True
 
 
 SCENES = (
     Scene("The first release goes live", needs_traffic=False),
-    Scene("A better release: a sticker shelf, with a migration", "0002-better.patch"),
     Scene("A release that dies at its start never gets traffic", "broken-start.patch", "failed"),
     Scene("A release that never becomes healthy never gets traffic", "broken-health.patch", "failed"),
-    Scene("Back to the first release, at once", is_rollback=True),
-    Scene("And forward to the better one again", "0002-better.patch"),
+    Scene("A better release: a sticker shelf, with a migration", "0002-better.patch"),
+    Scene("Back to the first release, at once", way="back"),
+    Scene("And forward to the better one, at once", way="forward"),
 )
 
 
@@ -117,8 +119,9 @@ def _choose_port() -> None:
 
 def _perform(scene: Scene, example: Path, work: Path, client: Client, picture: Picture) -> str:
     """Run one scene and return how it ended."""
-    if scene.is_rollback:
-        ask = PlanAsk(kind=ActKind.ROLLBACK, app=APP)
+    if scene.way != "deploy":
+        to = client.get(f"/v1/apps/{APP}", AppView).warm if scene.way == "forward" else ""
+        ask = PlanAsk(kind=ActKind.ROLLBACK, app=APP, to=to)
     else:
         _lay_out(example, scene.patch, work)
         ask = PlanAsk(kind=ActKind.DEPLOY, app=APP, path=str(work))
