@@ -34,22 +34,33 @@ def carried_out(policy: Policy, state: Evidence, reason: Reason, weight: float |
             state.limits = LimitWatch()
             state.gates = [Gate() for _ in state.gates]
         case Reason.NARROW | Reason.LIMIT_SUSPECTED:
-            away.left_at = state.clock
+            if away.returned_at is None:
+                away.left_at = state.clock
             away.returned_at, away.requests_since, away.breaks = state.clock, 0, 0
+            state.limits = LimitWatch()
             state.gates = [Gate() for _ in state.gates]
         case Reason.RESUME:
             away.returned_at, away.breaks = None, 0
             state.step_at += state.clock - away.left_at
             state.alarm = limit_wager()
+        case Reason.WIDEN:
+            pass
         case _:
             go_to(policy, state, state.step + 1)
     set_weight(state, weight)
 
 
 def go_to(policy: Policy, state: Evidence, step: int) -> None:
-    """The rollout is at `step` from now on, by verdict or by a person's word."""
+    """The rollout is at `step` from now on, by verdict or by a person's word.
+
+    A person who goes on with a release that is a little slower has accepted that: the question is not asked again.
+    """
     state.step = min(max(step, 0), len(policy.steps))
     state.step_at = state.clock
+    state.withdrawal.withdrawn_at = state.withdrawal.returned_at = None
+    state.withdrawal.breaks = 0
+    if state.slower_ask.strength >= 1 / policy.latency_alpha:
+        state.is_slowness_accepted = True
     for wager, priors in (
         (state.errors, SEVERITY_PRIORS),
         (state.slower_ask, LATENCY_PRIORS),

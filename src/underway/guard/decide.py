@@ -11,7 +11,7 @@ from underway.guard import memory
 from underway.guard.evidence import Evidence
 from underway.guard.limits import LEAST_CLIENTS, broke_again, is_broken, is_calm
 from underway.guard.policy import Policy, WhenQuiet
-from underway.guard.shares import share_for
+from underway.guard.shares import WIDEST, share_for
 from underway.terms.verdict import Action
 
 POINTS_AT_CANDIDATE = 20.0
@@ -34,7 +34,10 @@ SHARED = 0.1
 """Below this the failures fall on both alike: no reason to narrow."""
 LEANING, LEANING_LAST = 1.0, 0.5
 """From this strength on a step waits, because the evidence grows; the last one, before everybody, waits sooner."""
+WIDEN_AFTER_STEPS = 3
+"""A share that has not brought enough requests in the time of three steps is doubled."""
 ENOUGH_WITHDRAWALS = 24
+"""A rollout disturbed so often ends with a person."""
 
 
 class Reason(Enum):
@@ -60,6 +63,7 @@ class Reason(Enum):
     DARK = "dark"
     STEP_YOUNG = "step-young"
     NEEDS_REQUESTS = "needs-requests"
+    WIDEN = "widen"
     LEANS = "leans"
     STEP_PASSED = "step-passed"
     QUIET = "quiet"
@@ -140,9 +144,17 @@ def _return(policy: Policy, state: Evidence) -> Decision | None:
     leans = points(policy, state)
     if asked_s < QUESTION_S or leans or not passes(policy, state, QUESTION_GATE):
         if asked_s > policy.patience_s * (1 + leans):
-            return Decision(Action.INCONCLUSIVE, Reason.QUIET)
-        return Decision(Action.WAIT, Reason.QUESTIONED)
+            return Decision(Action.INCONCLUSIVE, Reason.LEANS if leans else Reason.QUIET)
+        return _widened(policy, state) if not leans else Decision(Action.WAIT, Reason.QUESTIONED)
     return Decision(Action.WAIT, Reason.RESUME, share_for(policy, state, state.step))
+
+
+def _widened(policy: Policy, state: Evidence) -> Decision:
+    """Wait for requests; when few of the visitors fell into the share, or none, double it."""
+    waits = Reason.NEEDS_REQUESTS if state.withdrawal.returned_at is None else Reason.QUESTIONED
+    if state.clock - state.share_at < WIDEN_AFTER_STEPS * policy.step_s or state.weight >= WIDEST:
+        return Decision(Action.WAIT, waits)
+    return Decision(Action.WAIT, Reason.WIDEN, min(round(2 * state.weight, 2), WIDEST))
 
 
 def question_share(state: Evidence) -> float:
@@ -152,8 +164,9 @@ def question_share(state: Evidence) -> float:
 
 def points(policy: Policy, state: Evidence) -> bool:
     """The evidence leans against the candidate, however weakly: no reason to act, but none to hurry."""
-    is_last = state.step == len(policy.steps) - 1
-    return max(state.errors.strength, state.slower_ask.strength) >= (LEANING_LAST if is_last else LEANING)
+    leaning = LEANING_LAST if state.step == len(policy.steps) - 1 else LEANING
+    is_slow_judged = state.blocks > 0 and not state.is_slowness_accepted
+    return state.errors.strength >= leaning or (is_slow_judged and state.slower_ask.strength >= leaning)
 
 
 def _alarm(policy: Policy, state: Evidence) -> Decision | None:
@@ -178,7 +191,7 @@ def _soft(policy: Policy, state: Evidence) -> Decision | None:
     if state.errors.strength >= 1 / policy.error_alpha:
         patient = state.clock - state.step_at <= policy.patience_s
         return Decision(Action.WAIT if patient else Action.INCONCLUSIVE, Reason.FEW_CLIENTS)
-    if state.slower_ask.strength >= 1 / policy.latency_alpha:
+    if state.slower_ask.strength >= 1 / policy.latency_alpha and not state.is_slowness_accepted:
         return Decision(Action.INCONCLUSIVE, Reason.A_LITTLE_SLOWER)
     return None
 
@@ -203,7 +216,7 @@ def _forward(policy: Policy, state: Evidence) -> Decision:
             return Decision(Action.WAIT, Reason.LEANS)
         return Decision(Action.INCONCLUSIVE, Reason.LEANS)
     if age_s < policy.patience_s:
-        return Decision(Action.WAIT, Reason.NEEDS_REQUESTS)
+        return _widened(policy, state)
     if policy.when_quiet is WhenQuiet.ADVANCE and state.errors.strength < 1 and state.slower_back.strength < 1:
         return Decision(Action.ADVANCE, Reason.QUIET_ADVANCE, following)
     return Decision(Action.INCONCLUSIVE, Reason.QUIET)

@@ -104,6 +104,8 @@ class Evidence(msgspec.Struct):
     last_now: float
     clock: float = 0.0
     step_at: float = 0.0
+    share_at: float = 0.0
+    """When the weight was last changed."""
     stakes_due_s: float = 0.0
     pending: Counts = msgspec.field(default_factory=Counts)
     pending_weight: float = 0.0
@@ -118,6 +120,10 @@ class Evidence(msgspec.Struct):
     so it only narrows the candidate's share for a while, where the comparison is sharpest."""
     slower_ask: Wager = msgspec.field(default_factory=lambda: open_wager(LATENCY_PRIORS))
     slower_back: Wager = msgspec.field(default_factory=lambda: open_wager(LATENCY_PRIORS))
+    blocks: int = 0
+    """Blocks in which the times of both releases were compared."""
+    is_slowness_accepted: bool = False
+    """A person was asked whether a little slower is fine, and went on."""
     limits: LimitWatch = msgspec.field(default_factory=LimitWatch)
     credit: float = 0.0
     """Good requests of the stable release that may still count beside the candidate's (see `observe.fold_errors`)."""

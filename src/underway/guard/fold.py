@@ -179,6 +179,7 @@ def close_block(policy: Policy, state: Evidence, block: Block) -> None:
     reference = state.baseline.reference
     span_s = state.clock - block.began_at
     if reference.size >= LEAST_REFERENCE and block.candidate_back and block.stable and 0 < state.weight < 1:
+        state.blocks += 1
         tilts = Tilts(reference)
         for wager, candidate in (
             (state.slower_ask, block.candidate_ask),

@@ -43,6 +43,7 @@ def begin(policy: Policy, baseline: Baseline, now: float) -> Evidence:
 def set_weight(state: Evidence, weight: float) -> None:
     """From now on requests arrive at this weight. A latency block that began at another one is dropped."""
     state.weight = weight
+    state.share_at = state.clock
     state.block = None
     state.credit = (1 - weight) / weight if 0 < weight < 1 else 0.0
     state.share_candidate, state.share_all = SHARE_BELIEF * weight, SHARE_BELIEF

@@ -168,6 +168,8 @@ def because(policy: Policy, state: Evidence, decision: Decision, candidate: str,
             return f"{candidate} is live for those who ask for it, for nobody else"
         case Reason.STEP_YOUNG | Reason.NEEDS_REQUESTS:
             return f"{failures(state, candidate, stable)}: nothing to act on so far"
+        case Reason.WIDEN:
+            return f"too few requests reach {candidate}: its share is doubled"
         case Reason.STEP_PASSED:
             gate = percent(policy.gate(state.step))
             return f"{failures(state, candidate, stable)}; {gate} more errors than on {stable} are ruled out"
