@@ -41,8 +41,8 @@ async def through_a_switch(world: World, each: int, slow_s: float, drain_s: floa
 
     The old release is stopped as soon as it gets no more traffic (`is_retired`), or by a deploy that needs its slot.
     """
-    old = await _deploy(world, f"1 {is_retired}", drain_s, keep_warm="10m")
-    new = await _deploy(world, f"2 {is_retired}", drain_s, keep_warm="0s" if is_retired else "10m")
+    old = await deploy_streams(world, f"1 {is_retired}", drain_s, keep_warm="10m")
+    new = await deploy_streams(world, f"2 {is_retired}", drain_s, keep_warm="0s" if is_retired else "10m")
     await _settled(world)
     await _roll_back(world, old)
     sockets, endless, streams, slow = kinds = [
@@ -60,14 +60,14 @@ async def through_a_switch(world: World, each: int, slow_s: float, drain_s: floa
     tasks += [asyncio.create_task(_slow(world, slow, old, slow_s)) for _ in range(each)]
     switched_at = await _roll_back(world, new)
     if not is_retired:
-        await _deploy(world, "3", drain_s, keep_warm="10m")
+        await deploy_streams(world, "3", drain_s, keep_warm="10m")
     await asyncio.gather(*tasks)
     for kind in kinds:
         kind.ended_at = [at - switched_at for at in kind.ended_at]
     return kinds
 
 
-async def _deploy(world, version, drain_s, *, keep_warm):
+async def deploy_streams(world, version, drain_s, *, keep_warm):
     path = world.app(APP, like="streams")
     lines = [line for line in (path / "underway.toml").read_text().splitlines() if not line.startswith(("drain", "ke"))]
     lines += [f'drain = "{drain_s:g}s"', f'keep_warm = "{keep_warm}"', ""]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+import websockets
 
-from .open_streams import through_a_switch
+from .open_streams import APP, deploy_streams, through_a_switch
 
 SLOW_S, DRAIN_S = 3.0, 4.0
 
@@ -24,3 +25,17 @@ def test_what_is_open_when_a_release_is_replaced_ends_well(shared_world, is_reti
     sockets, endless, streams, slow = kinds
     assert min(sockets.ended_at + endless.ended_at) >= DRAIN_S, "they got the whole drain"
     assert min(slow.ended_at + streams.ended_at) > 0, "they were under way when traffic was switched"
+
+
+def test_a_rollback_does_not_wait_for_the_streams_of_the_release_it_goes_back_to(shared_world):
+    async def story(world):
+        old = await deploy_streams(world, "old", 60.0, keep_warm="0s")
+        async with websockets.connect(f"ws://{APP}.localhost:{world.port}/ws", host="127.0.0.1", proxy=None) as socket:
+            await deploy_streams(world, "new", 60.0, keep_warm="0s")
+            back = await asyncio.to_thread(world.run, "rollback", APP, "--to", old, timeout=30)
+            assert back.returncode == 0, back.stderr
+            await socket.send("still here")
+            assert await socket.recv() == f"{old} still here"
+        assert world.ask("/", app=APP).text == old
+
+    asyncio.run(story(shared_world))

@@ -25,9 +25,8 @@ from underway.manifest.write import render
 from underway.plan.deploy import plan_deploy
 from underway.plan.facts import DeployFacts, DownFacts, RollbackFacts, route_for
 from underway.plan.model import read_plan
-from underway.plan.rollback import plan_down, plan_retire, plan_rollback
+from underway.plan.rollback import plan_down, plan_rollback
 from underway.ports.builds import BuildAsk
-from underway.steps.free_slot import FreeSlot
 from underway.steps.migrate import MigrateDatabase
 from underway.steps.prune_releases import PruneReleases
 from underway.steps.start_release import StartRelease, SwapWorkers
@@ -238,11 +237,3 @@ def test_a_rollback_over_a_migration_says_that_the_database_stays():
 def test_taking_down_closes_the_route_before_anything_stops():
     state = a_state("r1", live="r1", route=route_for(SHOP, Slot.A, (1, 2), ()))
     assert ids(plan_down(DownFacts(state=state, instances=(), has_cache=False))) == ["unroute", "stop"]
-
-
-def test_a_release_whose_warm_time_is_over_gets_the_drain_that_the_manifest_says():
-    state = a_state("r1", "r2", live="r2", slot=Slot.B, warm="r1")
-    state.releases["r2"] = release_state("r2", replace(SHOP, release=ReleaseKeys(drain_s=90.0)))
-    plan = plan_retire(state, Slot.A)
-    assert plan.steps == (FreeSlot(release="r1", slot=Slot.A, drain_s=90.0),)
-    assert plan.kind is ActKind.RETIRE

@@ -10,11 +10,12 @@ from collections.abc import Coroutine
 from typing import Any, assert_never
 
 from underway import __version__
-from underway.agent.views import OrderAsk, PlanAsk
+from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk
 from underway.flows.carry_out import Rollouts, carry_out
 from underway.flows.deploy import Planning, prepare_deploy, prepare_down, prepare_rollback, take_lease
 from underway.flows.resume import bring_back, resume
-from underway.journal.events import ActKind, AgentStarted, InstanceLost, Ordered
+from underway.flows.retire import let_end
+from underway.journal.events import ActKind, AgentStarted, InstanceLost, MaintenanceSet, Ordered
 from underway.journal.journal import Journal
 from underway.journal.state import AppState
 from underway.observe.traffic import TrafficBook
@@ -79,12 +80,28 @@ class Agent:
 
     async def plan(self, ask: PlanAsk) -> tuple[str, Planning]:
         """Make a plan and keep it for ten minutes. Raises `Refusal`."""
-        planning = await self._prepare(ask)
+        planning = None
+        while planning is None:
+            try:
+                planning = await self._prepare(ask)
+            except Refusal as refusal:
+                if not await self._has_retired(refusal):
+                    raise
         plan_id = self._new_id()
         self._plans[plan_id] = (self.on.clock.monotonic(), planning)
         while len(self._plans) > PLANS_KEPT:
             self._plans.popitem(last=False)
         return plan_id, planning
+
+    async def _has_retired(self, refusal: Refusal) -> bool:
+        """Wait for the retire that an ask was refused for: it is ours, short, and nothing a person has begun."""
+        held = next((p.where for p in refusal.problems if p.code == "lease.held"), "")
+        act = self.journal.state(held).act
+        if act is None or act.kind is not ActKind.RETIRE:
+            return False
+        while self.journal.state(held).act is act:
+            await self.on.clock.sleep(0.02)
+        return True
 
     async def _prepare(self, ask: PlanAsk) -> Planning:
         match ask.kind:
@@ -112,6 +129,11 @@ class Agent:
         if state.act is None or app not in self.rollouts:
             raise Refusal([_not_on_its_way(app)])
         self.journal.record(Ordered(app=app, act=state.act.id, order=ask.order, by=ask.by, because=ask.because))
+
+    def set_maintenance(self, app: str, ask: MaintenanceAsk) -> None:
+        """Show the maintenance page, or the app again. Deploys do not change it."""
+        self.journal.record(MaintenanceSet(app=app, is_on=ask.is_on, by=ask.by))
+        self.on.router.set_maintenance(app, ask.is_on)
 
     def _begin(self, planning: Planning) -> str:
         act = take_lease(planning, self._new_id(), self._owner, self.on, self.journal)
@@ -167,11 +189,16 @@ class Agent:
 
     async def _retire(self, app: str, slot: Slot, at: float) -> None:
         await self.on.clock.sleep(max(0.0, at - self.on.clock.now()))
+        if self._is_idle(app, slot):
+            await let_end(app, slot, self.on, self.journal)
+        if self._is_idle(app, slot):
+            state = self.journal.state(app)
+            self._begin(Planning(plan_retire(app, state.slots[slot].release, slot), state.seq))
+
+    def _is_idle(self, app: str, slot: Slot) -> bool:
+        """True while a release is kept on `slot` and nothing wants it."""
         state = self.journal.state(app)
-        held = state.slots.get(slot)
-        if state.act or held is None or state.live_slot is slot:
-            return
-        self._begin(Planning(plan_retire(state, slot), state.seq))
+        return state.act is None and slot in state.slots and state.live_slot is not slot
 
     async def _count(self) -> None:
         while True:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from underway.journal.events import ActKind
-from underway.journal.state import AppState
-from underway.manifest.model import ReleaseKeys
-from underway.plan.deploy import live_manifest
 from underway.plan.facts import DownFacts, RollbackFacts
 from underway.plan.model import Plan, Stage
 from underway.plan.parts import free_slot, start_steps, swap_workers
@@ -78,16 +75,13 @@ def plan_down(facts: DownFacts) -> Plan:
     )
 
 
-def plan_retire(state: AppState, slot: Slot) -> Plan:
-    """Stop the release on `slot`, whose warm time is over, once its requests had the live release's drain to end."""
-    app, release = state.app, state.slots[slot].release
-    live = live_manifest(state)
-    drain_s = live.release.drain_s if live else ReleaseKeys().drain_s
+def plan_retire(app: str, release: str, slot: Slot) -> Plan:
+    """Stop a release whose warm time is over and whose requests had their time to end."""
     return Plan(
         kind=ActKind.RETIRE,
         app=app,
         release=release,
         was=release,
         url="",
-        stages=(Stage(name="retire", steps=(FreeSlot(release=release, slot=slot, drain_s=drain_s),)),),
+        stages=(Stage(name="retire", steps=(FreeSlot(release=release, slot=slot, drain_s=0.0),)),),
     )

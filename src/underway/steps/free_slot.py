@@ -33,7 +33,7 @@ class FreeSlot(msgspec.Struct, frozen=True, kw_only=True, tag="free_slot", tag_f
         left = await drain(act.app, self.slot, self.drain_s, on)
         stopped = await stop_release(act.app, self.release, on)
         on.router.set_target(act.app, self.slot, None)
-        result = f"{stopped} stopped" + (f", {left} open requests cut after {self.drain_s:g} s" if left else "")
+        result = f"{stopped} stopped" + (f", {left} open requests ended with it" if left else "")
         return Did((SlotFreed(app=act.app, act=act.id, release=self.release, slot=self.slot),), result)
 
     async def verify(self, act: Act, on: Drivers) -> None:
