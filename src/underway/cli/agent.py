@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -97,6 +98,8 @@ def install(yes: bool) -> None:
 
 
 def _is_alive(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):  # an agent that this command had to start is its child
+        os.waitpid(pid, os.WNOHANG)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from underway.drivers.builds.reasons import cleaned, is_disk_full, reason
+from underway.drivers.sources.copying import free_bytes
 from underway.drivers.sources.listing import resolve_inside
 from underway.ports.commands import Commands
 from underway.terms.problem import Failure, Problem
 from underway.terms.process import Task, TaskEnd
 
 _TAIL = 30
+_NO_ROOM_BYTES = 1_000_000
 _MOST_LOG = 4 << 20
 """Bytes of one command's log that are kept: a build that prints for ever must not fill the disk with its log."""
 
@@ -136,6 +138,8 @@ class Workshop:
         """The failure of a command that ended badly."""
         if is_disk_full(ended.lines):
             return self.disk_full("a build command said so")
+        if free_bytes(self.folder) < _NO_ROOM_BYTES:  # then the log could not take what the command said either
+            return self.disk_full("it is full")
         where = f"{shown or self._typed(argv)} (in {self._named(cwd)})"
         why = reason(ended.lines) or "it said nothing"
         return Failure(
