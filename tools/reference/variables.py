@@ -12,7 +12,7 @@ from tools.reference.source import Source
 
 from underway.drivers.builds.environment import _NAMES, _PREFIXES
 from underway.terms.home import Home
-from underway.wiring.home import DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT
+from underway.wiring.home import DEFAULT_HTTP_PORT, find_home
 
 OWN = re.compile(r"UNDERWAY_[A-Z_]+[A-Z]")
 
@@ -24,6 +24,16 @@ class Variable(NamedTuple):
     says: str
 
 
+def _https_ports() -> str:
+    """The HTTPS port that goes with each HTTP port, as the source chooses it."""
+    chosen = {
+        port: find_home({"UNDERWAY_HOME": "/nonexistent", "UNDERWAY_HTTP_PORT": str(port)}).https_port
+        for port in (DEFAULT_HTTP_PORT, 80)
+    }
+    special = [f"`{https}` when the HTTP port is {port}" for port, https in chosen.items() if https != port + 1]
+    return ", ".join([*special, "else the HTTP port plus one"])
+
+
 READ: Mapping[str, Variable] = {
     "UNDERWAY_HOME": Variable(
         "`/var/lib/underway` for root, else `$XDG_DATA_HOME/underway` (`~/.local/share/underway`)",
@@ -33,7 +43,7 @@ READ: Mapping[str, Variable] = {
         f"the port this home was last served on, at first `{DEFAULT_HTTP_PORT}`", "The port of the proxy for HTTP."
     ),
     "UNDERWAY_HTTPS_PORT": Variable(
-        f"`{DEFAULT_HTTPS_PORT}` when the HTTP port is {DEFAULT_HTTP_PORT}, else the HTTP port plus one",
+        _https_ports(),
         "The port of the proxy for HTTPS, opened when an app turns on `tls`.",
     ),
     "XDG_DATA_HOME": Variable("`~/.local/share`", "Where the default home lies, for users other than root."),
