@@ -138,3 +138,15 @@ def test_a_warm_release_is_retired_when_its_time_is_over(world):
     assert events[-1]["outcome"] == "live"
     assert "health" in {step["id"] for step in events[-1]["steps"]}
     assert world.ask("/").json()["release"] == first["release"]
+
+
+def test_a_maintenance_page_stays_through_a_deploy_until_it_is_turned_off(world):
+    world.deploy(world.app())
+    assert world.run("maintenance", "tiny").returncode == 0
+    page = world.ask("/")
+    assert (page.status, page.headers["Retry-After"] is not None) == (503, True)
+    assert world.deploy(world.app(VERSION="2"))["outcome"] == "live"
+    assert world.ask("/").status == 503
+    assert "maintenance" in world.run("status", "tiny").stdout
+    world.run("maintenance", "tiny", "--off")
+    assert world.ask("/").json()["version"] == "2"

@@ -17,7 +17,18 @@ from starlette.routing import Route
 from underway import __version__
 from underway.agent.agent import Agent
 from underway.agent.look import API_VERSION, app_view, plan_view, release_views, require_process, status_view
-from underway.agent.views import Alive, AppView, OrderAsk, PlanAsk, PlanView, Refused, ReleaseView, Started, StatusView
+from underway.agent.views import (
+    Alive,
+    AppView,
+    MaintenanceAsk,
+    OrderAsk,
+    PlanAsk,
+    PlanView,
+    Refused,
+    ReleaseView,
+    Started,
+    StatusView,
+)
 from underway.journal.state import AppState
 from underway.terms.problem import Failure, Problem, Refusal
 
@@ -75,6 +86,13 @@ async def give_order(agent: Agent, request: Request) -> Response:
     state = _state(agent, request)
     agent.order(state.app, await _body(request, OrderAsk))
     return _json(app_view(agent, state), 202)
+
+
+async def maintenance(agent: Agent, request: Request) -> Response:
+    """Show visitors the maintenance page, or the app again."""
+    state = _state(agent, request)
+    agent.set_maintenance(state.app, await _body(request, MaintenanceAsk))
+    return _json(app_view(agent, state))
 
 
 async def events(agent: Agent, request: Request) -> Response:
@@ -139,6 +157,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         query=(("process", "only this process"), ("tail", "how many lines of the past, 100 by default"), _FOLLOW),
     ),
     Endpoint("POST", "/v1/apps/{app}/orders", give_order, AppView, takes=OrderAsk),
+    Endpoint("POST", "/v1/apps/{app}/maintenance", maintenance, AppView, takes=MaintenanceAsk),
     Endpoint("POST", "/v1/plans", make_plan, PlanView, takes=PlanAsk),
     Endpoint("POST", "/v1/plans/{plan}/run", run_plan, Started),
     Endpoint(

@@ -85,6 +85,7 @@ def app_view(agent: Agent, state: AppState) -> AppView:
         last=state.last,
         troubles=tuple(_troubles(agent, state)),
         traffic=_traffic(agent, state.app),
+        is_in_maintenance=state.is_in_maintenance,
     )
 
 

@@ -35,6 +35,13 @@ class OrderAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     because: str = ""
 
 
+class MaintenanceAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Show visitors the maintenance page, or the app again. `by` names who asks."""
+
+    is_on: bool
+    by: str
+
+
 class SideView(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two releases of a rollout, as far as it counts for the verdict."""
 
@@ -139,6 +146,7 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
     last: Finished | None = None
     troubles: tuple[str, ...] = ()
     traffic: dict[str, Traffic] = {}
+    is_in_maintenance: bool = False
 
 
 class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):

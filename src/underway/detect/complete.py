@@ -19,6 +19,10 @@ _DESCRIBES_APP = frozenset({"build", "processes", "static"})
 """Tables that say what the app is: a file that has one of them does not need detection to find an app."""
 
 
+HTTP_PORT_OF_THE_WEB = 80
+"""Only a proxy on this port can prove to a certificate authority that a domain is its own (RFC 8555, 8.3)."""
+
+
 def _nothing_given(app: str) -> Collection[str]:
     return ()
 
@@ -53,6 +57,8 @@ def complete(
     merged = replace(base, **values)  # type: ignore[arg-type]  # each value was read by its own declaration
     if "health" not in values and merged.health == Health():
         merged = replace(merged, health=Health(status="below-500"))  # nobody named a path, so / only has to answer
+    if "tls" not in values and merged.domains and http_port == HTTP_PORT_OF_THE_WEB:
+        merged = replace(merged, tls="auto")
     problems = [*_unanswered(detection, values, merged, given(merged.app)), *_misfits(merged, written)]
     if problems:
         raise Refusal(problems)

@@ -248,6 +248,13 @@ class AppRemoved(Event, frozen=True, kw_only=True, tag="app_removed"):
     """The app was taken down. Its releases, database, backups and shared folders stay."""
 
 
+class MaintenanceSet(Event, frozen=True, kw_only=True, tag="maintenance_set"):
+    """Visitors get the maintenance page (503), or the app again."""
+
+    is_on: bool
+    by: str
+
+
 class AgentStarted(Event, frozen=True, kw_only=True, tag="agent_started"):
     version: str
     pid: int
@@ -279,6 +286,7 @@ AnyEvent = (
     | InstanceLost
     | ReleasePruned
     | AppRemoved
+    | MaintenanceSet
     | AgentStarted
 )
 

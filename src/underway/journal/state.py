@@ -20,6 +20,7 @@ from underway.journal.events import (
     InstanceLost,
     Interrupted,
     Judged,
+    MaintenanceSet,
     Migrated,
     Order,
     Ordered,
@@ -95,6 +96,7 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     ReleasePruned: {Phase.RUNNING: Phase.RUNNING},
     AppRemoved: {Phase.RUNNING: Phase.RUNNING},
     InstanceLost: {phase: phase for phase in Phase},
+    MaintenanceSet: {phase: phase for phase in Phase},
     AgentStarted: {phase: phase for phase in Phase},
 }
 """Which event may come in which phase of the app's act, and the phase after it."""
@@ -166,6 +168,7 @@ class AppState(msgspec.Struct, kw_only=True):
     act: ActState | None = None
     path: str = ""
     last: Finished | None = None
+    is_in_maintenance: bool = False
     lost: list[InstanceLost] = msgspec.field(default_factory=list)
     """The latest instances that ended by themselves (at most ten)."""
 
@@ -299,6 +302,8 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
                 release.live_since = at
         case Finished():
             _finish(state, event)
+        case MaintenanceSet():
+            state.is_in_maintenance = event.is_on
         case InstanceLost():
             state.lost = [*state.lost[-9:], event]
         case ReleasePruned():

@@ -332,7 +332,8 @@ class Manifest:
             "tls",
             words.TLS,
             '"auto"',
-            "HTTPS for the domains: none, a certificate of the machine's own authority, or a public one.",
+            "HTTPS for the domains: none, a certificate of the machine's own authority, or a public one. Not written, "
+            "it is `auto` when there are domains and the proxy is on port 80, else `off`.",
         ),
     ] = "off"
     build: Annotated[BuildKeys, Table("build", BuildKeys, "How a release is made from a copy of the tree.")] = field(

@@ -10,7 +10,7 @@ from underway.terms.home import Home
 from underway.terms.problem import Problem, Refusal
 
 DEFAULT_HTTP_PORT = 8080
-DEFAULT_HTTPS_PORT = 8443
+_HTTPS_PORTS = {80: 443, DEFAULT_HTTP_PORT: 8443}
 
 
 def find_home(environ: Mapping[str, str]) -> Home:
@@ -21,7 +21,7 @@ def find_home(environ: Mapping[str, str]) -> Home:
     root = Path(environ.get("UNDERWAY_HOME") or _default_root(environ)).expanduser().absolute()
     port = _port(environ, "UNDERWAY_HTTP_PORT", _kept_port(root) or DEFAULT_HTTP_PORT)
     short_run = Path(environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108 - see Home.run
-    https = _port(environ, "UNDERWAY_HTTPS_PORT", DEFAULT_HTTPS_PORT if port == DEFAULT_HTTP_PORT else port + 1)
+    https = _port(environ, "UNDERWAY_HTTPS_PORT", _HTTPS_PORTS.get(port, port + 1))
     return Home(root=root, http_port=port, https_port=https, short_run=short_run)
 
 

@@ -44,6 +44,8 @@ def show_status(view: StatusView, terminal: Terminal) -> None:
 def show_app(app: AppView, terminal: Terminal) -> None:
     t = terminal
     t.line(f"{t.paint(app.app, 'bold')}  {app.url or 'down'}")
+    if app.is_in_maintenance:
+        t.line(f"  {t.mark('warning')} visitors get the maintenance page: underway maintenance {app.app} --off")
     if app.hosts:
         t.line(f"  hosts     {', '.join(app.hosts)}")
     if app.live:

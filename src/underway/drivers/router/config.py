@@ -156,12 +156,8 @@ def _app(home: Home, route: AppRoute, *, is_secure: bool) -> Json:
             }
         )
     routes += [
-        {
-            "match": [{"vars": {_file(files.maintenance_file(home, app)): [files.ON]}}],
-            "handle": [page(503, pages.MAINTENANCE, {"Retry-After": ["30"]})],
-            "terminal": True,
-        },
         _chosen_by_header(home, app),
+        _maintenance(home, app),
         _chosen_by_share(home, app),
         *(
             {
@@ -189,6 +185,15 @@ def _log_fields() -> list[Json]:
         "share": "{http.vars.share}",
     }
     return [{"handler": "log_append", "key": key, "value": value} for key, value in fields.items()]
+
+
+def _maintenance(home: Home, app: str) -> Json:
+    """The page for visitors. Who names a release passes: warm-up requests, and the team that looks at it."""
+    closed: Json = {
+        "match": [{"vars": {_file(files.maintenance_file(home, app)): [files.ON]}}],
+        "handle": [page(503, pages.MAINTENANCE, {"Retry-After": ["30"]})],
+    }
+    return {"match": [_unchosen()], "handle": [{"handler": "subroute", "routes": [closed]}]}
 
 
 def _chosen_by_header(home: Home, app: str) -> Json:
