@@ -18,15 +18,18 @@ from underway.flows.obstacles import (
     unset,
 )
 from underway.journal.journal import Journal
-from underway.journal.state import AppState, ReleaseState
+from underway.journal.state import AppState, Phase, ReleaseState
 from underway.manifest.model import MANIFEST_FILE, Manifest
 from underway.manifest.read import read_manifest
 from underway.manifest.write import render
 from underway.plan.facts import DeployFacts, DownFacts, RollbackFacts
+from underway.plan.model import read_plan
 from underway.ports.builds import BuildAsk
 from underway.ports.drivers import Drivers
 from underway.ports.services import CacheAddress, DatabaseAddress
+from underway.steps.route_app import RouteApp
 from underway.steps.service_env import service_env
+from underway.steps.start_release import StartRelease
 from underway.terms.problem import Refusal
 from underway.terms.process import InstanceState
 from underway.terms.release import release_id, require_app_name
@@ -69,7 +72,7 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
     if problems:
         raise Refusal(problems)
     web = manifest.processes.get("web")
-    ports, other_ports = _ports(state, web.instances if web else 0, on)
+    ports, other_ports = _ports(state, web.instances if web else 0, on, journal)
     facts = DeployFacts(
         release=release_id(on.clock.now(), on.clock.entropy()),
         manifest=manifest,
@@ -139,7 +142,7 @@ def rollback_facts(app: str, to: str, on: Drivers, journal: Journal) -> Rollback
     live = state.live_release
     web = manifest.processes.get("web")
     slot = state.slots.get(state.idle_slot)
-    ports, other_ports = _ports(state, web.instances if web else 0, on)
+    ports, other_ports = _ports(state, web.instances if web else 0, on, journal)
     is_warm = bool(slot and slot.release == target and _all_run(app, target, web.instances if web else 0, on))
     return RollbackFacts(
         state=state,
@@ -177,7 +180,7 @@ def _all_run(app: str, release: str, wanted: int, on: Drivers) -> bool:
     return len(running) >= wanted
 
 
-def _ports(state: AppState, count: int, on: Drivers) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _ports(state: AppState, count: int, on: Drivers, journal: Journal) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Ports for the idle slot and for the other one.
 
     A slot keeps its ports as long as they are free and as many as before: then the proxy need not be reloaded.
@@ -185,18 +188,36 @@ def _ports(state: AppState, count: int, on: Drivers) -> tuple[tuple[int, ...], t
     """
     slot = state.idle_slot
     known = {s.slot: s.ports for s in state.route.slots} if state.route else {}
+    others = _set_aside(state.app, on, journal)
     before, other = known.get(slot, ()), known.get(slot.other, ())
     holder = state.slots.get(slot)
     is_usable = not any(on.machine.stranger_on(port) for port in before) if holder else on.machine.are_free(before)
     if not count:
         return (), other if state.live else ()
     if len(before) != count or not is_usable:
-        first = on.machine.free_block(count, {*other, *(holder.ports if holder else ())})
+        first = on.machine.free_block(count, {*other, *(holder.ports if holder else ()), *others})
         before = tuple(range(first, first + count))
     if not state.live:
-        first = on.machine.free_block(count, before)
+        first = on.machine.free_block(count, {*before, *others})
         other = tuple(range(first, first + count))
     return before, other
+
+
+def _set_aside(app: str, on: Drivers, journal: Journal) -> set[int]:
+    """The ports that other apps have or are about to take; nothing need listen on them yet."""
+    routes = [route for route in on.routes.all() if route.app != app]
+    ports: set[int] = set()
+    for state in journal.states().values():
+        if state.app == app:
+            continue
+        ports.update(port for slot in state.slots.values() for port in slot.ports)
+        if state.act and state.act.phase is not Phase.STARTED:
+            for step in read_plan(state.act.plan).steps:
+                if isinstance(step, StartRelease):
+                    ports.update(step.ports)
+                elif isinstance(step, RouteApp):
+                    routes.append(step.route)
+    return ports | {port for route in routes for slot in route.slots for port in slot.ports}
 
 
 def _migrations_digest(manifest: Manifest, tree: Tree) -> str:
