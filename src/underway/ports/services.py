@@ -44,6 +44,11 @@ class Database(Protocol):
         """Make the role, the database and the extensions where missing; set the role's password. Idempotent."""
         ...
 
+    async def address(self, app: str) -> DatabaseAddress | None:
+        """What `provision` gave for the app in this process's life, without asking the server again; None when it
+        was not called yet. Starts the server where it does not run, with its `Failure`s."""
+        ...
+
     async def dump(self, app: str, name: str) -> Dump:
         """`pg_dump -Fc` of the app's database into the home's backups folder, 0600, whole or not at all.
 

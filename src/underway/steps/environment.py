@@ -15,6 +15,8 @@ from underway.terms.release import Build
 
 DATABASE_PASSWORD = "UNDERWAY_DATABASE_PASSWORD"  # noqa: S105 - the name under which the vault keeps it
 CACHE_PASSWORD = "UNDERWAY_CACHE_PASSWORD"  # noqa: S105
+KEPT_PREFIX = "UNDERWAY_KEPT_"
+"""Names in the vault of values that a manifest had in the clear."""
 
 
 class EnvAsk(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +61,9 @@ async def _of_services(ask: EnvAsk, on: Drivers) -> Mapping[str, str]:
     database = cache = database_password = cache_password = None
     if ask.postgres and not ask.postgres.url:
         database_password = on.vault.ensure(ask.app, DATABASE_PASSWORD, "password")
-        database = await on.database.provision(ask.app, database_password, ask.postgres.extensions)
+        database = await on.database.address(ask.app) or await on.database.provision(
+            ask.app, database_password, ask.postgres.extensions
+        )
     if ask.redis and not ask.redis.url:
         cache_password = on.vault.ensure(ask.app, CACHE_PASSWORD, "password")
         cache = await on.cache.provision(ask.app, cache_password)
@@ -82,6 +86,8 @@ def _of_manifest(ask: EnvAsk, on: Drivers) -> Mapping[str, str]:
     for name, variable in ask.variables.items():
         if variable.generate:
             values[name] = on.vault.ensure(ask.app, name, variable.generate).reveal()
+        elif variable.value.startswith(f"${{{KEPT_PREFIX}") and variable.value[2:-1] in kept:
+            values[name] = kept[variable.value[2:-1]].reveal()
         elif name in kept:
             values[name] = kept[name].reveal()
         elif variable.value or not variable.required:

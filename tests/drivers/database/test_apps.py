@@ -63,6 +63,23 @@ def test_provisioning_again_changes_nothing(served: Served) -> None:
     asyncio.run(story())
 
 
+def test_the_address_is_known_once_the_database_is_there_and_no_longer(served: Served) -> None:
+    async def story() -> None:
+        postgres = served()
+        assert await postgres.address("known") is None
+        at = await postgres.provision("known", WORD)
+        await postgres.stop()
+        again = await postgres.address("known")
+        assert again is not None
+        assert (again.user, again.database, again.was_created) == (at.user, at.database, False)
+        app = await connect(again)  # the server was started again
+        await app.close()
+        await postgres.drop("known")
+        assert await postgres.address("known") is None
+
+    asyncio.run(story())
+
+
 def test_ten_provisions_at_once_give_one_database(served: Served) -> None:
     async def story() -> None:
         postgres = served()

@@ -48,6 +48,7 @@ class PostgresDatabase:
         self._turn = asyncio.Lock()
         self._server: ServerProcess | None = None
         self._tools: ClientTools | None = None
+        self._provisioned: set[str] = set()
 
     @property
     def pid(self) -> int:
@@ -97,14 +98,17 @@ class PostgresDatabase:
             inside += [f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)} CASCADE;" for extension in extensions]
             if inside:
                 _require(await tools.sql(name, "\n".join(inside)), "postgres.provision", app)
-        return DatabaseAddress(
-            host=LOOPBACK,
-            port=tools.port,
-            user=name,
-            database=name,
-            was_created="made" in made.out,
-            server=tools.installation.says(),
-        )
+            self._provisioned.add(name)
+        return _address(name, tools, was_created="made" in made.out)
+
+    async def address(self, app: str) -> DatabaseAddress | None:
+        """See the port."""
+        name = _database_of(app)
+        async with self._turn:
+            if name not in self._provisioned:
+                return None
+            tools = await self._started()
+            return _address(name, tools) if name in self._provisioned else None
 
     async def dump(self, app: str, name: str) -> Dump:
         """`pg_dump -Fc` into `backups/APP/NAME.dump`, 0600; read back with `pg_restore --list` before it counts.
@@ -158,6 +162,7 @@ class PostgresDatabase:
             return
         async with self._turn:
             tools = await self._started()
+            self._provisioned.discard(name)
             _require(await tools.sql("postgres", _DROP.format(name=identifier(name))), "postgres.drop", app)
 
     async def _running(self) -> ClientTools:
@@ -174,6 +179,7 @@ class PostgresDatabase:
         server = self._server or self._server_of(cluster, installation)
         running = server.find() is not None
         if cluster.major is None:
+            self._provisioned.clear()
             await cluster.make(installation)
         if not running:
             cluster.configure(cluster.choose_port(installation))
@@ -268,6 +274,17 @@ class PostgresDatabase:
 def _database_of(app: str) -> str:
     """The name of an app's database and role."""
     return f"app_{require_app_name(app)}"
+
+
+def _address(name: str, tools: ClientTools, *, was_created: bool = False) -> DatabaseAddress:
+    return DatabaseAddress(
+        host=LOOPBACK,
+        port=tools.port,
+        user=name,
+        database=name,
+        was_created=was_created,
+        server=tools.installation.says(),
+    )
 
 
 def _require(ended: Ended, code: str, app: str) -> None:
