@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +19,7 @@ from underway.plan.rollback import plan_down, plan_rollback
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act
 from underway.terms.problem import Problem, Refusal
+from underway.terms.secret import Secret
 
 
 class Planning(NamedTuple):
@@ -27,12 +30,13 @@ class Planning(NamedTuple):
     """The number of the app's last event when the facts were read: the plan is stale once there is a newer one."""
     claims: tuple[Claim, ...] = ()
     manifest: str = ""
+    secrets: Mapping[str, Secret] = MappingProxyType({})
 
 
 async def prepare_deploy(path: str, name: str, on: Drivers, journal: Journal) -> Planning:
     """Facts → plan. Changes nothing. Raises `Refusal` with all problems at once."""
     facts, claims = await deploy_facts(path, name, on, journal)
-    return Planning(plan_deploy(facts), facts.state.seq, claims, facts.manifest_text)
+    return Planning(plan_deploy(facts), facts.state.seq, claims, facts.manifest_text, facts.secrets)
 
 
 def prepare_rollback(app: str, to: str, on: Drivers, journal: Journal) -> Planning:
@@ -51,6 +55,8 @@ def take_lease(planning: Planning, act_id: str, owner: str, on: Drivers, journal
     state = journal.state(plan.app)
     if state.act or state.seq != planning.as_of:
         raise Refusal([_stale(plan)])
+    for name, value in planning.secrets.items():
+        on.vault.put(plan.app, name, value)
     journal.record(
         ActStarted(
             app=plan.app,

@@ -17,6 +17,7 @@ from underway.flows.obstacles import (
     unknown,
     unset,
 )
+from underway.flows.secrets import set_aside
 from underway.journal.journal import Journal
 from underway.journal.state import AppState, Phase, ReleaseState
 from underway.manifest.model import MANIFEST_FILE, Manifest
@@ -49,6 +50,7 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
     tree = await asyncio.to_thread(on.sources.look, path)
     text = tree.text(MANIFEST_FILE) or None
     manifest, claims = await asyncio.to_thread(_whole_manifest, tree, text, name, on)
+    manifest, secrets = set_aside(manifest, on.vault.values(manifest.app))
     state = journal.state(manifest.app)
     source = await on.sources.fingerprint(path)
     ask = BuildAsk(
@@ -76,6 +78,7 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
     facts = DeployFacts(
         release=release_id(on.clock.now(), on.clock.entropy()),
         manifest=manifest,
+        secrets=secrets,
         manifest_text=render(manifest),
         ask=ask,
         key=key,

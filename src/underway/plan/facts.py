@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from underway.journal.state import AppState
 from underway.manifest.model import Manifest
@@ -10,6 +11,7 @@ from underway.ports.builds import BuildAsk
 from underway.terms.process import Instance
 from underway.terms.release import Slot
 from underway.terms.route import AppRoute, SlotRoute
+from underway.terms.secret import Secret
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class DeployFacts:
     proxy both at once saves a reload."""
     url: str
     notes: tuple[str, ...] = ()
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    """Values to keep in the vault before the plan is run, by their names there."""
 
 
 @dataclass(frozen=True)

@@ -130,9 +130,7 @@ def _watch(manifest: Manifest) -> Watch:
     )
 
 
-def bring_back_steps(
-    manifest: Manifest, release: str, key: str, slot: Slot, ports: tuple[int, ...]
-) -> list[EveryStep]:
+def bring_back_steps(manifest: Manifest, release: str, key: str, slot: Slot, ports: tuple[int, ...]) -> list[EveryStep]:
     """Start a release that should be running on its slot. What runs already is left alone."""
     web = manifest.processes.get("web")
     return [

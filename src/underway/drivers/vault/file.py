@@ -66,6 +66,11 @@ class FileVault:
                     self._write(path, {**values, name: kept})
         return Secret(kept)
 
+    def put(self, app: str, name: str, value: Secret) -> None:
+        path = self._path(app)
+        with self._locked(path):
+            self._write(path, {**self._read(path), name: value.reveal()})
+
     def drop(self, app: str) -> None:
         path = self._path(app)
         if path.parent.is_dir():
