@@ -15,7 +15,8 @@ def plant(world, **changes):
     path = world.app(**changes)
     manifest = (path / "underway.toml").read_text()
     if CANARY not in manifest:
-        env = f'\n[env]\nAPI_KEY = {{value = "{CANARY}", secret = true}}\nSESSION_KEY = {{generate = "hex", secret = true}}\n'
+        keys = f'API_KEY = {{value = "{CANARY}", secret = true}}\nSESSION_KEY = {{generate = "hex", secret = true}}'
+        env = f"\n[env]\n{keys}\n"
         world.write(path, underway_dot_toml=manifest + env)
     return path
 

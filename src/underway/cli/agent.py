@@ -86,6 +86,8 @@ def status(is_json: bool) -> None:
         f"agent {view.version}, pid {view.pid}, started {ago(view.started_at)}, {megabytes(view.rss_bytes)},"
         f" {view.apps} apps\nhome {view.home}, proxy on port {view.http_port}, log {client.home.agent_log}"
     )
+    for limit in view.limits:
+        Terminal().line(f"limits: {limit}")
 
 
 @agent.command()
