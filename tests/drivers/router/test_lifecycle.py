@@ -57,6 +57,11 @@ def test_a_new_agent_adopts_the_running_proxy(tmp_path: Path, app_a: Upstream, a
     asyncio.run(scenario())
 
 
+def test_an_app_without_a_route_has_nothing_in_flight_although_no_proxy_runs(tmp_path: Path) -> None:
+    router = CaddyRouter(make_home(tmp_path))
+    assert asyncio.run(router.in_flight("shop", Slot.A)) == 0
+
+
 def test_a_killed_proxy_is_back_at_once_with_or_without_an_agent(tmp_path: Path, app_a: Upstream) -> None:
     async def scenario() -> None:
         async with proxy(tmp_path, route(a=(app_a.port,))) as to:

@@ -146,6 +146,8 @@ class CaddyRouter:
             if each.slot is slot
             for port in each.ports
         }
+        if not ports:  # no route leads there; the proxy may not even have been started
+            return 0
         status, body = await self._ask("GET", "/reverse_proxy/upstreams")
         if status != 200:
             raise _failure("proxy.admin", str(self._admin), f"it answered {status}: {_said(body)}")
