@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from underway.drivers.builds.interpreters import available_pythons
 from underway.manifest.model import BuildKeys, PythonBuild
 
 VERSIONS = "import importlib.metadata as m; print(*sorted(f'{d.name}={d.version}' for d in m.distributions()))"
@@ -280,3 +281,17 @@ def test_a_package_from_the_index(bench: Any) -> None:
     bench.write({"pyproject.toml": project("itsdangerous==2.2.0")})
     bench.uv("lock")
     assert "itsdangerous=2.2.0" in installed(bench, bench.make(python("uv")))
+
+
+@pytest.mark.parametrize(("minor", "seeded"), [("3.11", {"setuptools=80.9.0"}), ("3.12", set())])
+def test_an_older_python_has_the_setuptools_that_venv_gave_it(
+    bench: Any, add_wheel: Callable[..., None], minor: str, seeded: set[str]
+) -> None:
+    if not any(version.startswith(minor) for version in available_pythons(bench.home.cache, bench.environ)):
+        pytest.skip(f"this machine has no Python {minor}")
+    add_wheel("setuptools", "80.9.0")
+    add_wheel("setuptools", "81.0.0")
+    bench.write({"requirements.txt": "tiny==1.0\n"})
+    assert installed(bench, bench.make(python("pip", version=minor))) == {"tiny=1.0"} | seeded
+    bench.write({"requirements.txt": "tiny==1.0\nsetuptools==81.0.0\n"})
+    assert installed(bench, bench.make(python("pip", version=minor))) == {"tiny=1.0", "setuptools=81.0.0"}

@@ -18,6 +18,9 @@ from underway.drivers.builds.interpreters import Interpreter
 from underway.drivers.private_file import write_private
 from underway.manifest.model import PythonBuild
 
+RECIPE = 2
+"""Raised when the same inputs come to be installed in another way, so that no earlier build stands for them."""
+
 _KEPT = "packages.json"
 _INCLUDE = re.compile(r"(?:-r|--requirement|-c|--constraint)(?:\s+|=)(\S+)")
 _LOCAL = re.compile(r"-e\b|--editable\b|\.{0,2}/|\.$|file:|\.\[|\S+\s*@\s*file:")
@@ -40,7 +43,7 @@ def inputs_of(python: PythonBuild, interpreter: Interpreter, folder: Path, tree:
     files = _inputs(python, folder, tree)
     if not files:
         return ""
-    sha = hashlib.sha256(msgspec.json.encode([python, interpreter]))
+    sha = hashlib.sha256(msgspec.json.encode([RECIPE, python, interpreter]))
     for file in files:
         try:
             content = file.read_bytes()

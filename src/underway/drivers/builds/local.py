@@ -16,9 +16,8 @@ from pathlib import Path
 import msgspec
 from uv import find_uv_bin
 
-from underway.drivers.builds import bytecode, static_files
+from underway.drivers.builds import bytecode, frozen, static_files
 from underway.drivers.builds.environment import build_environment, credentials
-from underway.drivers.builds.frozen import inputs_of, recall
 from underway.drivers.builds.interpreters import Interpreter, available_pythons, fitting, interpreters, tool_version
 from underway.drivers.builds.lacks import lacks
 from underway.drivers.builds.node_env import NodeEnvironment
@@ -77,7 +76,7 @@ class LocalBuilds:
         shape += [build, dataclasses.asdict(ask.static) if ask.static else None, list(ask.collect)]
         if ask.build.python:
             fits = self._fitting(ask.build.python, Path(ask.source.path))
-            shape += [tool_version(find_uv_bin()), [[one.says, one.path] for one in fits[:1]]]
+            shape += [frozen.RECIPE, tool_version(find_uv_bin()), [[one.says, one.path] for one in fits[:1]]]
         if ask.build.node:
             node = shutil.which("node", path=self._env["PATH"])
             shape.append(tool_version(node) if node else None)
@@ -218,7 +217,9 @@ class LocalBuilds:
             raise await in_thread(self._no_python, python, shop.tree)
         folder = shop.inside(python.dir, "build.python.dir")
         # one that an earlier build had to fall back to comes first: the others would fail again
-        candidates.sort(key=lambda one: recall(earlier, inputs_of(python, one, folder, shop.tree)) is None)
+        candidates.sort(
+            key=lambda one: frozen.recall(earlier, frozen.inputs_of(python, one, folder, shop.tree)) is None
+        )
         first: Failure | None = None
         for interpreter in candidates[:MOST_INTERPRETERS]:
             shop.note(f"installing Python packages with {python.manager} for Python {interpreter.says}")

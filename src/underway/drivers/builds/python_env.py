@@ -65,6 +65,7 @@ class PythonEnvironment:
                 frozen.remember(self.shop.folder, before)
                 return
             await self._create(folder)
+        await self._seed(folder)
         is_package = await self._install(folder)
         if self.python.extra:
             await self._run(["pip", "install", *self._into(), "--", *self.python.extra], folder)
@@ -104,6 +105,18 @@ class PythonEnvironment:
         link = folder / ".venv"
         if not os.path.lexists(link):
             link.symlink_to(os.path.relpath(self.shop.venv, folder))
+
+    async def _seed(self, folder: Path) -> None:
+        """Give an older Python the setuptools that every environment made by venv had until 3.12.
+
+        Many packages of that time import pkg_resources (in setuptools before 81) and depend on nothing that has it.
+        What the lock says comes after and wins.
+        """
+        if self.python.manager == "uv" or self.interpreter.version >= (3, 12):
+            return
+        argv = [self.uv, "pip", "install", "--quiet", *self._into(), "setuptools<81"]
+        if (await self.shop.attempt(argv, folder)).exit_code != 0:
+            self.shop.note("setuptools could not be had; packages that expect it as part of Python will miss it")
 
     async def _uv(self, folder: Path) -> bool:
         lock = next((at / "uv.lock" for at in _upwards(folder, self.shop.tree) if (at / "uv.lock").is_file()), None)
