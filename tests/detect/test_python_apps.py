@@ -324,6 +324,22 @@ def test_django_static_files_are_gathered_and_served(look: Look) -> None:
     assert drafted(look(with_whitenoise)).static is None
 
 
+@pytest.mark.parametrize(
+    ("branch", "is_run"),
+    [
+        ("if not DEBUG:\n    STATIC_ROOT = 'out'\n", True),
+        ("if DEBUG:\n    X = 1\nelse:\n    STATIC_ROOT = 'out'\n", True),
+        ("if MODE in ['PRODUCTION']:\n    STATIC_ROOT = 'out'\nelse:\n    X = 1\n", False),
+        ("if MODE == 'live':\n    STATIC_ROOT = 'a'\nelse:\n    STATIC_ROOT = 'out'\n", True),
+    ],
+)
+def test_collectstatic_runs_only_where_the_settings_say_where_to(look: Look, branch: str, is_run: bool) -> None:
+    settings = DJANGO["config/settings.py"] + "MODE = os.getenv('MODE')\n" + branch
+    detection = look({**DJANGO, "config/settings.py": settings})
+    assert bool(drafted(detection).build.commands) is is_run
+    assert any("collectstatic is not run" in claim.says for claim in detection.claims) is not is_run
+
+
 def test_settings_of_several_files_are_read_together(look: Look) -> None:
     files = {
         **DJANGO,

@@ -17,7 +17,8 @@ class Django:
     """`folder` holds manage.py. `settings` is the module in use, `files` its sources with those it builds on.
 
     `names_settings` when the module has to be named because manage.py would take another. `static_root` and
-    `media_root` are inside the tree, empty when unknown or absent.
+    `media_root` are inside the tree, empty when unknown or absent. `static_root_if` is the condition under which
+    alone STATIC_ROOT is set, when it is about anything but DEBUG.
     """
 
     folder: str
@@ -30,6 +31,7 @@ class Django:
     static_url: str = "/static/"
     static_root: str = ""
     has_static_root: bool = False
+    static_root_if: str = ""
     media_root: str = ""
     sqlite: str = ""
     uses_postgres_engine: bool = False
@@ -146,6 +148,7 @@ def _read_settings(index: Index, django: Django, file: PyFile) -> None:
     if "STATIC_ROOT" in file.literals and not django.has_static_root:
         django.has_static_root = not _is_none(file.literals["STATIC_ROOT"][0])
         django.static_root = folder_path(index, file, file.literals["STATIC_ROOT"][0], django.folder)
+        django.static_root_if = _condition_of(file.body, "STATIC_ROOT") or ""
     if "MEDIA_ROOT" in file.literals and not django.media_root:
         django.media_root = folder_path(index, file, file.literals["MEDIA_ROOT"][0], django.folder)
     hosts = file.literals.get("ALLOWED_HOSTS")
@@ -178,6 +181,32 @@ def setting_at(index: Index, django: Django, name: str) -> Evidence:
         if found:
             return Evidence(path, index.text(path).count("\n", 0, found.start()) + 1)
     return django.evidence
+
+
+def _condition_of(body: list[ast.stmt], name: str) -> str | None:
+    """The test of the branch that alone assigns `name`; empty when it is assigned always, None when never.
+
+    DEBUG is known to be off, so what is set without it is set.
+    """
+    found: str | None = None
+    for node in body:
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return ""
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name:
+            return ""
+        if isinstance(node, ast.If):
+            inner, other = _condition_of(node.body, name), _condition_of(node.orelse, name)
+            if inner == "" and other == "":
+                return ""
+            if inner is not None or other is not None:
+                test = source_of(node.test)
+                is_debug = bool(re.fullmatch(r"(not )?(settings\.)?DEBUG", test))
+                found = "" if is_debug else test
+        elif isinstance(node, ast.Try | ast.With):
+            found = found if found is not None else _condition_of(node.body, name)
+        if found == "":
+            return ""
+    return found
 
 
 def _is_none(node: ast.expr) -> bool:

@@ -232,6 +232,13 @@ def _django_fixed(index: Index, django: Django, draft: Draft, notes: Notes) -> N
 def _django_static(index: Index, project: PythonProject | None, django: Django, draft: Draft, notes: Notes) -> None:
     if not django.has_static_root:
         return
+    if django.static_root_if:
+        notes.claim(
+            "static",
+            f"collectstatic is not run: STATIC_ROOT is set only if {django.static_root_if[:80]}",
+            setting_at(index, django, "STATIC_ROOT"),
+        )
+        return
     manage = "python manage.py" if not django.folder else f"cd {shlex.quote(django.folder)} && python manage.py"
     draft.commands.append(f"{manage} collectstatic --noinput")
     where = setting_at(index, django, "STATIC_ROOT")
