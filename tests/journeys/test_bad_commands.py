@@ -123,7 +123,7 @@ def test_output_that_nobody_reads(served):
         assert done.stderr == ""
         assert done.stdout.split()[-1] in ("0", "141")
     path = plain(served)
-    done = piped(f"deploy {path}", "head -1")
+    done = piped(f"deploy {path} --json", "head -1")
     assert done.stderr == ""
-    assert "last deploy of plain" in done.stdout
+    assert json.loads(done.stdout.splitlines()[0])["event"] == "act_started"
     wait_until(lambda: not act_of(served) and served.ask(app="plain").text.startswith(path.name), 20)
