@@ -13,7 +13,9 @@ release's own recent distribution.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
+from itertools import accumulate
 from math import exp, expm1, log, log1p
 from statistics import NormalDist
 
@@ -104,37 +106,40 @@ class Reference(msgspec.Struct):
 
 
 class Tilts:
-    """The tilt of every bucket under each alternative, given the reference."""
+    """The tilt of every bucket under each alternative, given the reference (which is not empty).
+
+    Kept for the buckets that the reference knows; a time between two of them gets the tilt of the faster one.
+    """
 
     def __init__(self, reference: Reference) -> None:
         normal = NormalDist()
-        size = reference.size + 1
-        below, scores, beyond = 0.0, [], []
-        for count in reference.counts:
-            scores.append(normal.inv_cdf((below + count / 2 + 0.5) / size))
-            beyond.append(1 - below / reference.size)
-            below += count
-        mass = [count / reference.size for count in reference.counts]
-        self.rows: list[list[float]] = [
-            _tilts([min(max(d * score - d * d / 2, -STEEPEST), STEEPEST) for score in scores], mass) for d in SHIFTS
+        self.known = [index for index, count in enumerate(reference.counts) if count]
+        mass = [reference.counts[index] / reference.size for index in self.known]
+        at_or_below = list(accumulate(mass))
+        edge = 1 / (reference.size + 1)
+        scores = [
+            normal.inv_cdf((1 - edge) * (below - share / 2) + edge / 2)
+            for below, share in zip(at_or_below, mass, strict=True)
         ]
+        self.rows = [_tilts([d * score - d * d / 2 for score in scores], mass, at_or_below) for d in SHIFTS]
         for quantile, times in TAILS:
-            first = next((i for i, share in enumerate(beyond) if share <= 1 - quantile), BUCKETS)
-            tail = beyond[first] if first < BUCKETS else 0.0
-            more, less = log(times), log((1 - min(tail * times, 0.9)) / (1 - tail))
-            self.rows.append(_tilts([less] * first + [more] * (BUCKETS - first), mass))
+            first = bisect_right(at_or_below, quantile + 1e-9)
+            tail = 1 - at_or_below[first - 1] if first else 1.0
+            more, less = log(times), log((1 - min(tail * times, 0.9)) / max(1 - tail, 0.1))
+            self.rows.append(_tilts([less] * first + [more] * (len(mass) - first), mass, at_or_below))
+
+    def place(self, index: int) -> int:
+        """Where in a row the tilt of bucket `index` stands."""
+        return max(bisect_right(self.known, index) - 1, 0)
 
 
-def _tilts(ratios: list[float], mass: list[float]) -> list[float]:
+def _tilts(ratios: list[float], mass: list[float], at_or_below: list[float]) -> list[float]:
     """Log hazard ratios from log-likelihood ratios: each less the log ratio of the mass at and below the bucket."""
-    tilts: list[float] = []
-    fine = worse = 0.0
-    for ratio, share in zip(ratios, mass, strict=True):
-        if share:
-            fine += share
-            worse += share * exp(ratio)
-        tilts.append(min(max(ratio - log(worse / fine), -STEEPEST), STEEPEST) if fine else 0.0)
-    return tilts
+    worse = accumulate(share * exp(ratio) for ratio, share in zip(ratios, mass, strict=True))
+    return [
+        min(max(ratio - log(bad / fine), -STEEPEST), STEEPEST)
+        for ratio, bad, fine in zip(ratios, worse, at_or_below, strict=True)
+    ]
 
 
 def block_factors(candidate: Mapping[int, int], stable: Mapping[int, int], tilts: Tilts) -> list[float]:
@@ -146,8 +151,9 @@ def block_factors(candidate: Mapping[int, int], stable: Mapping[int, int], tilts
         both = mine + stable.get(index, 0)
         share = left_mine / left
         if 0 < share < 1:
+            place = tilts.place(index)
             for j, row in enumerate(tilts.rows):
-                tilt = row[index]
+                tilt = row[place]
                 factors[j] += tilt * mine - both * log1p(share * expm1(tilt))
         left_mine -= mine
         left -= both

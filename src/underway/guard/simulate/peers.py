@@ -14,13 +14,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import erfc, exp, log, sqrt
+from math import exp, sqrt
 from random import Random
 
 from underway.guard.simulate.rollout import Ending
-from underway.guard.simulate.worlds import MEDIAN_MS, SPREAD, Fault, Moment, Weather, World, poisson
+from underway.guard.simulate.worlds import LIMIT_MS, MEDIAN_MS, SPREAD, Fault, Weather, World, poisson
 
-LIMIT_MS = 500.0
 MOST_DRAWS = 400
 """A minute's p95 is taken from at most so many of its requests."""
 KAYENTA_MINUTES = 60
@@ -60,7 +59,7 @@ class Course:
                 seen.failed += looped
                 self.failed -= looped
             good = poisson(moment.rps * weight * (1 - moment.candidate_error), self.chance)
-            slow = poisson(good * self._slow_share(moment), self.chance) if good else 0
+            slow = poisson(good * self.weather.slow_share(moment, self.second, LIMIT_MS), self.chance) if good else 0
             seen.requests += bad + good
             seen.failed += bad
             seen.slow += min(slow, good)
@@ -68,18 +67,8 @@ class Course:
         self.failed += seen.failed
         return seen
 
-    def _slow_share(self, moment: Moment) -> float:
-        share, extra_ms = self.weather.longer(self.second)
-        shift = moment.candidate_shift
-        return (1 - share) * slower_than(LIMIT_MS, shift) + share * slower_than(LIMIT_MS - extra_ms, shift)
-
     def end(self, how: str, reason: str, promoted: bool = False) -> Ending:
         return Ending(how, reason, float(self.second), float(self.second) if promoted else None, self.failed)
-
-
-def slower_than(ms: float, shift: float) -> float:
-    """The share of requests slower than `ms` when latency is shifted by `shift` (a logarithm)."""
-    return 0.5 * erfc((log(ms / MEDIAN_MS) - shift) / (SPREAD * sqrt(2)))
 
 
 def flagger(world: World, fault: Fault, rps: float, seed: int) -> Ending:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, log, pi, sin, sqrt
+from math import erfc, exp, log, pi, sin, sqrt
 from random import Random
 
 MEDIAN_MS = 60.0
 SPREAD = 0.6
 """Latency is log-normal: p50 60 ms, p95 161 ms, p99 242 ms."""
 BASE_ERROR = 0.001
+LIMIT_MS = 500.0
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,22 @@ class Weather:
             return 0.0, 0.0
         return self._fault.extra_share, self._fault.extra_ms
 
+    def slow_share(self, moment: Moment, second: int, limit_ms: float) -> float:
+        """The share of the candidate's requests that take longer than `limit_ms`."""
+        share, extra_ms = self.longer(second)
+        slower, shift = slower_than(limit_ms, moment.candidate_shift), moment.candidate_shift
+        return (1 - share) * slower + share * slower_than(limit_ms - extra_ms, shift) if share else slower
+
     def cold_factor(self, served: int) -> float:
         """The log factor on the candidate's request number `served` while it is cold."""
         if not self._world.cold_start:
             return 0.0
         return log(1 + 2 * max(0.0, 1 - served / 15))
+
+
+def slower_than(ms: float, shift: float) -> float:
+    """The share of requests slower than `ms` when latency is shifted by `shift` (a logarithm)."""
+    return 0.5 * erfc((log(ms / MEDIAN_MS) - shift) / (SPREAD * sqrt(2)))
 
 
 def poisson(mean: float, chance: Random) -> int:
