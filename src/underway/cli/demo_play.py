@@ -154,7 +154,7 @@ watch = "3s"
 def _lay_out(example: Path, patch: str, work: Path) -> None:
     """A fresh copy of the example with one patch on it, as a developer's folder would be."""
     shutil.rmtree(work, ignore_errors=True)
-    shutil.copytree(example, work, ignore=shutil.ignore_patterns(".venv", "__pycache__", ".pytest_cache", "tests"))
+    shutil.copytree(example, work, ignore=shutil.ignore_patterns(".venv", "__pycache__", ".*_cache", "tests"))
     (work / "underway.toml").write_text(_MANIFEST, encoding="utf-8")
     if patch:
         subprocess.run(
