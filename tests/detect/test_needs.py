@@ -104,6 +104,15 @@ def test_a_redis_without_a_password_is_told(look: Look) -> None:
     assert any("password" in c.says and c.evidence == "settings.py:2" for c in claims)
 
 
+def test_a_number_is_no_secret_although_its_name_has_token(look: Look) -> None:
+    settings = SETTINGS + "class S(BaseSettings):\n    TOKEN_EXPIRE_MINUTES: int\n    BOT_TOKEN: str\n"
+    detection = look({**fastapi(settings), ".env.example": "TOKEN_EXPIRE_MINUTES=30\nBOT_TOKEN=3141\n"})
+    assert drafted(detection).env["TOKEN_EXPIRE_MINUTES"] == EnvVar(value="30")
+    assert [p.why for p in detection.problems] == [
+        "the app does not start without BOT_TOKEN, and its value is not in the repository"
+    ]
+
+
 def test_a_required_plain_setting_takes_the_examples_value(look: Look) -> None:
     files = fastapi(SETTINGS + "class S(BaseSettings):\n    project_name: str\n")
     detection = look({**files, ".env.example": '# who\nPROJECT_NAME="Letter Meadow"  # shown\n'})

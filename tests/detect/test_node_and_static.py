@@ -37,7 +37,16 @@ VITE = {"devDependencies": {"vite": "5"}, "scripts": {"build": "vite build", "de
             package(dependencies=EXPRESS, scripts={"start": "NODE_ENV=production node src/index.js"}),
             "node src/index.js",
         ),
-        (package(dependencies=EXPRESS, scripts={"start": "nodemon x", "start:prod": "node x"}), "npm run start:prod"),
+        (package(dependencies=EXPRESS, scripts={"start": "nodemon x", "start:prod": "node x"}), "node x"),
+        (
+            package(dependencies=EXPRESS, scripts={"start": "nest start", "start:prod": "node dist/main"}),
+            "node dist/main",
+        ),
+        (package(dependencies=EXPRESS, scripts={"start": "nodemon x", "prod": "tsx x"}), "npm run prod"),
+        (
+            package(dependencies=EXPRESS, scripts={"start": "npm run build && node dist/s.js", "build": "tsc"}),
+            "node dist/s.js",
+        ),
         ({**package(dependencies=EXPRESS, main="./lib/app.js"), "lib/app.js": ""}, "node lib/app.js"),
         ({**package(dependencies=EXPRESS, lock="yarn.lock", scripts={"start": "tsx src/main.ts"})}, "yarn run start"),
         (
@@ -190,6 +199,7 @@ def test_what_is_no_app_is_told_with_what_was_looked_for(look: Look, files: dict
     [
         ("My Shop_2", "my-shop-2"),
         ("42-shop", "shop"),
+        ("2048", "app-2048"),
         ("Überladen", "berladen"),
         ("backend", "letters"),
         ("///", "letters"),
@@ -203,3 +213,23 @@ def test_the_folder_names_the_app(folder: str, name: str) -> None:
     }
     tree = Tree(name=folder, paths=tuple(sorted(files)), texts=files)
     assert drafted(detect(tree, machine=Machine())).app == name
+
+
+def test_a_json_schema_that_demands_mysql_is_told_before_anything_is_built(look: Look) -> None:
+    schema = """import env from '@fastify/env'
+const schema = {
+  required: ['MYSQL_USER', 'MYSQL_PORT', 'COOKIE_SECRET'],
+  properties: {
+    MYSQL_USER: { type: 'string' },
+    MYSQL_PORT: { type: 'number', default: 3306 },
+    COOKIE_SECRET: { type: 'string' }
+  }
+}
+"""
+    files = package(dependencies={"fastify": "5"}, scripts={"start": "node server.js"})
+    detection = look({**files, "src/env.js": schema, ".env.example": "MYSQL_USER=me\n"})
+    assert [(p.where, p.why) for p in detection.problems] == [
+        ("src/env.js:5", "the app needs MySQL at MYSQL_USER, and Underway does not provide MySQL")
+    ]
+    assert drafted(detection).env["COOKIE_SECRET"].generate == "urlsafe"
+    assert "MYSQL_PORT" not in drafted(detection).env

@@ -340,6 +340,33 @@ def test_collectstatic_runs_only_where_the_settings_say_where_to(look: Look, bra
     assert any("collectstatic is not run" in claim.says for claim in detection.claims) is not is_run
 
 
+def test_what_django_compressor_makes_offline_is_made_by_the_build(look: Look) -> None:
+    settings = DJANGO["config/settings.py"] + "STATIC_ROOT = 'out'\nCOMPRESS_OFFLINE = True\n"
+    commands = drafted(look({**DJANGO, "config/settings.py": settings})).build.commands
+    assert commands == ("python manage.py collectstatic --noinput", "python manage.py compress --force")
+
+
+def test_a_database_fixed_in_one_branch_is_not_the_only_one(look: Look) -> None:
+    fixed = 'DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "ci", "HOST": "127.0.0.1"}}\n'
+    read = 'import dj_database_url\nDATABASES = {"default": dj_database_url.config()}\n'
+    files = {**DJANGO, "requirements.txt": "django\ngunicorn\npsycopg\n"}
+    both = DJANGO["config/settings.py"] + read + "if os.environ.get('CI'):\n    " + fixed
+    assert look({**files, "config/settings.py": both}).problems == ()
+    alone = look({**files, "config/settings.py": DJANGO["config/settings.py"] + fixed})
+    assert [p.code for p in alone.problems] == ["detect.database-fixed"]
+
+
+def test_a_worker_that_procfile_and_compose_name_is_one(look: Look) -> None:
+    line = "celery -A shop.tasks beat -l info"
+    files = {
+        "requirements.txt": "fastapi\nuvicorn\ncelery\nredis\n",
+        "main.py": FASTAPI,
+        "Procfile": f"web: uvicorn main:app\nbeat: REMAP_SIGTERM=SIGQUIT {line}\n",
+        "docker-compose.yml": f"services:\n  beats:\n    build: .\n    command: {line}\n",
+    }
+    assert sorted(drafted(look(files)).processes) == ["beat", "web"]
+
+
 def test_settings_of_several_files_are_read_together(look: Look) -> None:
     files = {
         **DJANGO,

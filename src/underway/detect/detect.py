@@ -149,4 +149,6 @@ def app_name(folder: str, python: list[PythonProject], node: list[NodeProject]) 
 
 def _as_app_name(name: str) -> str:
     clean = re.sub(r"[^a-z0-9]+", "-", name.lower()[:200]).strip("-")
+    if clean.isdigit():
+        clean = f"app-{clean}"
     return re.sub(r"^[^a-z]+", "", clean)[:40].strip("-")

@@ -37,8 +37,12 @@ class Django:
     uses_postgres_engine: bool = False
     has_fixed_database: bool = False
     hosts_literal: tuple[str, ...] | None = None
+    compresses_offline: bool = False
 
 
+_POSTGRES_ENGINE = re.compile(
+    r"django\.db\.backends\.postgres|backends\.postgis|django\.contrib\.gis\.db\.backends\.postgis"
+)
 _SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE['"]?\s*[,=\]]+\s*=?\s*['"]?([\w.]+)""")
 
 
@@ -156,22 +160,30 @@ def _read_settings(index: Index, django: Django, file: PyFile) -> None:
         texts = [literal(e) for e in hosts[0].elts]
         if all(t is not None for t in texts):
             django.hosts_literal = tuple(t for t in texts if t is not None)
-    databases = file.literals.get("DATABASES")
-    source = source_of(databases[0]) if databases is not None else ""
-    if re.search(
-        r"django\.db\.backends\.postgres|backends\.postgis|django\.contrib\.gis\.db\.backends\.postgis", source
-    ):
+    databases = _assigned(file, "DATABASES")
+    if any(_POSTGRES_ENGINE.search(source_of(each)) for each in databases):
         django.uses_postgres_engine = True
-        assert databases is not None
         django.has_fixed_database = not any(
-            isinstance(n, ast.Call | ast.Subscript | ast.Name) for n in ast.walk(databases[0])
+            isinstance(n, ast.Call | ast.Subscript | ast.Name) for each in databases for n in ast.walk(each)
         )
+    offline = file.literals.get("COMPRESS_OFFLINE")
+    if offline is not None and literal(offline[0]) == "True":
+        django.compresses_offline = True
     for node in file.nodes:
         if isinstance(node, ast.Dict) and not django.sqlite:
             named = {literal(key): value for key, value in zip(node.keys, node.values, strict=True) if key is not None}
             engine = literal(named.get("ENGINE")) or ""
             if "sqlite3" in engine and (value := named.get("NAME")) is not None:
                 django.sqlite = folder_path(index, file, value, django.folder)
+
+
+def _assigned(file: PyFile, name: str) -> list[ast.expr]:
+    """Every value that `name` is given in the file, whatever the branch."""
+    return [
+        node.value
+        for node in file.nodes
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
+    ]
 
 
 def setting_at(index: Index, django: Django, name: str) -> Evidence:

@@ -254,7 +254,9 @@ def _generate(one: Variable, out: Given, notes: Notes, *, is_django: bool) -> No
 _FOREIGN = {
     "mongodb": "MongoDB", "mysql": "MySQL", "mysql2": "MySQL", "mariadb": "MariaDB",
     "amqp": "RabbitMQ", "amqps": "RabbitMQ", "kafka": "Kafka", "bolt": "Neo4j", "neo4j": "Neo4j", "pyamqp": "RabbitMQ",
+    "rabbitmq": "RabbitMQ",
 }  # fmt: skip
+_FOREIGN_NAME = re.compile(r"(MYSQL|MARIADB|MONGODB|RABBITMQ|AMQP|KAFKA|NEO4J)_(?!.*(?:PORT|TIMEOUT|POOL)$)")
 
 
 def _required(one: Variable, out: Given, notes: Notes) -> None:
@@ -262,6 +264,8 @@ def _required(one: Variable, out: Given, notes: Notes) -> None:
     foreign = next(
         (_FOREIGN[s] for v in one.known_values if (s := v.partition("://")[0].partition("+")[0]) in _FOREIGN), ""
     )
+    if not foreign and (lead := _FOREIGN_NAME.match(one.name)):
+        foreign = _FOREIGN[lead[1].lower()]
     if foreign:
         out.env[one.name] = EnvVar(required=True, secret=True)
         notes.problem(
@@ -272,7 +276,8 @@ def _required(one: Variable, out: Given, notes: Notes) -> None:
         )
         return
     is_public = example is not None and bool(PUBLIC_SECRETS.fullmatch(example))
-    if example and not is_secret_like(one.name) and not (is_third_party(one.name) and is_public):
+    is_number = any(r.is_number for r in one.reads) and (example or "").isdigit()
+    if example and (is_number or not is_secret_like(one.name)) and not (is_third_party(one.name) and is_public):
         out.env[one.name] = EnvVar(value=example)
         notes.claim("env", f"{one.name} is required; the example's value", one.example_at or "", f"env.{one.name}")
         return

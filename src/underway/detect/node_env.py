@@ -19,11 +19,12 @@ _SCHEMA = re.compile(
     r"([^\n]{0,2000}(?:\n[ \t]{0,80}\.[^\n]{0,500}){0,20})",
 )
 _CONVICT = re.compile(r"""env:\s*['"]([A-Z][A-Z0-9_]{1,80})['"]""")
+_JSON_SCHEMA = re.compile(r"\brequired:\s{0,40}\[([^\]]{1,4000})\]")
 _OPTIONAL = re.compile(r"optional|default|nullish|nullable|devDefault|catch\(")
 
 
 def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
-    """Reads of `process.env`, and what a Joi, zod or envalid schema says must be there."""
+    """Reads of `process.env`, and what a Joi, zod, envalid or JSON schema says must be there."""
     reads: list[EnvRead] = []
     for path in paths:
         text = index.text(path)
@@ -38,6 +39,8 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
                 reads += [EnvRead(name[1], at, is_required=False) for name in names if name]
         if re.search(r"process\.env|runtimeEnv|envalid|EnvSchema|envSchema", text):
             reads += _schema(path, text)
+        if re.search(r"@fastify/env\b|['\"]fastify-env['\"]|['\"]env-schema['\"]", text):
+            reads += _json_schema(path, text)
         if "convict(" in text:
             for found in _CONVICT.finditer(text):
                 at = Evidence(path, text.count("\n", 0, found.start()) + 1)
@@ -45,6 +48,20 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
         if len(reads) > 2000:
             break
     return reads
+
+
+def _json_schema(path: str, text: str) -> list[EnvRead]:
+    """What the JSON schema of @fastify/env lists as required and gives no default."""
+    out = []
+    for found in _JSON_SCHEMA.finditer(text):
+        for name in re.findall(r"""['"]([A-Z][A-Z0-9_]{1,80})['"]""", found[1]):
+            own = re.search(rf"\b{name}\s{{0,10}}:\s{{0,40}}\{{([^}}]{{0,500}})\}}", text)
+            default = re.search(r"""default:\s{0,10}['"`]?([^'"`,}\n]{0,200})""", own[1]) if own else None
+            at = Evidence(path, text.count("\n", 0, own.start() if own else found.start()) + 1)
+            is_number = bool(own and re.search(r"type:\s{0,10}['\"](number|integer)", own[1]))
+            value = default[1].strip() if default else None
+            out.append(EnvRead(name, at, is_required=default is None, default=value, is_number=is_number))
+    return out
 
 
 def _schema(path: str, text: str) -> list[EnvRead]:

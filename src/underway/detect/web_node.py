@@ -78,9 +78,13 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
     if pm2 := _pm2(index, project, start_line):
         return pm2, at
     if start_line and not re.search(
-        r"nx serve|nodemon|react-scripts|vite(\s|$)|webpack|--watch|ts-node-dev|ng serve", start_line
+        r"nx serve|nest start|nodemon|react-scripts|vite(\s|$)|webpack|--watch|ts-node-dev|ng serve", start_line
     ):
         return f"{project.manager} run start" if project.manager != "npm" else "npm start", at
+    for script in ("start:prod", "serve:prod", "prod", "production"):
+        line = _followed(project, project.scripts.get(script, ""))
+        if re.fullmatch(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+", line):
+            return re.sub(r"^NODE_ENV=\w+\s+", "", line), index.line(project.path, f'"{script}"')
     if prod := next((s for s in ("start:prod", "serve:prod", "prod", "production") if s in project.scripts), ""):
         return f"{project.manager} run {prod}", index.line(project.path, f'"{prod}"')
     candidates = [
@@ -108,13 +112,13 @@ def _is_there(index: Index, project: NodeProject, name: str) -> bool:
 
 
 def _followed(project: NodeProject, line: str) -> str:
-    """The script that `npm run NAME` stands for."""
+    """The script that `npm run NAME` stands for, without the build in front of it: that is made once."""
     for _ in range(5):
         found = re.fullmatch(r"(?:npm|pnpm|yarn|bun) (?:run )?([\w:.-]+)", line)
         if not found or found[1] not in project.scripts:
             break
         line = project.scripts[found[1]]
-    return line
+    return re.sub(r"^(?:(?:npm|pnpm|yarn|bun) (?:run )?build|tsc)\s*&&\s*(?=node\s)", "", line)
 
 
 def _pm2(index: Index, project: NodeProject, line: str) -> str:

@@ -243,6 +243,10 @@ def _django_static(index: Index, project: PythonProject | None, django: Django, 
     draft.commands.append(f"{manage} collectstatic --noinput")
     where = setting_at(index, django, "STATIC_ROOT")
     notes.claim("static", "collectstatic gathers the static files", where, "build.commands")
+    if django.compresses_offline:
+        draft.commands.append(f"{manage} compress --force")
+        at = setting_at(index, django, "COMPRESS_OFFLINE")
+        notes.claim("static", "django-compressor makes its files before the app starts", at, "build.commands")
     if project is not None and project.has("whitenoise"):
         notes.claim("static", "whitenoise serves them", project.where("whitenoise"))
     elif django.static_root:

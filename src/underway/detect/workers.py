@@ -32,6 +32,7 @@ def python_workers(
     notes: Notes,
 ) -> None:
     """Add workers that run Celery, RQ and the like, or a Procfile line of its own name."""
+    known: set[tuple[str, ...]] = set()  # the Procfile and compose often name the same worker
     for start in starts.found:
         is_procfile = start.evidence.path.rpartition("/")[2].lower() == "procfile"
         for command in start.commands:
@@ -40,6 +41,9 @@ def python_workers(
                 continue
             if _NOT.search(start.name) or (command.name == "celery" and "flower" in command.words):
                 continue
+            if tuple(command.words) in known:
+                continue
+            known.add(tuple(command.words))
             folder = app.folder if command.folder == "" and app.folder else command.folder
             draft.processes[name] = _worker(command, folder)
             notes.claim("worker", f"{name}: {' '.join(command.words)[:120]}", command.evidence, f"processes.{name}")
