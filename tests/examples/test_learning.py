@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from underway.cli.demo_play import SCENES, _lay_out, find_example
+from underway.cli.demo_play import SCENES, Scene, _lay_out, find_example
 
 EXAMPLE = find_example()
 RELEASES = EXAMPLE / "releases"
@@ -75,7 +75,7 @@ def compiles(work: Path) -> None:
 
 @pytest.mark.parametrize("patch", [BETTER, *BAD])
 def test_a_patch_applies_and_compiles(patch, work):
-    _lay_out(EXAMPLE, patch, work)
+    _lay_out(EXAMPLE, Scene("", patch), work)
     names = set(re.findall(r"^\+\+\+ b/(.+)$", (RELEASES / patch).read_text(), re.MULTILINE))
     assert names
     assert changed(work) == names
@@ -85,13 +85,13 @@ def test_a_patch_applies_and_compiles(patch, work):
 @pytest.mark.parametrize("patch", BAD)
 def test_a_bad_release_can_follow_the_better_one(patch, tmp_path, git_env):
     work = tmp_path / "learning"
-    _lay_out(EXAMPLE, BETTER, work)
+    _lay_out(EXAMPLE, Scene("", BETTER), work)
     subprocess.run(["git", "apply", str(RELEASES / patch)], cwd=work, env=git_env, check=True, capture_output=True)
     compiles(work)
 
 
 def test_the_better_release_says_that_it_is_another_one(tmp_path):
-    _lay_out(EXAMPLE, BETTER, tmp_path / "learning")
+    _lay_out(EXAMPLE, Scene("", BETTER), tmp_path / "learning")
     before, after = (
         dict(re.findall(r'^(\w+) = "(.+)"$', (root / "app" / "release.py").read_text(), re.MULTILINE))
         for root in (EXAMPLE, tmp_path / "learning")
@@ -101,7 +101,7 @@ def test_the_better_release_says_that_it_is_another_one(tmp_path):
 
 
 def test_the_better_releases_migration_only_adds(tmp_path):
-    _lay_out(EXAMPLE, BETTER, tmp_path / "learning")
+    _lay_out(EXAMPLE, Scene("", BETTER), tmp_path / "learning")
     new = [tmp_path / "learning" / name for name in changed(tmp_path / "learning") if "versions" in name]
     assert len(new) == 1
     text = new[0].read_text()

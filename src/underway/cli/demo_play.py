@@ -38,13 +38,16 @@ class Scene:
     patch: str = ""
     outcome: str = "live"
     way: Literal["deploy", "back", "forward"] = "deploy"
+    health_timeout: str = "45s"
     needs_traffic: bool = True
 
 
 SCENES = (
     Scene("The first release goes live", needs_traffic=False),
     Scene("A release that dies at its start never gets traffic", "broken-start.patch", "failed"),
-    Scene("A release that never becomes healthy never gets traffic", "broken-health.patch", "failed"),
+    Scene(
+        "A release that never becomes healthy never gets traffic", "broken-health.patch", "failed", health_timeout="6s"
+    ),
     Scene("A better release: a sticker shelf, with a migration", "0002-better.patch"),
     Scene("Back to the first release, at once", way="back"),
     Scene("And forward to the better one, at once", way="forward"),
@@ -66,7 +69,10 @@ def play(*, clients: int, is_down: bool, is_json: bool) -> int:
             picture.scene(number, len(SCENES), scene.title)
             if scene.needs_traffic:
                 traffic.start()
-            outcome = _perform(scene, example, work, client, picture)
+            try:
+                outcome = _perform(scene, example, work, client, picture)
+            except Refusal as refusal:
+                outcome = f"refused ({refusal.problems[0].why})"
             if outcome != scene.outcome:
                 surprises.append(f"{scene.title}: ended {outcome} instead of {scene.outcome}")
     app = client.get(f"/v1/apps/{APP}", AppView)
@@ -123,7 +129,7 @@ def _perform(scene: Scene, example: Path, work: Path, client: Client, picture: P
         to = client.get(f"/v1/apps/{APP}", AppView).warm if scene.way == "forward" else ""
         ask = PlanAsk(kind=ActKind.ROLLBACK, app=APP, to=to)
     else:
-        _lay_out(example, scene.patch, work)
+        _lay_out(example, scene, work)
         ask = PlanAsk(kind=ActKind.DEPLOY, app=APP, path=str(work))
     plan = _plan(client, ask)
     picture.plan(plan)
@@ -144,21 +150,21 @@ _MANIFEST = """\
 # Everything else is recognised. These times are short so that the play is.
 [health]
 path = "/health"
-timeout = "6s"
+timeout = "{health_timeout}"
 
 [release]
 watch = "3s"
 """
 
 
-def _lay_out(example: Path, patch: str, work: Path) -> None:
+def _lay_out(example: Path, scene: Scene, work: Path) -> None:
     """A fresh copy of the example with one patch on it, as a developer's folder would be."""
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(example, work, ignore=shutil.ignore_patterns(".venv", "__pycache__", ".*_cache", "tests"))
-    (work / "underway.toml").write_text(_MANIFEST, encoding="utf-8")
-    if patch:
+    (work / "underway.toml").write_text(_MANIFEST.format(health_timeout=scene.health_timeout), encoding="utf-8")
+    if scene.patch:
         subprocess.run(
-            ["git", "apply", str(example / "releases" / patch)],
+            ["git", "apply", str(example / "releases" / scene.patch)],
             cwd=work,
             check=True,
             capture_output=True,
