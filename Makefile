@@ -1,10 +1,16 @@
-.PHONY: check docs bench-guard
+.PHONY: check docs bench bench-guard
 
 check:
 	./check
 
 docs:
 	.venv/bin/python -m tools.reference
+
+bench:
+	.venv/bin/python -m bench.deploys --write docs/benchmarks.md
+	.venv/bin/python -m bench.streams --write docs/benchmarks.md
+	.venv/bin/python -m bench.rollback --write docs/benchmarks.md
+	.venv/bin/python -m bench.overhead --write docs/benchmarks.md
 
 bench-guard:
 	.venv/bin/python -m bench.guard
