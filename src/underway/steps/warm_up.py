@@ -7,7 +7,6 @@ from underway.ports.prober import Probe
 from underway.steps.step import Act, Did
 from underway.terms.problem import Failure, Problem
 
-
 PROXY_BACK_S = 3.0
 """The proxy's keeper starts it again within milliseconds; on a busy machine it takes a second to answer."""
 
