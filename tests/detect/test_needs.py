@@ -232,6 +232,15 @@ def test_debug_is_switched_off(look: Look, settings: str, spelling: str) -> None
             {"DATABASE__HOSTNAME": "host", "DATABASE__PASSWORD": "password", "DATABASE__NAME": "database"},
         ),
         (
+            'import os\nX = os.environ["DATABASE_URL"]\n',
+            "psycopg\n",
+            {
+                "compose.yml": "services:\n  web:\n    build: .\n    environment:\n      DATABASE_URL: postgres://u:p@db/x\n"
+            },
+            "postgres",
+            {},
+        ),
+        (
             'import os\nX = os.getenv("PROD_DB_HOSTNAME")\nY = os.getenv("PROD_DB_NAME")\n',
             "psycopg2\n",
             {},

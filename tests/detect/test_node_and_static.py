@@ -233,3 +233,31 @@ const schema = {
     ]
     assert drafted(detection).env["COOKIE_SECRET"].generate == "urlsafe"
     assert "MYSQL_PORT" not in drafted(detection).env
+
+
+@pytest.mark.parametrize(
+    ("server", "is_told"),
+    [
+        ("app.listen(3000);", True),
+        ("app.listen({ port: 3000 });", True),
+        ("app.listen(process.env.PORT || 3000);", False),
+        ("const { PORT } = process.env;\napp.listen(3000);", False),
+        ("app.listen(config.get('port'));", False),
+    ],
+)
+def test_a_server_with_a_port_of_its_own_is_told(look: Look, server: str, is_told: bool) -> None:
+    files = package(dependencies=EXPRESS, scripts={"start": "node server.js"})
+    detection = look({**files, "server.js": server, "test/app.test.js": "app.listen(4000)"})
+    told = [(p.code, p.where) for p in detection.problems]
+    assert told == ([("detect.port-fixed", "server.js:1")] if is_told else [])
+
+
+@pytest.mark.parametrize(
+    ("main", "folder"),
+    [("", "frontend"), ("app.mount('/', StaticFiles(directory='../frontend', html=True))\n", None)],
+)
+def test_pages_beside_an_api_are_served_unless_it_serves_them(look: Look, main: str, folder: str | None) -> None:
+    api = "from fastapi import FastAPI\nfrom fastapi.staticfiles import StaticFiles\napp = FastAPI()\n"
+    files = {"backend/main.py": api + main, "backend/requirements.txt": "fastapi\nuvicorn\n"}
+    manifest = drafted(look({**files, "frontend/index.html": "<h1>Hi</h1>"}))
+    assert (manifest.static.dir if manifest.static else None) == folder

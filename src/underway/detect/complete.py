@@ -106,6 +106,7 @@ def _unanswered(
             "detect.python-missing": {"build"},
             "detect.node-missing": {"build"},
             "detect.hosts-fixed": {"domains"},
+            "detect.port-fixed": {"processes"},
             "detect.database-fixed": {"services"},
         }.get(problem.code, set())
         if not answered_by & set(values):

@@ -103,6 +103,20 @@ def _add_front_end(index: Index, node: list[NodeProject], machine: Machine, draf
                 return
             draft_front_end(index, project, machine, draft, notes, is_alone=False)
             return
+    _plain_front_end(index, draft, notes)
+
+
+def _plain_front_end(index: Index, draft: Draft, notes: Notes) -> None:
+    """Pages beside an API that no source of it names: nobody else would serve them."""
+    for folder in ("frontend", "front-end", "client", "web", "www", "public", "ui"):
+        page = f"{folder}/index.html"
+        if not index.has(page) or index.has(f"{folder}/package.json"):
+            continue
+        sources = [p for p in index.ending(".py", ".js", ".ts") if not p.startswith(f"{folder}/")][:2000]
+        if not any(re.search(rf"""['"`/]{folder}['"`/]""", index.text(path)) for path in sources):
+            draft.static = Static(dir=folder, url="/")
+            notes.claim("static", f"the pages in {folder} are served beside the app", Evidence(page), "static")
+            return
 
 
 _STATIC_FOLDERS = ("", "public", "dist", "build", "site", "_site", "www", "static", "web", "html", "src", "app", "docs")

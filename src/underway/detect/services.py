@@ -115,11 +115,12 @@ def foreign_services(starts: Starts, notes: Notes) -> None:
 def postgres_scheme(
     index: Index,
     code: PythonCode,
+    starts: Starts,
     project: PythonProject | None,
     variables: dict[str, Variable],
     given: dict[str, str],
 ) -> tuple[str, str]:
-    """The scheme for addresses, and why: an example in the repository, else what the driver needs."""
+    """The scheme for addresses, and why: an example in the repository, compose's value, else what the driver needs."""
     urls = [
         variables[n]
         for n in ("DATABASE_URL", *given)
@@ -130,6 +131,11 @@ def postgres_scheme(
             found = re.match(r"(postgres(?:ql)?(?:\+[a-z0-9_]+)?)://", value)
             if found:
                 return found[1], f"the example of {one.name}"
+    for one in urls:
+        value, at = starts.environment.get(one.name, ("", None))
+        found = re.match(r"(postgres(?:ql)?(?:\+[a-z0-9_]+)?)://", value)
+        if found:
+            return found[1], f"what {at} gives {one.name}"
     if project is None or not urls:
         return "postgresql", ""
     makes_async = any(

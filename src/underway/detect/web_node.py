@@ -48,6 +48,7 @@ def draft_node_server(
     paths = [p for p in index.ending(*_CODE) if not project.folder or p.startswith(project.folder + "/")][:1500]
     _variables(index, paths, project, starts, draft, notes)
     _migrate(index, project, draft, notes)
+    _require_port(index, paths, project, notes)
     found = declared_health(starts) or text_health(index, paths)
     if found is not None:
         draft.health = Health(path=found[0])
@@ -56,6 +57,32 @@ def draft_node_server(
         draft.health = Health(path="/", status="below-500")
         notes.claim("health", "no health route was found: any answer of / below 500 counts", key="health.status")
     return True
+
+
+_FIXED_PORT = re.compile(r"\.listen\(\s*(?:\{\s*port\s*:\s*)?(\d{2,5})\s*[,)}]")
+
+
+def _require_port(index: Index, paths: list[str], project: NodeProject, notes: Notes) -> None:
+    """Say so when the sources listen on a number and nothing reads PORT: two releases cannot share a port."""
+    found: tuple[Evidence, str] | None = None
+    for path in paths:
+        text = index.text(path)
+        if re.search(r"\bPORT\b", text):
+            return
+        if re.search(
+            r"(^|/)(tests?|e2e|__tests__|examples?|docs|scripts)/|\.(test|spec)\.", path[len(project.folder) :]
+        ):
+            continue
+        fixed = _FIXED_PORT.search(text)
+        if fixed and found is None:
+            found = Evidence(path, text.count("\n", 0, fixed.start()) + 1), fixed[1]
+    if found is not None and project.server not in ("next", "nuxt"):
+        notes.problem(
+            "detect.port-fixed",
+            found[0],
+            f"the server listens on port {found[1]} always, and two releases cannot share a port",
+            f"read it from the environment: listen(process.env.PORT ?? {found[1]})",
+        )
 
 
 def _builds(project: NodeProject) -> bool:

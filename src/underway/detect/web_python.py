@@ -170,7 +170,7 @@ def _variables(
     )
     draft.env.update(given.env)
     if with_postgres:
-        scheme, why = postgres_scheme(index, code, project, variables, given.postgres)
+        scheme, why = postgres_scheme(index, code, starts, project, variables, given.postgres)
         named = with_own_schemes(variables, given.postgres, scheme)
         draft.postgres = Postgres(scheme=scheme, env=MappingProxyType(named))
         if scheme != "postgresql":
