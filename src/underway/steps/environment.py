@@ -15,7 +15,7 @@ from underway.terms.release import Build
 
 DATABASE_PASSWORD = "UNDERWAY_DATABASE_PASSWORD"  # noqa: S105 - the name under which the vault keeps it
 CACHE_PASSWORD = "UNDERWAY_CACHE_PASSWORD"  # noqa: S105
-KEPT_PREFIX = "UNDERWAY_KEPT_"
+KEPT_PREFIX = "kept_"
 """Names in the vault of values that a manifest had in the clear."""
 
 
