@@ -8,8 +8,8 @@ from underway.guard.rates import SLOW_SHARE, effective_limit
 
 LEAST_CLIENTS = 3
 """Failures of fewer distinct clients do nothing by themselves."""
-PROBATION_S = 12.0
-PROBATION_REQUESTS = 40
+PROBATION_S = 10.0
+PROBATION_REQUESTS = 50
 """A limit that breaks within both of these (whichever is longer) broke right after the candidate came back."""
 
 
