@@ -228,3 +228,12 @@ def test_a_hundred_problems_are_enough() -> None:
     assert len(found) == 101
     assert found[-1].code == "manifest.too-many"
     assert "4900" in found[-1].why
+
+
+def test_a_day_is_for_what_no_lock_pins() -> None:
+    text = 'app = "a"\n[processes]\nweb = "x"\n[build.python]\nmanager = "{}"\nas_of = "{}"\n'
+    manifest = read_manifest(text.format("pip", "2024-08-25"))
+    assert manifest.build.python is not None
+    assert manifest.build.python.as_of == "2024-08-25"
+    assert [p.where for p in problems_of(text.format("pip", "2024-13-01"))] == ["underway.toml:6 build.python.as_of"]
+    assert [p.code for p in problems_of(text.format("uv", "2024-08-25"))] == ["manifest.conflict"]

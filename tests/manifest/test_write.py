@@ -33,6 +33,7 @@ _SAMPLES: dict[int, st.SearchStrategy[Any]] = {
     id(words.URL_PATH): st.sampled_from(["/", "/health", "/api/v1/utils/health-check/", "/a?b=c%20d"]),
     id(words.STATUS): st.sampled_from(["200", "200-299", "200,204", "below-500"]),
     id(words.PYTHON_VERSION): st.sampled_from(["", "3.11", "3.13"]),
+    id(words.DAY): st.sampled_from(["", "2024-08-25"]),
     id(words.PACKAGE): st.sampled_from(["gunicorn", "uvicorn[standard]>=0.30", "psycopg[binary]==3.2.*", "a>=1,<2"]),
     id(words.GROUP): st.sampled_from(["prod", "docs"]),
     id(words.SCRIPT): st.sampled_from(["", "build", "build:prod"]),
@@ -97,7 +98,7 @@ def tables(of: type[Any]) -> st.SearchStrategy[Any]:
 def fitted(made: Any) -> Any:
     """Mend what the rules between keys would refuse."""
     if isinstance(made, PythonBuild) and made.manager != "pip":
-        return dataclasses.replace(made, requirements=())
+        return dataclasses.replace(made, requirements=(), as_of=made.as_of if made.manager == "setuptools" else "")
     if isinstance(made, Health) and (made.successes - 1) * made.interval_s >= made.timeout_s:
         return dataclasses.replace(made, successes=1)
     if isinstance(made, EnvVar) and made.value and made.generate:

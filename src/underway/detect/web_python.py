@@ -120,7 +120,7 @@ def _build(
         groups=project.groups,
     )
     what = {"pip": "pip with " + ", ".join(project.requirements)}.get(project.manager, project.manager)
-    unlocked = "" if project.is_locked else "; nothing locks the versions, so they may change between builds"
+    unlocked = "" if project.is_locked else "; nothing locks the versions: where today's break it, set as_of to a day"
     notes.claim("build", f"dependencies by {what}{unlocked}", project.evidence, "build.python")
 
 

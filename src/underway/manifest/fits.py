@@ -16,6 +16,12 @@ def _python_build(build: PythonBuild, spot: Spot) -> None:
             f"remove requirements; {build.manager} installs from its lock",
             "manifest.conflict",
         )
+    if build.as_of and build.manager not in ("pip", "setuptools"):
+        spot.at("as_of").refuse(
+            f"{build.manager} installs the versions of its lock, whatever the day",
+            "remove as_of, or lock again with the versions you want",
+            "manifest.conflict",
+        )
 
 
 def _health(health: Health, spot: Spot) -> None:

@@ -18,7 +18,8 @@ MANIFEST_FILE = "underway.toml"
 class PythonBuild:
     """`[build.python]`: `manager` is uv | pip | poetry | pdm | pipenv | setuptools; `dir` holds its lock;
     `requirements` are the files pip installs; `version` is major.minor, empty for what the project accepts;
-    `extra` are packages added to the environment because the lock lacks them (a server)."""
+    `extra` are packages added to the environment because the lock lacks them (a server); with `as_of` nothing newer
+    than that day is installed."""
 
     manager: Annotated[str, Key("manager", words.PYTHON_MANAGER, '"uv"', "What installs the locked dependencies.")]
     dir: Annotated[str, Key("dir", words.TREE_PATH, '"backend"', "The folder of its lock or requirements.")] = "."
@@ -38,6 +39,15 @@ class PythonBuild:
         tuple[str, ...],
         Key("groups", words.GROUPS, '["prod"]', "Dependency groups or extras installed besides the main ones."),
     ] = ()
+    as_of: Annotated[
+        str,
+        Key(
+            "as_of",
+            words.DAY,
+            '"2024-08-25"',
+            "Where no lock says the versions (`pip`, `setuptools`): nothing published after this day is installed.",
+        ),
+    ] = ""
 
 
 @dataclass(frozen=True)

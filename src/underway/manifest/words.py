@@ -142,6 +142,15 @@ PYTHON_VERSION = Text(
     _matches(re.compile(r"3\.\d{1,2}", re.ASCII), "it is no major.minor version", 'write "3.12"'),
     may_be_empty=True,
 )
+DAY = Text(
+    "a day (year-month-day)",
+    '"2024-08-25"',
+    10,
+    _matches(
+        re.compile(r"20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", re.ASCII), "it is no day", 'write "2024-08-25"'
+    ),
+    may_be_empty=True,
+)
 PACKAGE = Text(
     "a package requirement",
     '"gunicorn>=22"',

@@ -295,3 +295,13 @@ def test_an_older_python_has_the_setuptools_that_venv_gave_it(
     assert installed(bench, bench.make(python("pip", version=minor))) == {"tiny=1.0"} | seeded
     bench.write({"requirements.txt": "tiny==1.0\nsetuptools==81.0.0\n"})
     assert installed(bench, bench.make(python("pip", version=minor))) == {"tiny=1.0", "setuptools=81.0.0"}
+
+
+@pytest.mark.usefixtures("online")
+def test_what_no_lock_pins_is_taken_as_of_a_day(bench: Any) -> None:
+    del bench.environ["UV_DEFAULT_INDEX"]
+    bench.environ |= {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_"))}
+    bench.builds = bench.open()
+    bench.write({"requirements.txt": "itsdangerous\n"})
+    build = bench.make(python("pip", version="3.12", as_of="2021-06-01", extra=("click",)))
+    assert installed(bench, build) == {"itsdangerous=2.0.1", "click=8.0.1"}

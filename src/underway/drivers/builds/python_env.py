@@ -68,7 +68,7 @@ class PythonEnvironment:
         await self._seed(folder)
         is_package = await self._install(folder)
         if self.python.extra:
-            await self._run(["pip", "install", *self._into(), "--", *self.python.extra], folder)
+            await self._run(["pip", "install", *self._into(), *self._as_of(), "--", *self.python.extra], folder)
         if inputs:
             ended = await self.shop.attempt([self.uv, "pip", "freeze", "--exclude-editable", *self._into()], folder)
             if ended.exit_code == 0:
@@ -159,7 +159,7 @@ class PythonEnvironment:
                 f"({', '.join(line.split(';')[0].strip()[:40] for line in unpinned[:3])}): "
                 "they stay as first installed until the file changes"
             )
-        argv = ["pip", "install", *self._into()]
+        argv = ["pip", "install", *self._into(), *self._as_of()]
         if any("--hash=" in text for text in texts):
             argv.append("--require-hashes")
         for file in files:
@@ -240,12 +240,12 @@ class PythonEnvironment:
         if not stated and not (folder / "setup.py").is_file() and not (folder / "setup.cfg").is_file():
             raise self._no_lock("pyproject.toml or setup.py", "uv init --bare", folder)
         names = f"[{','.join(self.python.groups)}]" if self.python.groups else ""
-        by_list = ["pip", "install", *self._into(), "-r", "pyproject.toml"]
+        by_list = ["pip", "install", *self._into(), *self._as_of(), "-r", "pyproject.toml"]
         by_list += [part for group in self.python.groups for part in ("--extra", group)]
         if stated and "build-system" not in project and not (folder / "setup.py").is_file():
             await self._run(by_list, folder)
             return False
-        argv = [self.uv, "pip", "install", *self._into(), "--editable", f".{names}"]
+        argv = [self.uv, "pip", "install", *self._into(), *self._as_of(), "--editable", f".{names}"]
         ended = await self.shop.attempt(argv, folder)
         if ended.exit_code == 0:
             return True
@@ -257,6 +257,9 @@ class PythonEnvironment:
 
     def _into(self) -> list[str]:
         return ["--python", str(self.shop.venv / "bin/python")]
+
+    def _as_of(self) -> list[str]:
+        return ["--exclude-newer", self.python.as_of] if self.python.as_of else []
 
     async def _run(self, argv: Sequence[str], folder: Path) -> None:
         await self.shop.run([self.uv, *argv], folder, code="build.install", remedy=_MEND)
