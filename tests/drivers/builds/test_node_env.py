@@ -107,3 +107,30 @@ def test_a_manager_that_is_not_there_is_told_with_its_remedy(bench: Any) -> None
     assert problem.code == "build.node"
     assert "bun" in problem.why
     assert problem.command == "npm install --global bun"
+
+
+def test_the_yarn_that_the_repository_carries_is_run(bench: Any) -> None:
+    said = "require('fs').appendFileSync('said.txt', process.argv.slice(2).join(' ') + process.env.HUSKY + '\\n')\n"
+    bench.write(
+        {
+            ".yarnrc.yml": "nodeLinker: node-modules\n\nyarnPath: .yarn/releases/yarn-3.6.1.cjs\n",
+            ".yarn/releases/yarn-3.6.1.cjs": said,
+            "web/package.json": package(scripts={"build": "unused"}, dependencies={"left": "1"}),
+            "yarn.lock": "__metadata:\n  version: 6\n",
+        }
+    )
+    build = bench.make(BuildKeys(node=NodeBuild(manager="yarn", dir="web", script="build")))
+    assert Path(build.dir, "web/said.txt").read_text() == "install --immutable0\nrun build0\n"
+
+
+def test_a_yarn_outside_the_repository_is_not_run(bench: Any) -> None:
+    bench.write(
+        {
+            ".yarnrc.yml": "yarnPath: ../yarn.cjs\n",
+            "package.json": package(scripts={"build": "node -e 1"}, packageManager="yarn@0.0.1"),
+            "yarn.lock": "",
+        }
+    )
+    (bench.tree.parent / "yarn.cjs").write_text("process.exit(0)")
+    failure = bench.fail(BuildKeys(node=NodeBuild(manager="yarn", script="build")))
+    assert failure.problem.code in ("build.install", "build.node")

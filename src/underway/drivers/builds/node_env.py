@@ -18,6 +18,9 @@ from underway.terms.problem import Failure
 
 _MEND = "run the command shown in a checkout, mend what it says, and deploy again"
 
+_NOT_DOWNLOADED = {"CYPRESS_INSTALL_BINARY": "0", "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1", "HUSKY": "0"}
+"""Browsers of test tools, which no build needs and many machines may not download, and hooks of git."""
+
 
 @dataclass(frozen=True)
 class NodeEnvironment:
@@ -70,27 +73,42 @@ class NodeEnvironment:
             raise self._no_tool("node", "install Node.js 20 or newer", "node --version")
         found = shutil.which(manager, path=path)
         if manager in ("pnpm", "yarn"):
+            own = self._own_yarn(folder) if manager == "yarn" else None
+            if own is not None:
+                return ["node", str(own)]
             wanted = self._wanted_release(package, folder)
             if found and not (wanted and manager == "pnpm"):
                 return [found]
             npm = shutil.which("npm", path=path)
             if npm and wanted:
-                return [npm, "exec", "--yes", f"--package={manager}@{wanted}", "--", manager]
+                source = "@yarnpkg/cli-dist" if manager == "yarn" and not wanted.startswith("1") else manager
+                return [npm, "exec", "--yes", f"--package={source}@{wanted}", "--", manager]
         if found:
             return [found]
         remedy = f"install {manager} so that the user that runs Underway finds it on PATH"
         raise self._no_tool(manager, remedy, f"npm install --global {manager}" if manager != "npm" else "npm --version")
 
+    def _own_yarn(self, folder: Path) -> Path | None:
+        """The yarn that the repository carries: `yarnPath` of .yarnrc.yml, beside the package or above it."""
+        for at in (folder, *folder.parents):
+            named = re.search(r"""^yarnPath:\s*["']?([\w./-]+\.c?js)""", _start(at / ".yarnrc.yml"), re.MULTILINE)
+            if named and (at / named[1]).resolve().is_relative_to(self.shop.tree.resolve()):
+                return at / named[1] if (at / named[1]).is_file() else None
+            if at == self.shop.tree:
+                break
+        return None
+
     def _wanted_release(self, package: Mapping[str, Any], folder: Path) -> str:
         """The version of pnpm or yarn that the project or its lock asks for, empty when neither does."""
         manager = self.node.manager
         match = re.fullmatch(rf"{manager}@(\d+(?:\.\d+){{0,2}})(?:[-+].*)?", str(package.get("packageManager", "")))
-        if match and not (manager == "yarn" and int(match[1].split(".")[0]) > 1):
+        if match:
             return match[1]
         lock = self._lock(folder)
         start = _start(lock) if lock else ""
         if manager == "yarn":
-            return "" if "__metadata:" in start else "1"
+            metadata = re.search(r"__metadata:\s+version:\s*(\d+)", start)
+            return {"4": "2", "5": "2", "6": "3"}.get(metadata[1], "4") if metadata else "1"
         version = re.search(r"lockfileVersion:\s*'?(\d+)", start)
         return {"5": "7", "6": "8", "9": "9"}.get(version[1], "") if version else ""
 
@@ -107,9 +125,14 @@ class NodeEnvironment:
             "BUN_INSTALL_CACHE_DIR": str(self.shop.cache / "bun"),
             "COREPACK_HOME": str(self.shop.cache / "corepack"),
             "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0",
+            "YARN_ENABLE_TELEMETRY": "0",
             "NEXT_TELEMETRY_DISABLED": "1",
             "ASTRO_TELEMETRY_DISABLED": "1",
         }
+        env |= _NOT_DOWNLOADED
+        registry = self.shop.env.get("npm_config_registry") or self.shop.env.get("NPM_CONFIG_REGISTRY")
+        if registry and "YARN_NPM_REGISTRY_SERVER" not in self.shop.env:
+            env["YARN_NPM_REGISTRY_SERVER"] = registry
         # npm 11 runs no install script of a dependency and does not say so, and native modules then fail at run
         # time. The lock pins what is run. A project that decides for itself is obeyed.
         decides = "scripts" in _start(folder / ".npmrc") or "allowScripts" in package
