@@ -393,6 +393,21 @@ def test_alembic_below_the_root(look: Look) -> None:
     assert migrate.paths[0] == "backend/migrations/versions"
 
 
+@pytest.mark.parametrize(
+    ("ini", "env", "command"),
+    [
+        ("script_location = m\n", "from source import tables\n", "PYTHONPATH=. alembic upgrade head"),
+        ("script_location = m\nprepend_sys_path = .\n", "from source import tables\n", "alembic upgrade head"),
+        ("script_location = m\n", "import sys\nsys.path.append('.')\nfrom a import b\n", "alembic upgrade head"),
+    ],
+)
+def test_an_old_alembic_finds_the_app(look: Look, ini: str, env: str, command: str) -> None:
+    files = {"alembic.ini": f"[alembic]\n{ini}", "m/env.py": env, "m/versions/1.py": ""}
+    migrate = drafted(look({**fastapi(requirements="alembic\nsqlalchemy\n"), **files})).migrate
+    assert migrate is not None
+    assert migrate.command == command
+
+
 def test_alembic_without_a_migration_runs_nothing(look: Look) -> None:
     files = {**fastapi("", "alembic\n"), "alembic.ini": ALEMBIC["alembic.ini"], "migrations/env.py": ""}
     detection = look(files)

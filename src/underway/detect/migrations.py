@@ -112,8 +112,20 @@ def _alembic(
         command = f"litestar --app {app.target} database upgrade --no-prompt"
         return Migrate(command, cwd(app.folder), (versions, *lock)), "Advanced Alchemy's migrations", evidence
     inner = ini[len(run_in) + 1 if run_in else 0 :]
+    lead = "" if _finds_the_app(index, ini, run_in) else "PYTHONPATH=. "
     command = "alembic upgrade head" if inner == "alembic.ini" else f"alembic -c {inner} upgrade head"
-    return Migrate(command, cwd(run_in), (versions, *lock)), "alembic's migrations", evidence
+    return Migrate(lead + command, cwd(run_in), (versions, *lock)), "alembic's migrations", evidence
+
+
+def _finds_the_app(index: Index, ini: str, run_in: str) -> bool:
+    """False when alembic.ini is of before 1.5.5, which put nothing before the path, and env.py imports the app.
+
+    A folder of the name alembic that is a package would then hide alembic itself.
+    """
+    if "prepend_sys_path" in index.text(ini) or index.has(join(run_in, "alembic/__init__.py")):
+        return True
+    env = "\n".join(index.text(p) for p in index.named("env.py") if not run_in or p.startswith(f"{run_in}/"))
+    return "sys.path" in env or "from " not in env
 
 
 def _only_prepares(index: Index, commands: list[Simple]) -> bool:
