@@ -80,9 +80,22 @@ django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be 
 """
 
 
+NEXT = """\
+Failed to compile.
+
+app/layout.tsx
+`next/font` error:
+Failed to fetch `Space Grotesk` from Google Fonts.
+
+
+> Build failed because of webpack errors
+"""
+
+
 @pytest.mark.parametrize(
     ("log", "expected"),
     [
+        (NEXT, "Failed to fetch `Space Grotesk` from Google Fonts."),
         (UV_NO_SOLUTION, "Because nosuch was not found in the package registry"),
         (UV_HASH, "Hash mismatch for `itsdangerous==2.2.0`"),
         (UV_BUILD, "Failed to build `pydantic-core==2.14.5`: error: rustup could not choose a version of cargo"),
