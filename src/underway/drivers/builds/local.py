@@ -67,6 +67,8 @@ class LocalBuilds:
         self._store = Store(home)
         self._least_free = least_free_bytes
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._clearing: set[asyncio.Task[None]] = set()
+        self._one_clears = asyncio.Lock()
 
     def key(self, ask: BuildAsk) -> str:
         """Sixteen hex digits over the source, the keys that shape the build, and the tools' versions."""
@@ -108,9 +110,21 @@ class LocalBuilds:
             await in_thread(self._store.discard, app, key)
 
     async def prune(self, app: str, keep: Collection[str]) -> int:
-        """See the port. Also clears the pool of assets, half-made builds and old logs of failed ones."""
+        """See the port. Also clears the pool of assets, half-made builds and old logs of failed ones.
+
+        The thousands of files of a build are removed after the return: nobody waits for them.
+        """
         under_way = [key for (of, key), lock in self._locks.items() if of == app and lock.locked()]
-        return await in_thread(self._store.prune, app, keep, under_way)
+        freed = await in_thread(self._store.prune, app, keep, under_way)
+        clearing = asyncio.create_task(self._clear(app))
+        self._clearing.add(clearing)
+        clearing.add_done_callback(self._clearing.discard)
+        return freed
+
+    async def _clear(self, app: str) -> None:
+        async with self._one_clears:
+            with contextlib.suppress(OSError):  # what is left is out of sight, and the next prune tries again
+                await in_thread(self._store.clear, app)
 
     async def _made(self, ask: BuildAsk, key: str, say: Callable[[str], None]) -> Build:
         began = time.monotonic()

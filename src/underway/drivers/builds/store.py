@@ -20,6 +20,7 @@ from underway.terms.home import Home
 from underway.terms.release import Build, require_app_name
 
 _MARKER = "complete"
+_ASIDE = ".gone-"
 _KEY = re.compile(r"[0-9a-f]{12,64}")
 _LOG_AGE_S = 14 * 86_400.0
 _LOGS_KEPT = 20
@@ -103,14 +104,25 @@ class Store:
         return freed + self._drained(app)
 
     def prune(self, app: str, keep: Collection[str], under_way: Collection[str]) -> int:
-        """Remove builds whose keys are not in `keep`, half-made ones that are not `under_way`, what only they had in
-        the pool, and logs of failed builds that are older than 14 days (at most 20 stay). Return the bytes freed."""
+        """Set aside builds whose keys are not in `keep` and half-made ones that are not `under_way`, for `clear`; remove
+        what only they had in the pool, and logs of failed builds that are older than 14 days (at most 20 stay).
+        Return the bytes that frees."""
         freed = 0
         for folder in self._folders(require_app_name(app)):
             is_wanted = folder.name in keep and (folder / _MARKER).exists()
             if folder.name not in under_way and not is_wanted:
-                freed += remove(folder)
+                build = _finished(folder)
+                freed += build.size_bytes if build else size_of(folder)
+                (folder / _MARKER).unlink(missing_ok=True)
+                aside = folder.with_name(f"{_ASIDE}{folder.name}")
+                remove(aside)
+                folder.rename(aside)
         return freed + self._drained(app) + self._prune_logs(app)
+
+    def clear(self, app: str) -> None:
+        """Remove what was set aside, now or before a crash. Raises `OSError`."""
+        for aside in self._home.builds(app).glob(f"{_ASIDE}*"):
+            remove(aside)
 
     def _drained(self, app: str) -> int:
         return drain_pool(self.assets(app), [folder / "static" for folder in self._folders(app)])
@@ -127,7 +139,8 @@ class Store:
 
     def _folders(self, app: str) -> list[Path]:
         try:
-            return [Path(entry.path) for entry in os.scandir(self._home.builds(app)) if entry.is_dir()]
+            entries = [entry for entry in os.scandir(self._home.builds(app)) if entry.is_dir()]
+            return [Path(entry.path) for entry in entries if not entry.name.startswith(_ASIDE)]
         except FileNotFoundError:
             return []
 
