@@ -219,9 +219,7 @@ class StrictLoad:
     ) -> None:
         self.tally = Tally()
         self._at = (address, port)
-        self._request = request_bytes(
-            host, path, method=method, headers=headers, body=body, keep_alive=keep_alive
-        )
+        self._request = request_bytes(host, path, method=method, headers=headers, body=body, keep_alive=keep_alive)
         self._clients = clients
         self._keep_alive = keep_alive
         self._is_good = is_good or (lambda answer: answer.status == 200)
