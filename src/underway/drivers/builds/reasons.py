@@ -16,7 +16,8 @@ _LOUD = re.compile(
     r"|invalid)\b"
 )
 _NOISE = re.compile(
-    r"\s*(ELIFECYCLE|error Command failed with exit code|https?://|at |Error reference|- 0 |0 errors|> Build failed because)|npm "
+    r"\s*(ELIFECYCLE|error Command failed with exit code|https?://|at |Error reference|- 0 |0 errors|"
+    r"> Build failed because)|npm "
 )
 _LONGEST = 600
 _DISK_FULL = re.compile(r"ENOSPC|No space left on device|Disk quota exceeded|EDQUOT")

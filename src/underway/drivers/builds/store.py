@@ -104,8 +104,8 @@ class Store:
         return freed + self._drained(app)
 
     def prune(self, app: str, keep: Collection[str], under_way: Collection[str]) -> int:
-        """Set aside builds whose keys are not in `keep` and half-made ones that are not `under_way`, for `clear`; remove
-        what only they had in the pool, and logs of failed builds that are older than 14 days (at most 20 stay).
+        """Set aside builds whose keys are not in `keep` and half-made ones that are not `under_way`, for `clear`;
+        remove what only they had in the pool, and logs of failed builds that are older than 14 days (at most 20 stay).
         Return the bytes that frees."""
         freed = 0
         for folder in self._folders(require_app_name(app)):
