@@ -23,7 +23,8 @@ def test_what_is_open_when_a_release_is_replaced_ends_well(shared_world, is_reti
     kinds = asyncio.run(through_a_switch(shared_world, 5, SLOW_S, DRAIN_S, is_retired=is_retired))
     assert {kind.name: dict(kind.ends) for kind in kinds} == {kind.name: {kind.wanted: 5} for kind in kinds}
     sockets, endless, streams, slow = kinds
-    assert min(sockets.ended_at + endless.ended_at) >= DRAIN_S, "they got the whole drain"
+    # Counted from when the switch was seen, which is a moment after it was made and the drain began.
+    assert min(sockets.ended_at + endless.ended_at) >= DRAIN_S - 0.5, "they got the whole drain"
     assert min(slow.ended_at + streams.ended_at) > 0, "they were under way when traffic was switched"
 
 

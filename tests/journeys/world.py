@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import functools
 import http.client
 import json
 import os
@@ -18,15 +16,6 @@ from pathlib import Path
 import psutil
 
 APPS = Path(__file__).with_name("apps")
-
-
-@functools.cache
-def package_cache() -> Path:
-    """One package cache for all homes of this run, gone with it: a release is then built as on a machine in use."""
-    folder = Path(tempfile.mkdtemp(prefix="uw-cache-", dir="/tmp"))
-    folder.chmod(0o755)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 class Answer:
@@ -50,10 +39,10 @@ class World:
             **os.environ,
             "UNDERWAY_HOME": str(self.home),
             "UNDERWAY_HTTP_PORT": str(self.port),
+            "UV_CACHE_DIR": "",
             "NO_COLOR": "1",
         }
-        self.home.mkdir(parents=True)
-        (self.home / "cache").symlink_to(package_cache())
+        self.env.pop("UV_CACHE_DIR")
 
     def run(self, *words, timeout=120, env=None) -> subprocess.CompletedProcess:
         return subprocess.run(

@@ -56,8 +56,10 @@ class Agent:
         await self.on.commands.sweep()
         adopted = await self.on.runtime.adopt()
         self.journal.record(AgentStarted(app="", version=__version__, pid=os.getpid(), adopted=len(adopted)))
+        await self._adopt_servers()
         self._spawn(self._count())
-        self._spawn(self._bring_up())
+        for app in list(self.journal.states()):
+            self._spawn(self._take_over(app))
 
     async def stop(self) -> None:
         """End the agent. Instances, proxy and services go on; an act under way is taken up by the next agent."""
@@ -171,12 +173,6 @@ class Agent:
         if self.stuck.get(app) != why:
             _log.error("an act of %s cannot go on: %s", app, why, exc_info=None if is_told else error)
         self.stuck[app] = why
-
-    async def _bring_up(self) -> None:
-        """Proxy and data services, then what each app was in the middle of and what should be running."""
-        await self._adopt_servers()
-        for app in list(self.journal.states()):
-            self._spawn(self._take_over(app))
 
     async def _take_over(self, app: str) -> None:
         await self._pick_up(app)
