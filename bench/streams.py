@@ -43,7 +43,9 @@ def main() -> int:
         world.close()
     about = (
         f"Drain time {drain_s:g} s. Messages and events went both ways all the time; each event stream was compared"
-        " with what its release should have sent. 1012 is WebSocket's “service restart”: come again.\n\n"
+        " with what its release should have sent. 1012 is WebSocket's “service restart”: come again."
+        " The app ends its endless event streams when it is asked to stop; those of an app that does not are cut when"
+        " its `stop_timeout` is over.\n\n"
     )
     text = about + table(HEAD, rows)
     print(text)
