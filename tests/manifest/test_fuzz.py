@@ -89,6 +89,8 @@ def key_paths(of: type[Any] = Manifest, path: str = "") -> list[str]:
         here = f"{path}{each.name}"
         paths.append(here)
         if not isinstance(each.key, Key):
+            if each.key.is_list:
+                continue
             inner = f"{here}.web." if each.key.names is not None else f"{here}."
             paths += key_paths(each.key.of, inner)
     return paths

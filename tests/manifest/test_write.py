@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 import string
 from types import MappingProxyType
 from typing import Any
@@ -11,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from underway.manifest import kinds, words
+from underway.manifest import kinds, probe_words, words
 from underway.manifest.hosts import expand, with_own_names
 from underway.manifest.keys import Declared, Key, Table, declared
-from underway.manifest.model import EnvVar, Health, Manifest, Process, PythonBuild
+from underway.manifest.model import EnvVar, Health, Journey, Manifest, Process, PythonBuild, Smoke
 from underway.manifest.read import read_manifest
 from underway.manifest.reference import EXAMPLE
 from underway.manifest.write import render
@@ -46,6 +48,19 @@ _SAMPLES: dict[int, st.SearchStrategy[Any]] = {
     id(words.SCHEME): st.sampled_from(["postgresql", "postgres", "postgresql+asyncpg"]),
     id(words.POSTGRES_URL): st.sampled_from(["", "postgres://u:p@h:1/d", "${PROD_DATABASE_URL}"]),
     id(words.POSTGRES_PART): st.sampled_from(["url", "host", "password", "url:postgresql+asyncpg"]),
+    id(probe_words.NAME): st.sampled_from(["", "the front page"]),
+    id(probe_words.JOURNEY_NAME): st.sampled_from(["sign in", "buy"]),
+    id(probe_words.PATH): st.sampled_from(["/", "/api?a=b", "/x/${unique}"]),
+    id(probe_words.TEXTS.item): st.sampled_from(["Welcome", 'ä"\\']),
+    id(probe_words.PLACE): st.sampled_from(["status", "items[0].id", "[0].a-b", "ä.$ref"]),
+    id(probe_words.SENT_HEADER): st.sampled_from(["Authorization", "X-Token"]),
+    id(probe_words.EXPECTED_HEADER): st.sampled_from(["Location", "Host"]),
+    id(probe_words.HEADER_VALUE): st.sampled_from(["", "Bearer ${unique}"]),
+    id(probe_words.BODY): st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"])),
+    id(probe_words.FORM_NAME): st.sampled_from(["user", "a b"]),
+    id(probe_words.FORM_VALUE): st.sampled_from(["", "ä\n"]),
+    id(probe_words.KEPT_NAME): st.sampled_from(["token", "csrf"]),
+    id(probe_words.SOURCE): st.sampled_from(["json:a[0]", "header:Location", "cookie:id", "input:csrf token"]),
     id(words.REDIS_URL): st.sampled_from(["", "redis://:p@h:6379/0", "${PROD_REDIS_URL}"]),
 }
 
@@ -53,6 +68,13 @@ _SAMPLES: dict[int, st.SearchStrategy[Any]] = {
 def values_of(kind: Any) -> st.SearchStrategy[Any]:
     if id(kind) in _SAMPLES:
         return _SAMPLES[id(kind)]
+    if isinstance(kind, probe_words.JsonValue):
+        plain = st.one_of(st.booleans(), st.integers(-(2**40), 2**40), st.text(), st.floats(allow_nan=False, width=32))
+        plain = plain.filter(lambda v: not isinstance(v, float) or v not in (math.inf, -math.inf))
+        whole = st.recursive(plain, lambda v: st.one_of(st.lists(v), st.dictionaries(st.text(), v)), max_leaves=5)
+        if isinstance(kind, probe_words.JsonBody):
+            whole = st.one_of(st.lists(whole), st.dictionaries(st.text(), whole))
+        return whole.map(lambda v: json.dumps(v, ensure_ascii=False, sort_keys=True))
     if isinstance(kind, kinds.Choice):
         return st.sampled_from(kind.words)
     if isinstance(kind, kinds.Flag):
@@ -87,6 +109,8 @@ def field_values(each: Declared) -> st.SearchStrategy[Any]:
     assert isinstance(key, Table)
     if key.names is not None:
         return st.dictionaries(values_of(key.names), tables(key.of), max_size=3).map(MappingProxyType)
+    if key.is_list:
+        return st.lists(tables(key.of), min_size=int(key.of is Smoke), max_size=2).map(tuple)
     return st.one_of(st.just(each.default), tables(key.of))
 
 
@@ -103,6 +127,12 @@ def fitted(made: Any) -> Any:
         return dataclasses.replace(made, successes=1)
     if isinstance(made, EnvVar) and made.value and made.generate:
         return dataclasses.replace(made, value="")
+    if isinstance(made, Smoke):
+        without = dataclasses.replace(made, json="", form={}, body="")
+        return dataclasses.replace(without, method="POST", json=made.json) if made.json else without
+    if isinstance(made, Journey):
+        plain = (dataclasses.replace(step, keep={}) for step in made.steps)
+        return dataclasses.replace(made, steps=tuple(plain))
     if getattr(made, "extensions", None) and made.url:
         return dataclasses.replace(made, url="")
     return made

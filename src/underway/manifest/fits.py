@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from underway.manifest.model import EnvVar, Health, Manifest, Postgres, PythonBuild
+from underway.manifest.model import EnvVar, Health, Journey, Manifest, Postgres, PythonBuild, Smoke
+from underway.manifest.probe_words import PLACEHOLDER, UNIQUE
 from underway.manifest.spot import Spot
 
 
@@ -51,11 +52,68 @@ def _postgres(postgres: Postgres, spot: Spot) -> None:
         )
 
 
+def _smoke(smoke: Smoke, spot: Spot) -> None:
+    bodies = [name for name, value in (("body", smoke.body), ("json", smoke.json), ("form", smoke.form)) if value]
+    if len(bodies) > 1:
+        spot.at(bodies[1]).refuse(
+            f"it has {' and '.join(bodies)}, and a request has one body", "keep one of them", "manifest.conflict"
+        )
+    if bodies and smoke.method in ("GET", "HEAD"):
+        spot.at(bodies[0]).refuse(
+            f"a {smoke.method} request carries no body", 'write method = "POST", or remove it', "manifest.conflict"
+        )
+
+
+def _journey(journey: Journey, spot: Spot) -> None:
+    if not journey.steps:
+        spot.at("steps").refuse("it has no steps", "write [[journey.steps]] and a path below", "manifest.missing")
+    kept: set[str] = set()
+    for number, step in enumerate(journey.steps):
+        _kept_before(step, kept, spot.at("steps").at(number))
+        kept |= set(step.keep)
+
+
+def _kept_before(smoke: Smoke, kept: Collection[str], spot: Spot) -> None:
+    """Every `${name}` of the request was kept by an earlier step."""
+    for key, named in _named_in(smoke).items():
+        for name in sorted(named - set(kept) - {UNIQUE}):
+            if not name.startswith("env."):
+                spot.at(key).refuse(
+                    f"${{{name}}} was kept by no earlier step",
+                    f'let a step before it write keep = {{{name} = "json:…"}}, or name a variable: ${{env.NAME}}',
+                    "manifest.conflict",
+                )
+
+
+def _variables_known(smoke: Smoke, manifest: Manifest, spot: Spot) -> None:
+    for key, named in _named_in(smoke).items():
+        for name in sorted(named):
+            variable = name.removeprefix("env.")
+            if variable != name and variable not in manifest.env:
+                spot.at(key).refuse(
+                    f"{variable} is no variable of the app", f"add {variable} under [env]", "manifest.conflict"
+                )
+
+
+def _named_in(smoke: Smoke) -> Mapping[str, set[str]]:
+    """By key, the names that stand in its values as `${name}`."""
+    parts = {
+        "path": [smoke.path],
+        "headers": list(smoke.headers.values()),
+        "body": [smoke.body],
+        "json": [smoke.json],
+        "form": list(smoke.form.values()),
+    }
+    return {key: {name for text in texts for name in PLACEHOLDER.findall(text)} for key, texts in parts.items()}
+
+
 CHECKS: Mapping[type[Any], tuple[Callable[[Any, Spot], None], ...]] = {
     PythonBuild: (_python_build,),
     Health: (_health,),
     EnvVar: (_env_var,),
     Postgres: (_postgres,),
+    Smoke: (_smoke,),
+    Journey: (_journey,),
 }
 """By table: what must hold once each of its keys is right."""
 
@@ -80,6 +138,19 @@ def whole_fits(manifest: Manifest, spot: Spot) -> None:
             "name the one that listens on $PORT web",
             "manifest.nothing-to-run",
         )
+    for number, smoke in enumerate(manifest.smokes):
+        here = spot.at("smoke").at(number)
+        _kept_before(smoke, (), here)
+        _variables_known(smoke, manifest, here)
+        if smoke.keep:
+            here.at("keep").refuse(
+                "a request alone has no later step to keep a value for",
+                "make it a step of a [[journey]], or remove keep",
+                "manifest.conflict",
+            )
+    for number, journey in enumerate(manifest.journeys):
+        for place, step in enumerate(journey.steps):
+            _variables_known(step, manifest, spot.at("journey").at(number).at("steps").at(place))
     twice = sorted(set(manifest.env) & _provided(manifest))
     for name in twice:
         spot.at("env").at(name).refuse(

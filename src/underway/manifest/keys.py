@@ -30,7 +30,8 @@ class Table:
 
     `of` is the dataclass it becomes. `short` names the key that a bare value stands for (`health = "/up"` is
     `[health] path = "/up"`); with `is_switch`, `true` stands for the table with its defaults and `false` for none.
-    With `names`, the table holds any number of tables under names of that kind.
+    With `names`, the table holds any number of tables under names of that kind. With `is_list` it is an array of
+    tables (`[[smoke]]`), at most `MOST_LISTED`; the value is a tuple.
     `says` describes it; `entry` is the word for one of many in the reference page.
     """
 
@@ -42,6 +43,7 @@ class Table:
     names: Kind | None = None
     entry: str = "NAME"
     short_when_written: bool = False
+    is_list: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Declared:
         return self.key.name
 
 
+MOST_LISTED = 50
 _DECLARED: dict[type[Any], tuple[Declared, ...]] = {}
 
 

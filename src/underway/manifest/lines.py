@@ -70,7 +70,7 @@ class Lines:
             if self._peek() == "[":
                 is_list = self._text.startswith("[[", self._at)
                 self._at += 2 if is_list else 1
-                table = self._key()
+                table = self._resolved(self._key(), is_list)
                 self._at += 2 if is_list else 1
                 if is_list:
                     number = self._tables.get(table, -1) + 1
@@ -80,6 +80,15 @@ class Lines:
                 self._note(table, line)
                 continue
             self._pair(table, line, 0)
+
+    def _resolved(self, parts: Path, is_list: bool) -> Path:
+        """The path a header means: inside a list of tables it is the latest entry that is meant."""
+        path: Path = ()
+        for place, part in enumerate(parts, 1):
+            path = (*path, part)
+            if path in self._tables and (place < len(parts) or not is_list):
+                path = (*path, self._tables[path])
+        return path
 
     def _note(self, path: Path, line: int) -> None:
         for end in range(1, len(path) + 1):

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from underway.manifest.fits import CHECKS
-from underway.manifest.keys import Declared, Key, Table, declared
+from underway.manifest.keys import MOST_LISTED, Declared, Key, Table, declared
 from underway.manifest.kinds import close_to
 from underway.manifest.lines import Lines
 from underway.manifest.model import MANIFEST_FILE, MANIFEST_VERSION, Manifest
@@ -134,6 +134,8 @@ def _read_value(each: Declared, raw: object, spot: Spot) -> object:
         return _NOTHING if value is None else value
     if key.names is not None:
         return _read_named(key, raw, spot)
+    if key.is_list:
+        return _read_list(key, raw, spot)
     return _read_table(key, raw, spot)
 
 
@@ -150,6 +152,22 @@ def _read_named(key: Table, raw: object, spot: Spot) -> object:
         if is_named and value is not _NOTHING:
             out[name] = value
     return MappingProxyType(out) if len(out) == len(raw) else _NOTHING
+
+
+def _read_list(key: Table, raw: object, spot: Spot) -> object:
+    if not isinstance(raw, list):
+        spot.refuse(f"{shown(raw)} is no list of tables", f"write [[{_headed(spot)}]] above each", "manifest.type")
+        return _NOTHING
+    if len(raw) > MOST_LISTED:
+        spot.refuse(f"it has {len(raw)} entries, more than {MOST_LISTED}", f"use at most {MOST_LISTED}")
+        return _NOTHING
+    read = [_read_table(key, each, spot.at(number)) for number, each in enumerate(raw)]
+    return _NOTHING if any(each is _NOTHING for each in read) else tuple(read)
+
+
+def _headed(spot: Spot) -> str:
+    """The header that a list of tables at `spot` has."""
+    return ".".join(part for part in spot.path if isinstance(part, str))
 
 
 def _read_table(key: Table, raw: object, spot: Spot) -> object:

@@ -66,6 +66,27 @@ LOG_LEVEL = "info"
 ALLOWED_HOSTS = "${hosts}"
 SECRET_KEY = {generate = "urlsafe"}
 STRIPE_KEY = {secret = true, required = true}
+PROBE_PASSWORD = {secret = true}
+
+[[smoke]]
+path = "/api/items"
+expect = {status = "200", json = {"items[0].kind" = "letter"}}
+
+[[journey]]
+name = "sign in"
+
+[[journey.steps]]
+method = "POST"
+path = "/api/login"
+json = {user = "probe", password = "${env.PROBE_PASSWORD}"}
+keep = {token = "json:access_token"}
+
+[[journey.steps]]
+path = "/api/me"
+headers = {Authorization = "Bearer ${token}"}
+
+[journey.steps.expect]
+has = ["user.id"]
 
 [release]
 strategy = "canary"
@@ -119,7 +140,8 @@ def _section(of: type[Any], path: str, title: str, says: str, out: list[str]) ->
         if isinstance(each.key, Table):
             inner = f"{path}.{each.name}" if path else each.name
             inner += f".{each.key.entry}" if each.key.names is not None else ""
-            _section(each.key.of, inner, f"`[{inner}]`", _about(each.key), out)
+            title = f"`[[{inner}]]`" if each.key.is_list else f"`[{inner}]`"
+            _section(each.key.of, inner, title, _about(each.key), out)
 
 
 def _about(key: Table) -> str:

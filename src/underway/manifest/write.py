@@ -49,6 +49,9 @@ def _body(of: type[Any], made: object, path: str, comments: Mapping[str, str]) -
                 keys += [*_comment(here, comments), f"{each.name} = {each.key.kind.show(value)}"]
         elif each.key.names is not None:
             tables += _named(each.key, value, here, comments)
+        elif each.key.is_list:
+            for entry in value:
+                tables += ["", *_comment(here, comments), f"[[{here}]]", *_body(each.key.of, entry, here, comments)]
         elif value != each.default:
             inline = _inline(each.key, value) if each.key.short_when_written else None
             if inline is not None:

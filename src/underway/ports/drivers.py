@@ -13,6 +13,7 @@ from underway.ports.router import Router
 from underway.ports.routes import Routes
 from underway.ports.runtime import Runtime
 from underway.ports.services import Cache, Database
+from underway.ports.smokes import Smokes
 from underway.ports.snapshots import Snapshots
 from underway.ports.vault import Vault
 from underway.terms.home import Home
@@ -30,6 +31,7 @@ class Drivers:
     commands: Commands
     runtime: Runtime
     prober: Prober
+    smokes: Smokes
     router: Router
     routes: Routes
     request_log: RequestLog

@@ -18,6 +18,7 @@ from underway.drivers.request_log.caddy import CaddyRequestLog
 from underway.drivers.router.book import RouteBook
 from underway.drivers.router.caddy import CaddyRouter
 from underway.drivers.runtime.processes import LocalRuntime
+from underway.drivers.smokes.loopback import LoopbackSmokes
 from underway.drivers.snapshots.files import SnapshotFiles
 from underway.drivers.sources.local import LocalSources
 from underway.drivers.vault.file import FileVault
@@ -41,6 +42,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         commands=commands,
         runtime=LocalRuntime(home, clock, tell),
         prober=LoopbackProber(),
+        smokes=LoopbackSmokes(),
         router=router,
         routes=RouteBook(home.proxy / "routes.json", router),
         request_log=CaddyRequestLog(home),

@@ -1,0 +1,1 @@
+"""Smoke requests and journeys over HTTP on loopback."""
