@@ -35,23 +35,25 @@ def listed(folder: str) -> list[bytes]:
 
     A path that ends in `/` is a repository inside this one. Raises `NotGit`; `Refusal` (`source.git-timeout`).
     """
-    if _git(folder, "rev-parse", "--is-inside-work-tree").strip() != b"true":
+    if git_output(folder, "rev-parse", "--is-inside-work-tree").strip() != b"true":
         raise NotGit
-    out = _git(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+    out = git_output(folder, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
     return [path for path in out.split(b"\0") if path]
 
 
 def head(folder: str) -> str:
     """The full hash of the commit checked out, empty before the first one."""
     try:
-        return _git(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode("ascii", "replace").strip()
+        return (
+            git_output(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode("ascii", "replace").strip()
+        )
     except NotGit:
         return ""
 
 
 def is_dirty(folder: str) -> bool:
     """True when something below `folder` differs from the commit: changed, staged or untracked."""
-    status = _git(
+    status = git_output(
         folder,
         "status",
         "--porcelain",
@@ -72,7 +74,7 @@ def _no_filters(folder: str) -> dict[str, str]:
     A large file kept by git-lfs then counts as changed once its times differ from git's index.
     """
     try:
-        out = _git(folder, "config", "--null", "--name-only", "--get-regexp", r"^filter\.")
+        out = git_output(folder, "config", "--null", "--name-only", "--get-regexp", r"^filter\.")
     except NotGit:  # exit code 1: there is none
         return {}
     keys = {os.fsdecode(key).rpartition(".")[0] for key in out.split(b"\0") if key}
@@ -80,12 +82,13 @@ def _no_filters(folder: str) -> dict[str, str]:
     return {f"{key}.{setting}": value for key in sorted(keys) for setting, value in off.items()}
 
 
-def _git(folder: str, *args: str, overrides: Mapping[str, str] | None = None) -> bytes:
+def git_output(folder: str, *args: str, overrides: Mapping[str, str] | None = None) -> bytes:
+    """What `git ARGS` prints in `folder`. Raises `NotGit` when it fails; `Refusal` (`source.git-timeout`)."""
     try:
         ended = subprocess.run(
             ["git", *args],
             cwd=folder,
-            env=_environment(overrides or {}),
+            env=git_environment(overrides or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TIMEOUT_S,
@@ -100,7 +103,8 @@ def _git(folder: str, *args: str, overrides: Mapping[str, str] | None = None) ->
     return ended.stdout
 
 
-def _environment(overrides: Mapping[str, str]) -> dict[str, str]:
+def git_environment(overrides: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of a git that takes nothing from the repository's own configuration."""
     settings = {**_OVERRIDES, **overrides}
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
