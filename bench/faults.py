@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import signal
 import sys
 import time
 from collections import Counter
@@ -355,6 +356,7 @@ def main() -> int:
     rates = [float(rate) for rate in ("5,50" if asked.quick else asked.rates).split(",")]
     chosen = [case for case in CASES if not asked.only or case.name in asked.only.split(",")]
     cells = [(case, rps) for rps in rates for case in chosen]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended then too
     world = make_world()
     try:
         seen = asyncio.run(all_cells(world, cells, asked.at_once))
