@@ -84,7 +84,12 @@ def changes(mode, version, at):
     return {"MODE": mode, "VERSION": version, f"migrations__{at:04}_{version}_dot_sql": "SELECT 1;"}
 
 
+PARTS = 4
+"""The writes of a deploy are dealt out to so many tests, which may run side by side."""
+
+
 @pytest.mark.timeout(1200)
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize(
     ("mode", "sides"),
     [
@@ -93,15 +98,15 @@ def changes(mode, version, at):
         pytest.param("unhealthy", "both", marks=pytest.mark.slow),
     ],
 )
-def test_kill_9_of_the_agent_at_every_write_of_a_deploy(tiny, mode, sides):
+def test_kill_9_of_the_agent_at_every_write_of_a_deploy(tiny, mode, sides, part):
     """`before` dies with the effect done and not written down, `after` with it written down and nothing since.
 
     A deploy that would be undone dies in its undoing as well. Alternating takes one side of each write, in turn.
     """
-    tiny.deploy(tiny.app(**changes(mode, "first", 0)))
+    tiny.deploy(tiny.app(**changes(mode, f"first-{part}", 0)))
     rows: set[int] = set()
     ends = []
-    for at in itertools.count(1):
+    for at in itertools.count(part + 1, PARTS):
         for when in ("before", "after") if sides == "both" else [("before", "after")[at % 2]]:
             version = f"{mode}-{at}-{when}"
             path = tiny.app(**changes(mode, version, at))
@@ -121,7 +126,7 @@ def test_kill_9_of_the_agent_at_every_write_of_a_deploy(tiny, mode, sides):
     tiny.run("agent", "stop")
     agent.wait(timeout=30)
     print("\n".join(f"{mode} write {at:>2} {when:<6} → {outcome}" for at, when, outcome in ends))
-    assert len({at for at, *_ in ends}) > 15
+    assert len({at for at, *_ in ends}) > 15 // PARTS
 
 
 def kill_during(world, path, pids, step="health"):

@@ -43,7 +43,8 @@ def test_a_random_value_under_a_secret_name_is_a_leak(text: str) -> None:
     [
         "access_token", "same-origin", "wrong_password", "TestPassword123!", "newPassword123!", "your-api-key-here-1",
         "changeme12345678", "settings.GOOGLE_OAUTH2_CLIENT_SECRET", "https://oauth2.googleapis.com/token",
-        "$POSTGRES_PASSWORD", "${API_KEY}", "{{ secrets.TOKEN }}", "process.env.MYSQL_PASSWORD", "random_lower_string()", "a b",
+        "$POSTGRES_PASSWORD", "${API_KEY}", "{{ secrets.TOKEN }}", "process.env.MYSQL_PASSWORD",
+        "random_lower_string()", "a b",
         "this_is_a_secret_abc123abc1", "notification.cellPassword", "refreshTokenService", "xxxxxxxxxxxxxxx1234",
         "secret-for-development-2024",
     ],
