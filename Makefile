@@ -11,6 +11,7 @@ bench:
 	.venv/bin/python -m bench.streams --write docs/benchmarks.md
 	.venv/bin/python -m bench.rollback --write docs/benchmarks.md
 	.venv/bin/python -m bench.overhead --write docs/benchmarks.md
+	.venv/bin/python -m bench.telemetry --write docs/benchmarks.md
 
 bench-guard:
 	.venv/bin/python -m bench.guard

@@ -11,6 +11,7 @@ from typing import Any, assert_never
 
 from underway import __version__
 from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk
+from underway.flows.books import Books
 from underway.flows.carry_out import Rollouts, carry_out
 from underway.flows.deploy import Planning, prepare_deploy, prepare_down, prepare_rollback, take_lease
 from underway.flows.resume import bring_back, resume
@@ -18,7 +19,6 @@ from underway.flows.retire import let_end
 from underway.journal.events import ActKind, AgentStarted, InstanceLost, MaintenanceSet, Ordered
 from underway.journal.journal import Journal
 from underway.journal.state import AppState
-from underway.observe.traffic import TrafficBook
 from underway.plan.rollback import plan_retire
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act
@@ -49,7 +49,7 @@ class Agent:
         self.stuck: dict[str, str] = {}
         """By app: why its act cannot go on at the moment."""
         self.rollouts: Rollouts = {}
-        self.traffic = TrafficBook(on.request_log.end())
+        self.books = Books(on, journal)
 
     async def start(self) -> None:
         """Take over what a former agent left: its processes first, then its unfinished acts."""
@@ -66,6 +66,7 @@ class Agent:
         for task in [*self._tasks, *self._retiring.values()]:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._retiring.values(), return_exceptions=True)
+        self.books.write()
 
     async def stop_everything(self) -> None:
         """Stop every instance, the proxy and all services. The journal stays: the next agent starts it all again."""
@@ -202,7 +203,7 @@ class Agent:
 
     async def _count(self) -> None:
         while True:
-            self.traffic.catch_up(self.on.request_log)
+            self.books.catch_up()
             await self.on.clock.sleep(COUNT_EVERY_S)
 
     async def _adopt_servers(self) -> None:

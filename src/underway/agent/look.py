@@ -85,13 +85,14 @@ def app_view(agent: Agent, state: AppState) -> AppView:
         last=state.last,
         troubles=tuple(_troubles(agent, state)),
         traffic=_traffic(agent, state.app),
+        requests_per_s=round(agent.books.per_s(state.app), 3),
         is_in_maintenance=state.is_in_maintenance,
     )
 
 
 def _traffic(agent: Agent, app: str) -> dict[str, Traffic]:
-    agent.traffic.catch_up(agent.on.request_log)
-    return agent.traffic.of(app)
+    agent.books.catch_up()
+    return agent.books.of(app).traffic()
 
 
 def _act(agent: Agent, state: AppState) -> ActView | None:

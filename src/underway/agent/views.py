@@ -129,7 +129,7 @@ class ActView(msgspec.Struct, frozen=True, kw_only=True):
 class AppView(msgspec.Struct, frozen=True, kw_only=True):
     """One app as it is now. `warm` can be rolled back to at once, until `warm_until`.
 
-    `traffic` is what each release answered since the agent started.
+    `traffic` is what each release ever answered, `requests_per_s` what came in the last ten minutes.
     """
 
     app: str
@@ -146,6 +146,7 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
     last: Finished | None = None
     troubles: tuple[str, ...] = ()
     traffic: dict[str, Traffic] = {}
+    requests_per_s: float = 0.0
     is_in_maintenance: bool = False
 
 

@@ -7,6 +7,7 @@ from collections import Counter as Tallies
 from underway.guard.evidence import Baseline, Counts
 from underway.guard.latency import bucket
 from underway.guard.policy import Policy
+from underway.observe.counting import Counting, Kind
 from underway.ports.request_log import RequestLog
 from underway.terms.route import LogOffset, Request
 
@@ -14,15 +15,10 @@ LOOK_BACK_S = 600.0
 LOOK_BACK_BYTES = 8_000_000
 """About 25,000 requests: enough for every quantile that is used, read in well under a second."""
 _SLICE_S = 30.0
-CLIENT_WENT_AWAY = (0, 499)
+_COUNTS = (Kind.GOOD, Kind.FAILED)
 
 
-def is_failed(request: Request) -> bool:
-    """A 5xx answer is a failure; a 4xx is the client's, and a client that went away is nobody's."""
-    return request.status >= 500
-
-
-def learn_baseline(app: str, release: str, policy: Policy, log: RequestLog, now: float) -> Baseline:
+def learn_baseline(app: str, release: str, policy: Policy, counting: Counting, log: RequestLog, now: float) -> Baseline:
     """The release's error rate, slow rate, latency distribution and traffic over the last ten minutes."""
     end = log.end()
     offset = LogOffset(inode=end.inode, byte=max(0, end.byte - LOOK_BACK_BYTES))
@@ -31,8 +27,8 @@ def learn_baseline(app: str, release: str, policy: Policy, log: RequestLog, now:
     while offset != end:
         requests, after = log.read(offset)
         for request in requests:
-            is_ours = request.app == app and request.release == release and not request.is_monitor
-            if is_ours and request.status not in CLIENT_WENT_AWAY and request.at >= now - LOOK_BACK_S:
+            is_ours = request.app == app and request.release == release and request.at >= now - LOOK_BACK_S
+            if is_ours and counting.kind(request) in _COUNTS:
                 slices.setdefault(int(request.at // _SLICE_S), []).append(request)
         if after == offset or not requests:
             break
@@ -40,12 +36,12 @@ def learn_baseline(app: str, release: str, policy: Policy, log: RequestLog, now:
     if not slices:
         return baseline
     for number in range(min(slices), int(now // _SLICE_S) + 1):
-        _learn_slice(baseline, slices.get(number, []), policy)
+        _learn_slice(baseline, slices.get(number, []), policy, counting)
     return baseline
 
 
-def _learn_slice(baseline: Baseline, requests: list[Request], policy: Policy) -> None:
-    good = [request for request in requests if not is_failed(request)]
+def _learn_slice(baseline: Baseline, requests: list[Request], policy: Policy, counting: Counting) -> None:
+    good = [request for request in requests if counting.kind(request) is Kind.GOOD]
     seen = Counts(
         stable=len(requests),
         stable_failed=len(requests) - len(good),

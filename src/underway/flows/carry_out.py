@@ -6,6 +6,7 @@ import asyncio
 from typing import Literal
 
 from underway.execute.engine import Stopped, run, undo
+from underway.flows.counting import counting_of
 from underway.flows.rollout import RollingOut, roll_out
 from underway.flows.watch import watch
 from underway.journal.events import ActKind, Counts, Finished, Judged, StepTime
@@ -39,7 +40,7 @@ async def carry_out(
     """
     held = journal.state(act.app).act
     tally = Tally(act.app, held.log_offset) if held else None
-    counting = asyncio.create_task(_count(tally, on)) if tally else None
+    counting = asyncio.create_task(_count(tally, plan, on, journal)) if tally else None
     try:
         if start == "go_on":
             problem, because = await _forward(plan, act, on, journal, rollouts if rollouts is not None else {})
@@ -94,9 +95,9 @@ def _was_watched(act: Act, journal: Journal) -> bool:
     return held.verdict is not None and held.verdict.rule == ""
 
 
-async def _count(tally: Tally, on: Drivers) -> None:
+async def _count(tally: Tally, plan: Plan, on: Drivers, journal: Journal) -> None:
     while True:
-        tally.catch_up(on.request_log)
+        tally.catch_up(on.request_log, counting_of(journal.state(plan.app), plan.release))
         await on.clock.sleep(_COUNT_EVERY_S)
 
 
@@ -110,7 +111,7 @@ def _finish(
 ) -> Finished:
     held = _held(act, journal)
     if tally:
-        tally.catch_up(on.request_log)
+        tally.catch_up(on.request_log, counting_of(journal.state(act.app), plan.release))
     live = journal.state(act.app).live
     event = Finished(
         app=act.app,

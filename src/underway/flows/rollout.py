@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from underway.flows.baseline import CLIENT_WENT_AWAY, is_failed, learn_baseline
+from underway.flows.baseline import learn_baseline
+from underway.flows.counting import counting_of
 from underway.flows.watch import check_once
 from underway.guard.carry import go_to
 from underway.guard.evidence import Evidence, Health, Outcome
@@ -16,6 +17,7 @@ from underway.guard.observe import begin, observe, set_weight, tick
 from underway.journal.events import Judged, Order, Paused, ShareMoved
 from underway.journal.journal import Journal
 from underway.journal.state import ActState
+from underway.observe.counting import Kind
 from underway.plan.model import Plan, Rollout
 from underway.ports.drivers import Drivers
 from underway.steps.split_traffic import share_of_b
@@ -46,6 +48,7 @@ class RollingOut:
 
     def __init__(self, plan: Plan, ask: Rollout, act: Act, on: Drivers, journal: Journal) -> None:
         self.plan, self.ask, self.act, self.on, self.journal = plan, ask, act, on, journal
+        self._counting = counting_of(journal.state(act.app), plan.release)
         self.kept = self._kept_or_new()
         self.verdict = judge(ask.policy, self.kept.evidence, plan.release, ask.stable)
         self._failed: dict[str, int] = defaultdict(int)
@@ -162,12 +165,15 @@ class RollingOut:
     def _count(self, requests: Sequence[Request]) -> None:
         sides = {self.plan.release: True, self.ask.stable: False}
         for request in requests:
-            if request.app != self.act.app or request.release not in sides or request.status in CLIENT_WENT_AWAY:
+            if request.app != self.act.app or request.release not in sides:
+                continue
+            kind = self._counting.kind_of(request.status) if request.is_monitor else self._counting.kind(request)
+            if kind not in (Kind.GOOD, Kind.FAILED):
                 continue
             outcome = Outcome(
                 is_candidate=sides[request.release],
                 weight=self._weight(request),
-                failed=is_failed(request),
+                failed=kind is Kind.FAILED,
                 latency_ms=request.took_ms,
                 client=request.client if request.is_sticky else "",
                 is_probe=request.is_monitor,
@@ -222,7 +228,9 @@ class RollingOut:
         if text is not None:
             return _decoder.decode(text)
         now = self.on.clock.now()
-        baseline = learn_baseline(self.act.app, self.ask.stable, self.ask.policy, self.on.request_log, now)
+        baseline = learn_baseline(
+            self.act.app, self.ask.stable, self.ask.policy, self._counting, self.on.request_log, now
+        )
         return Kept(evidence=begin(self.ask.policy, baseline, now), offset=self.on.request_log.end(), moves=[])
 
     def _save(self) -> None:

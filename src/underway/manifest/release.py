@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from underway.manifest import words
+from underway.manifest.failures import Failures
 from underway.manifest.keys import Key, Table
 
 
@@ -54,4 +55,7 @@ class ReleaseKeys:
     ] = 3
     limits: Annotated[Limits, Table("limits", Limits, "A release that exceeds one of these is taken back.")] = field(
         default_factory=Limits
+    )
+    failures: Annotated[Failures, Table("failures", Failures, "Which answers count as failed, and for whom.")] = field(
+        default_factory=Failures
     )

@@ -91,6 +91,23 @@ def _status(text: str) -> Wrong:
     return None
 
 
+FAILED_STATUS = re.compile(r"[45]xx|[45][0-9]{2}", re.ASCII)
+ROUTE = re.compile(r"(?:(?P<method>[A-Z]{3,10}) )?(?P<path>/[\x21-\x7e]*)", re.ASCII)
+"""`/metrics`, `GET /export/*`: a path, `*` for any characters in it, after one method or for all of them."""
+
+
+def _failed_status(text: str) -> Wrong:
+    if FAILED_STATUS.fullmatch(text):
+        return None
+    return ("it is no status that an app fails with", 'write "5xx", "4xx" or one status from 400 to 599, like "429"')
+
+
+def _route(text: str) -> Wrong:
+    if ROUTE.fullmatch(text):
+        return None
+    return ("it is no path", 'write "/metrics" or, with a method and * for any characters, "GET /export/*"')
+
+
 def _postgres_url(text: str) -> Wrong:
     return _service_url(text, r"postgres(ql)?(\+[a-z0-9_]+)?", "postgresql://user:password@host:5432/name")
 
@@ -134,6 +151,9 @@ SHARED_PATH = Text("a path inside the repository", '"uploads"', 400, _shared_pat
 DOMAIN = Text("a host name", '"shop.example.com"', 300, _domain)
 URL_PATH = Text("a URL path", '"/health"', 1000, _url_path)
 STATUS = Text('statuses ("200", "200-299", "200,204", "below-500")', '"200-299"', 100, _status)
+FAILED_STATUSES = ListOf(Text('a status ("5xx", "4xx", "429")', '"5xx"', 3, _failed_status), 50)
+ROUTES = ListOf(Text('a path, with or without a method ("GET /export/*")', '"/metrics"', 1000, _route), 100)
+MONITORS = ListOf(Text("a part of a User-Agent header", '"UptimeRobot"', 100), 100)
 HOST = Text("a host name", '"shop.example.com"', 300, _domain, may_be_empty=True)
 PYTHON_VERSION = Text(
     "a Python version (major.minor)",

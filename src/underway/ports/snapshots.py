@@ -4,7 +4,8 @@ from typing import Protocol
 
 
 class Snapshots(Protocol):
-    """Small states that must survive the agent and change too often for the journal: a rollout's evidence."""
+    """Small states that must survive the agent and change too often for the journal: a rollout's evidence, the counts
+    of requests. An empty app stands for the home."""
 
     def load(self, app: str, name: str) -> bytes | None:
         """The latest whole snapshot, None when there is none."""

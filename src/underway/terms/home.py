@@ -51,6 +51,11 @@ class Home:
         return self.root / "proxy"
 
     @property
+    def counts(self) -> Path:
+        """What was counted of all apps, with the place in the log up to which it was."""
+        return self.root / "counts"
+
+    @property
     def services(self) -> Path:
         return self.root / "services"
 

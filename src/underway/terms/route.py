@@ -39,14 +39,15 @@ class SlotTarget(msgspec.Struct, frozen=True, kw_only=True):
     static_dir: str = ""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One line of the proxy's access log.
 
     `status` is 0 when the client went away before an answer. `took_ms` is the whole time in the proxy,
-    `upstream_ms` the app's. `client` identifies who asked (cohort bucket and address hashed), not a person.
-    `is_monitor` marks health checks and probes of our own. `share_of_b` is the share of visitors that slot B got
-    when the request arrived, None for one that named its release in a header. `is_sticky` is true for a visitor who
-    keeps a release by cookie; each request of any other draws its release anew.
+    `upstream_ms` the app's. `client` identifies who asked (cohort bucket and address hashed), not a person. `address`
+    likewise, without the cohort: the same for everybody who shares an address and a browser. `agent` is the browser's
+    own word. `is_monitor` marks health checks and probes of our own. `share_of_b` is the share of visitors that slot B
+    got when the request arrived, None for one that named its release in a header. `is_sticky` is true for a visitor
+    who keeps a release by cookie; each request of any other draws its release anew.
     """
 
     at: float
@@ -64,10 +65,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     is_monitor: bool
     share_of_b: float | None = None
     is_sticky: bool = False
+    address: str = ""
+    agent: str = ""
 
 
 class LogOffset(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the access log was read: the file's inode and the byte after the last whole line."""
+    """How far the access log was read: the file's inode and the byte after the last whole line.
+
+    `mark` is of the file's first bytes: a dropped file's inode may be given to a new one. 0 when it is not known.
+    """
 
     inode: int = 0
     byte: int = 0
+    mark: int = 0

@@ -41,10 +41,14 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests of one release over a stretch of time. Latency quantiles in milliseconds, 0 without requests."""
+    """Requests of one release over a stretch of time. Latency quantiles in milliseconds, 0 without requests.
+
+    `users_touched` are different people who got a failed answer, an estimate above a thousand.
+    """
 
     served: int = 0
     failed: int = 0
     p50_ms: float = 0.0
     p95_ms: float = 0.0
     p99_ms: float = 0.0
+    users_touched: int = 0

@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import os
 import secrets
+import zlib
 from collections.abc import Sequence
+from functools import lru_cache
 from io import FileIO
 from pathlib import Path
 
@@ -23,6 +25,9 @@ _CHUNK_BYTES = 1 << 18
 _LINE_LIMIT_BYTES = 1 << 17
 """No line of ours is longer (the proxy takes 64 KiB of headers); what is, is passed over."""
 _PATH_LIMIT = 2_000
+_AGENT_LIMIT = 300
+_CLIENTS_REMEMBERED = 4_096
+_MARK_BYTES = 64
 _OURS = ("127.0.0.1", "::1")
 """Probes come from this machine: a visitor cannot hide requests from the counts by marking them."""
 _GONE_STATUS = 499
@@ -67,16 +72,15 @@ class CaddyRequestLog:
         self._salt_file = home.proxy / "client-salt"
         self._salt = b""
         self._decode = msgspec.json.Decoder(_Line, strict=True).decode
+        self._hashed = lru_cache(_CLIENTS_REMEMBERED)(self._hash)
 
     def read(self, since: LogOffset, limit: int = 10_000) -> tuple[Sequence[Request], LogOffset]:
         found: list[Request] = []
         offset = since
         with contextlib.ExitStack() as opened:
-            for inode, file in self._parts_from(since.inode, opened):
-                start = offset.byte if inode == offset.inode else 0
-                if start > os.fstat(file.fileno()).st_size:  # it was emptied
-                    start = 0
-                offset = LogOffset(inode=inode, byte=self._read_part(file, start, limit, found))
+            for inode, file, start in self._parts_from(since, opened):
+                byte = self._read_part(file, start, limit, found)
+                offset = LogOffset(inode=inode, byte=byte, mark=_mark(file, byte))
                 if len(found) >= limit:
                     break
         return found, offset
@@ -85,21 +89,27 @@ class CaddyRequestLog:
         try:
             with self._file.open("rb", buffering=0) as file:
                 status = os.fstat(file.fileno())
-                return LogOffset(inode=status.st_ino, byte=_after_last_line(file, status.st_size))
+                byte = _after_last_line(file, status.st_size)
+                return LogOffset(inode=status.st_ino, byte=byte, mark=_mark(file, byte))
         except FileNotFoundError:
             return LogOffset()
 
-    def _parts_from(self, inode: int, opened: contextlib.ExitStack) -> list[tuple[int, FileIO]]:
-        """The parts to read, oldest first: from the one that was read last, or all of them when it is gone.
+    def _parts_from(self, since: LogOffset, opened: contextlib.ExitStack) -> list[tuple[int, FileIO, int]]:
+        """The parts to read and where to begin in them, oldest first: from the one that was read last, or all of
+        them when it is gone.
 
         The current one is opened first: if it is moved away meanwhile, it is found again among the older ones.
         """
+        inode = since.inode
         current = _opened(self._file, opened)
         older = [_opened(part, opened) for part in sorted(self._folder.glob(_PARTS))]
         parts = {os.fstat(file.fileno()).st_ino: file for file in (*older, current) if file is not None}
         inodes = list(parts)
-        wanted = inodes[inodes.index(inode) :] if inode in parts else inodes
-        return [(each, parts[each]) for each in wanted]
+        if inode not in parts or since.mark not in (0, _mark(parts[inode], since.byte)):
+            return [(each, file, 0) for each, file in parts.items()]
+        is_whole = since.byte <= os.fstat(parts[inode].fileno()).st_size  # else it was emptied
+        wanted = inodes[inodes.index(inode) :]
+        return [(each, parts[each], since.byte if each == inode and is_whole else 0) for each in wanted]
 
     def _read_part(self, file: FileIO, start: int, limit: int, found: list[Request]) -> int:
         """Add the requests from `start` on to `found`; return the byte after the last whole line that was read."""
@@ -139,13 +149,15 @@ class CaddyRequestLog:
             upstream_ms=line.upstream_ms or 0.0,
             upstream=line.upstream or "",
             retries=line.retries or 0,
-            client=self._client(f"{line.request.client_ip}\n{line.bucket}\n{line.agent}"),
+            client=self._hashed(f"{line.request.client_ip}\n{line.bucket}\n{line.agent}"),
+            address=self._hashed(f"{line.request.client_ip}\n{line.agent}"),
+            agent=line.agent[:_AGENT_LIMIT] if line.agent else "",
             is_monitor=bool(line.probe) and line.request.client_ip in _OURS,
             share_of_b=share_value(line.share) if line.share and SHARE_TEXT.fullmatch(line.share) else None,
             is_sticky=bool(line.bucket),
         )
 
-    def _client(self, known: str) -> str:
+    def _hash(self, known: str) -> str:
         if not self._salt:
             self._salt = _salt(self._salt_file)
         return hashlib.blake2b(known.encode(errors="replace"), digest_size=8, key=self._salt).hexdigest()
@@ -165,6 +177,13 @@ def _salt(path: Path) -> bytes:
         salt = secrets.token_bytes(32)
         file.write(salt)
     return salt
+
+
+def _mark(file: FileIO, byte: int) -> int:
+    """A checksum of the file's first bytes, 0 while fewer were read. It stays while it is this file."""
+    if byte < _MARK_BYTES:
+        return 0
+    return zlib.crc32(os.pread(file.fileno(), _MARK_BYTES, 0)) or 1
 
 
 def _opened(path: Path, opened: contextlib.ExitStack) -> FileIO | None:

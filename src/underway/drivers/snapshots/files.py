@@ -9,7 +9,7 @@ from underway.terms.home import Home
 
 
 class SnapshotFiles:
-    """`Snapshots` in `home.app(app)/rollouts`."""
+    """`Snapshots` in `home.app(app)/rollouts`, those of the home in `home.counts`."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -29,4 +29,4 @@ class SnapshotFiles:
         self._path(app, name).unlink(missing_ok=True)
 
     def _path(self, app: str, name: str) -> Path:
-        return self._home.app(app) / "rollouts" / f"{name}.json"
+        return (self._home.app(app) / "rollouts" if app else self._home.counts) / f"{name}.json"

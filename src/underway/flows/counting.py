@@ -1,0 +1,23 @@
+"""The rules by which an app's requests are counted: those of the release that is meant, as its manifest has them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from underway.journal.state import AppState
+from underway.manifest.failures import Failures
+from underway.manifest.read import read_manifest
+from underway.observe.counting import Counting
+
+_DEFAULT = Counting(Failures())
+
+
+def counting_of(state: AppState, release: str = "") -> Counting:
+    """By the manifest of `release`, of the live one while that is not made yet, by the defaults before any."""
+    found = state.releases.get(release) or state.live_release
+    return _by_manifest(found.manifest) if found else _DEFAULT
+
+
+@lru_cache(64)
+def _by_manifest(text: str) -> Counting:
+    return Counting.of(read_manifest(text))
