@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -224,4 +223,4 @@ def test_secrets_and_sockets_are_private(world):
         if (found.is_socket() or found.name.startswith(("vault", "journal", "agent"))) and found.stat().st_mode & 0o077
     ]
     assert open_to_others == []
-    assert json.loads((world.home / "apps/plain/vault.json").read_text())
+    assert (world.home / "apps/plain/vault/own.age").read_bytes().startswith(b"age-encryption.org/v1\n")

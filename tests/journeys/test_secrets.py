@@ -71,11 +71,10 @@ def test_a_secret_is_only_in_the_vault_the_process_and_the_file_it_was_written_i
     assert watcher.seen == set()
     assert CANARY not in "".join(said)
     found = holders(world.home, CANARY.encode())
-    belongs = {name for name in found if name.endswith("/underway.toml") or name == "apps/tiny/vault.json"}
+    belongs = {name for name in found if name.endswith("/underway.toml")}
     running = {name for name in found if name.startswith("instances/") and name.endswith("instance.json")}
     assert found - belongs - running == set()
-    assert "apps/tiny/vault.json" in belongs
-    for name in running | {"apps/tiny/vault.json"}:
+    for name in running | {"apps/tiny/vault/own.age", "keys/vault.key"}:
         assert (world.home / name).stat().st_mode & 0o077 == 0
     web = next(i for i in world.status()["instances"] if i["process"] == "web")
     children = [psutil.Process(web["pid"]), *psutil.Process(web["pid"]).children(recursive=True)]
@@ -91,4 +90,4 @@ def test_the_password_in_an_address_of_ones_own_is_not_journaled(world):
     assert done["exit_code"] == 4
     assert OWN_URL_PASSWORD not in str(done["events"])
     found = {name for name in holders(world.home, OWN_URL_PASSWORD.encode()) if not name.endswith("underway.toml")}
-    assert found == {"apps/tiny/vault.json"}
+    assert found == set()

@@ -39,7 +39,9 @@ def test_the_example_says_what_it_looks_like() -> None:
     assert manifest.services.postgres is not None
     assert manifest.services.postgres.env == {"POSTGRES_SERVER": "host", "POSTGRES_PORT": "port"}
     assert manifest.services.redis is not None
-    assert manifest.env["SECRET_KEY"] == EnvVar(generate="urlsafe")
+    key = manifest.env["SECRET_KEY"]
+    assert key == EnvVar(generate="urlsafe", rotates_s=90 * 86_400.0, previous="SECRET_KEY_FALLBACKS")
+    assert manifest.environments["staging"].env == {"LOG_LEVEL": "debug"}
     assert manifest.health.timeout_s == 120.0
 
 

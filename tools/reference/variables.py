@@ -50,6 +50,11 @@ READ: Mapping[str, Variable] = {
     "XDG_RUNTIME_DIR": Variable(
         f"`{Home.short_run}`", "Where unix sockets go when the home's path is too long for a socket's address."
     ),
+    "UNDERWAY_PASSPHRASE_FILE": Variable(
+        "`$CREDENTIALS_DIRECTORY/underway-passphrase`",
+        "The file with the passphrase of the vault's key, where that key is behind one.",
+    ),
+    "CREDENTIALS_DIRECTORY": Variable("", "Where systemd puts credentials (`LoadCredential=`)."),
     "NO_COLOR": Variable("", "Set to anything: no colours."),
     "FORCE_COLOR": Variable("", "Set to anything: colours also where the output is no terminal."),
     "TERM": Variable("", "`dumb` or empty: no colours and no line that is drawn over."),
@@ -162,4 +167,4 @@ _APPS = (
     "the agent's environment."
 )
 _MARKS = "Underway sets these on the processes it starts and finds them again by them. Do not set them yourself."
-_KEPT = "No process gets these. An app's secrets are in `apps/APP/vault.json` of the home, 0600."
+_KEPT = "No process gets these. An app's secrets are encrypted in `apps/APP/vault` of the home."

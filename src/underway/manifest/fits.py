@@ -8,6 +8,7 @@ from typing import Any
 from underway.manifest.model import EnvVar, Health, Journey, Manifest, Postgres, PythonBuild, Smoke
 from underway.manifest.probe_words import PLACEHOLDER, UNIQUE
 from underway.manifest.spot import Spot
+from underway_kit.values import LIST_OF
 
 
 def _python_build(build: PythonBuild, spot: Spot) -> None:
@@ -40,6 +41,25 @@ def _env_var(variable: EnvVar, spot: Spot) -> None:
     if variable.value and variable.generate:
         spot.at("generate").refuse(
             "it has a value and is to be generated", "keep one of value and generate", "manifest.conflict"
+        )
+    if variable.source and (variable.value or variable.generate):
+        spot.at("from").refuse(
+            "it comes from elsewhere and has a value of its own as well",
+            "keep one of from, value and generate",
+            "manifest.conflict",
+        )
+    of = variable.type.removeprefix(LIST_OF)
+    if (of == "enum") != bool(variable.choices):
+        why = "enum needs its words" if of == "enum" else f"choices belong to the type enum, and this is {of}"
+        spot.at("choices").refuse(why, 'write type = "enum" and choices = ["a", "b"] together', "manifest.conflict")
+    if (of == "regex") != bool(variable.pattern):
+        why = "regex needs its pattern" if of == "regex" else f"a pattern belongs to the type regex, and this is {of}"
+        spot.at("pattern").refuse(why, 'write type = "regex" and pattern = "…" together', "manifest.conflict")
+    if variable.at == "build" and variable.is_secret:
+        spot.at("at").refuse(
+            "a secret is never part of a build, and this one is for builds only",
+            'remove secret, or write at = "run"',
+            "manifest.conflict",
         )
 
 
@@ -151,6 +171,7 @@ def whole_fits(manifest: Manifest, spot: Spot) -> None:
     for number, journey in enumerate(manifest.journeys):
         for place, step in enumerate(journey.steps):
             _variables_known(step, manifest, spot.at("journey").at(number).at("steps").at(place))
+    _environments(manifest, spot)
     twice = sorted(set(manifest.env) & _provided(manifest))
     for name in twice:
         spot.at("env").at(name).refuse(
@@ -163,3 +184,56 @@ def _provided(manifest: Manifest) -> set[str]:
     for service in (manifest.services.postgres, manifest.services.redis):
         names |= set(service.env) if service is not None else set()
     return names
+
+
+def _environments(manifest: Manifest, spot: Spot) -> None:
+    """Every environment leads to the base; names meant elsewhere are there."""
+    for name, keys in manifest.environments.items():
+        here = spot.at("environments").at(name)
+        seen, at = [name], keys.inherits
+        while at and at not in seen and at in manifest.environments:
+            seen.append(at)
+            at = manifest.environments[at].inherits
+        if at in seen:
+            here.at("inherits").refuse(
+                f"it inherits from itself: {' → '.join([*seen, at])}",
+                "let one of them inherit none",
+                "manifest.conflict",
+            )
+        for each in keys.env:
+            _require_run_time(manifest, each, here.at("env").at(each))
+    for name, process in manifest.processes.items():
+        for each in process.env:
+            _require_run_time(manifest, each, spot.at("processes").at(name).at("env").at(each))
+    for name, variable in manifest.env.items():
+        here = spot.at("env").at(name)
+        for process_name in variable.processes:
+            if manifest.processes and process_name not in manifest.processes:
+                here.at("processes").refuse(
+                    f"there is no process {process_name}", f"name one of {', '.join(manifest.processes)}"
+                )
+        service = variable.source.partition(":")[0]
+        if service in ("postgres", "redis") and getattr(manifest.services, service) is None:
+            here.at("from").refuse(f"the app has no {service}", f"add [services] {service} = true", "manifest.conflict")
+        if service == "public":
+            key = manifest.env.get(variable.source.partition(":")[2])
+            if key is None or key.generate not in ("rsa", "ed25519"):
+                here.at("from").refuse(
+                    "it names no generated key pair", 'name a variable with generate = "rsa" or "ed25519"'
+                )
+        if variable.previous and variable.previous in manifest.env and manifest.env[variable.previous].value:
+            here.at("previous").refuse(
+                f"{variable.previous} has a value of its own",
+                "remove that value: rotation fills it",
+                "manifest.conflict",
+            )
+
+
+def _require_run_time(manifest: Manifest, name: str, spot: Spot) -> None:
+    variable = manifest.env.get(name)
+    if variable is not None and variable.is_secret:
+        spot.refuse(
+            "it is a secret, and this file is in the repository",
+            "remove it here and keep it in the vault",
+            "env.secret-in-manifest",
+        )

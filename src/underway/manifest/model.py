@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Annotated
 
 from underway.manifest import words
+from underway.manifest.env_keys import EnvironmentKeys
+from underway.manifest.env_keys import EnvVar as EnvVar  # the word is part of this model
 from underway.manifest.keys import Key, Table
 from underway.manifest.release import Limits as Limits
 from underway.manifest.release import ReleaseKeys as ReleaseKeys
@@ -110,6 +112,10 @@ class Process:
     stop_timeout_s: Annotated[
         float, Key("stop_timeout", words.STOP_TIMEOUT, '"30s"', "Time between SIGTERM and SIGKILL.")
     ] = 10.0
+    env: Annotated[
+        Mapping[str, str],
+        Key("env", words.ENV_VALUES, '{QUEUE = "mail"}', "Values for this process alone, over those of `[env]`."),
+    ] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
@@ -257,33 +263,6 @@ class Services:
 
 
 @dataclass(frozen=True)
-class EnvVar:
-    """`[env]`: `NAME = "value"` or `NAME = {generate = "hex", secret = true, required = true}`.
-
-    `generate` is hex | urlsafe | django: made once per app, kept secret, the same for every release.
-    A value may name what only the deploy knows; see `manifest/hosts.py`.
-    """
-
-    value: Annotated[
-        str,
-        Key(
-            "value",
-            words.ENV_VALUE,
-            '"info"',
-            "The value. `${app}`, `${host}`, `${url}`, `${hosts}` and `${origins}` (the last two also as `_json` and "
-            "`_spaced`) stand for the app's own names.",
-        ),
-    ] = ""
-    generate: Annotated[
-        str, Key("generate", words.GENERATE, '"urlsafe"', "A secret made once for the app and kept for every release.")
-    ] = ""
-    secret: Annotated[bool, Key("secret", words.FLAG, "true", "Never shown in output, logs and events.")] = False
-    required: Annotated[bool, Key("required", words.FLAG, "true", "The deploy is refused while it has no value.")] = (
-        False
-    )
-
-
-@dataclass(frozen=True)
 class Manifest:
     """A whole manifest with every default filled in."""
 
@@ -330,12 +309,32 @@ class Manifest:
         Table(
             "env",
             EnvVar,
-            "The environment of every process, of the migration and of nothing else.",
+            "The environment of the app: what each variable must be, and its value in every environment.",
             short="value",
             names=words.ENV_NAME,
             short_when_written=True,
         ),
     ] = field(default_factory=lambda: MappingProxyType({}))
+    environments: Annotated[
+        Mapping[str, EnvironmentKeys],
+        Table(
+            "environments",
+            EnvironmentKeys,
+            "The environments the app runs in, each with the values that differ. A deploy is for `production` unless "
+            "`--env` names another.",
+            names=words.ENVIRONMENT,
+        ),
+    ] = field(default_factory=lambda: MappingProxyType({}))
+    public_prefixes: Annotated[
+        tuple[str, ...],
+        Key(
+            "public_prefixes",
+            words.PREFIXES,
+            '["SHOP_PUBLIC_"]',
+            "Names that begin so are built into pages that everybody can read, besides the usual ones "
+            "(`NEXT_PUBLIC_`, `VITE_`, `REACT_APP_`, `PUBLIC_` …). A secret may not have such a name.",
+        ),
+    ] = ()
     release: Annotated[
         ReleaseKeys, Table("release", ReleaseKeys, "How a release takes over, and what takes it back.")
     ] = field(default_factory=ReleaseKeys)

@@ -15,6 +15,7 @@ manifest = 1
 app = "letters"
 domains = ["letters.example.com"]
 tls = "auto"
+public_prefixes = ["LETTERS_PUBLIC_"]
 shared = ["backend/uploads"]
 
 [build]
@@ -62,11 +63,14 @@ extensions = ["pg_trgm"]
 env = {POSTGRES_SERVER = "host", POSTGRES_PORT = "port"}
 
 [env]
-LOG_LEVEL = "info"
+LOG_LEVEL = {value = "info", type = "enum", choices = ["debug", "info", "warning"]}
 ALLOWED_HOSTS = "${hosts}"
-SECRET_KEY = {generate = "urlsafe"}
-STRIPE_KEY = {secret = true, required = true}
+SECRET_KEY = {generate = "urlsafe", rotates = "90d", previous = "SECRET_KEY_FALLBACKS"}
+STRIPE_KEY = {secret = true, required_in = ["production"], doc = "Key of the payment provider"}
 PROBE_PASSWORD = {secret = true}
+
+[environments.staging]
+env = {LOG_LEVEL = "debug"}
 
 [[smoke]]
 path = "/api/items"

@@ -1,22 +1,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from underway.terms.environment import OWN, Kept
 from underway.terms.secret import Secret
 
 
-class Vault(Protocol):
-    """Keeps an app's secret values, 0600, written atomically."""
+@dataclass(frozen=True)
+class VaultChange:
+    """What to change in one layer, all of it or nothing. `put` goes before `remove`."""
 
-    def values(self, app: str) -> Mapping[str, Secret]: ...
+    put: Mapping[str, Kept] = field(default_factory=dict)
+    remove: tuple[str, ...] = ()
+
+
+class Vault(Protocol):
+    """Keeps an app's values in layers, encrypted, each layer replaced whole.
+
+    Many processes may change one layer at the same time: none of their changes is lost, and a crash leaves the
+    former layer or the new one. Every method raises `Failure` (`vault.unreadable`, `vault.unwritable`).
+    """
+
+    def values(self, app: str, layer: str = OWN) -> Mapping[str, Secret]:
+        """Name → value of one layer; empty for one that was never written."""
+        ...
+
+    def kept(self, app: str, layer: str) -> Mapping[str, Kept]:
+        """The same with what is known of each value."""
+        ...
+
+    def layers(self, app: str) -> tuple[str, ...]:
+        """The layers that hold something, Underway's own left out, sorted."""
+        ...
 
     def ensure(self, app: str, name: str, kind: str) -> Secret:
-        """The value of `name`, generated (`hex`, `urlsafe`, `django`, `password`) when there is none yet."""
+        """The own value of `name`, generated (`kind` is one of `manifest.words.GENERATE` or `password`) when there
+        is none yet; the same for everybody who asks at that moment."""
         ...
 
     def put(self, app: str, name: str, value: Secret) -> None:
-        """Keep `value` under `name`, in place of what was there."""
+        """Keep an own `value` under `name`, in place of what was there."""
         ...
 
-    def drop(self, app: str) -> None: ...
+    def change(self, app: str, layer: str, change: VaultChange) -> None:
+        """Change a layer in one step."""
+        ...
+
+    def drop(self, app: str) -> None:
+        """Forget everything of the app."""
+        ...
+
+    def key(self) -> bytes:
+        """32 bytes of this home's own, for `terms.environment.fingerprint`. Never leaves the machine."""
+        ...

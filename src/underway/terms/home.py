@@ -90,8 +90,14 @@ class Home:
     def backups(self, app: str) -> Path:
         return self.app(app) / "backups"
 
+    @property
+    def keys(self) -> Path:
+        """The keys that open vault files, 0700. Back it up apart from `apps`: one without the other tells nothing."""
+        return self.root / "keys"
+
     def vault(self, app: str) -> Path:
-        return self.app(app) / "vault.json"
+        """Encrypted values, one file per layer, 0700."""
+        return self.app(app) / "vault"
 
     def route(self, app: str) -> Path:
         """The small files the proxy reads at every request."""

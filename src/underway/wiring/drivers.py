@@ -21,7 +21,8 @@ from underway.drivers.runtime.processes import LocalRuntime
 from underway.drivers.smokes.loopback import LoopbackSmokes
 from underway.drivers.snapshots.files import SnapshotFiles
 from underway.drivers.sources.local import LocalSources
-from underway.drivers.vault.file import FileVault
+from underway.drivers.vault.age import AgeVault
+from underway.drivers.vault.keys import Keys
 from underway.journal.journal import Journal
 from underway.ports.drivers import Drivers
 from underway.terms.home import Home
@@ -48,7 +49,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         request_log=CaddyRequestLog(home),
         database=PostgresDatabase(home),
         cache=ValkeyCache(home),
-        vault=FileVault(home),
+        vault=AgeVault(home, Keys(home, environ)),
         logs=LogFiles(home, clock),
         snapshots=SnapshotFiles(home),
     )

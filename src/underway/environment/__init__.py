@@ -1,0 +1,1 @@
+"""What an app's variables must be, which layer gives each its value, and what is wrong with them. Pure."""
