@@ -87,6 +87,8 @@ MARKS: Mapping[str, str] = {
 }
 KEPT: Mapping[str, str] = {
     "UNDERWAY_DATABASE_PASSWORD": "The name under which the vault keeps the password of the app's database role.",
+    "UNDERWAY_LOOK_PASSWORD": "The name under which the vault keeps the password of the login that only reads.",
+    "UNDERWAY_MIGRATE_PASSWORD": "The name under which the vault keeps the password of the login that migrates.",
     "UNDERWAY_CACHE_PASSWORD": "The name under which the vault keeps the password of the app's Redis.",
 }
 

@@ -107,7 +107,7 @@ class Agent:
     async def _prepare(self, ask: PlanAsk) -> Planning:
         match ask.kind:
             case ActKind.DEPLOY:
-                return await prepare_deploy(ask.path, ask.app, self.on, self.journal)
+                return await prepare_deploy(ask.path, ask.app, self.on, self.journal, ask.allow)
             case ActKind.ROLLBACK:
                 return prepare_rollback(ask.app, ask.to, self.on, self.journal)
             case ActKind.DOWN:

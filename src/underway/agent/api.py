@@ -20,6 +20,8 @@ from underway.agent.look import API_VERSION, app_view, plan_view, release_views,
 from underway.agent.views import (
     Alive,
     AppView,
+    LintAsk,
+    LintView,
     MaintenanceAsk,
     OrderAsk,
     PlanAsk,
@@ -29,6 +31,7 @@ from underway.agent.views import (
     Started,
     StatusView,
 )
+from underway.flows.lint import lint_source
 from underway.journal.state import AppState
 from underway.terms.problem import Failure, Problem, Refusal
 
@@ -73,6 +76,16 @@ async def make_plan(agent: Agent, request: Request) -> Response:
     """Make a plan of a deploy, a rollback or a take-down. Changes nothing."""
     plan_id, planning = await agent.plan(await _body(request, PlanAsk))
     return _json(plan_view(plan_id, planning), 201)
+
+
+async def lint(agent: Agent, request: Request) -> Response:
+    """Read the migrations that a deploy of a source would run, and what they would do. Builds it; changes no app."""
+    ask = await _body(request, LintAsk)
+    linted = await lint_source(ask.path, ask.app, agent.on, agent.journal)
+    names = tuple(script.name for script in linted.pending.scripts)
+    return _json(
+        LintView(tool=linted.pending.tool, migrations=names, hazards=linted.hazards, why_not=linted.pending.why_not)
+    )
 
 
 async def run_plan(agent: Agent, request: Request) -> Response:
@@ -158,6 +171,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint("POST", "/v1/apps/{app}/orders", give_order, AppView, takes=OrderAsk),
     Endpoint("POST", "/v1/apps/{app}/maintenance", maintenance, AppView, takes=MaintenanceAsk),
+    Endpoint("POST", "/v1/lint", lint, LintView, takes=LintAsk),
     Endpoint("POST", "/v1/plans", make_plan, PlanView, takes=PlanAsk),
     Endpoint("POST", "/v1/plans/{plan}/run", run_plan, Started),
     Endpoint(

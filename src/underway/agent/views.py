@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from underway.journal.events import ActKind, Finished, Order, StepLine
+from underway.terms.migration import Hazard
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
 from underway.terms.verdict import Strength, Traffic
@@ -25,6 +28,25 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     app: str = ""
     path: str = ""
     to: str = ""
+    allow: tuple[Literal["contract"], ...] = ()
+    """What may be although it would stop a deploy: pending migrations that destroy, break or block."""
+
+
+class LintAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Read the pending migrations of the source at `path`."""
+
+    path: str
+    app: str = ""
+
+
+class LintView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deploy would do to the database. Hazards without `allowed` stop it; `why_not` says why the SQL is not
+    known (then only a rehearsal can tell)."""
+
+    tool: str
+    migrations: tuple[str, ...]
+    hazards: tuple[Hazard, ...]
+    why_not: str = ""
 
 
 class OrderAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -38,9 +38,9 @@ class Client:
     def get(self, path: str, kind: type[_T], **query: object) -> _T:
         return msgspec.json.decode(self._ask("GET", _with(path, query)), type=kind)
 
-    def post(self, path: str, kind: type[_T], body: object = None) -> _T:
+    def post(self, path: str, kind: type[_T], body: object = None, timeout_s: float = 120.0) -> _T:
         text = msgspec.json.encode(body) if body is not None else b""
-        return msgspec.json.decode(self._ask("POST", path, text) or b"null", type=kind)
+        return msgspec.json.decode(self._ask("POST", path, text, timeout_s) or b"null", type=kind)
 
     def lines(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
         """JSON lines as they come. Raises `AgentGone` when the agent ends before the answer does."""
@@ -64,9 +64,9 @@ class Client:
         except OSError:
             return False
 
-    def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
+    def _ask(self, method: str, path: str, body: bytes = b"", timeout_s: float = 120.0) -> bytes:
         try:
-            with Wire(self.home.agent_socket, 120.0) as wire:
+            with Wire(self.home.agent_socket, timeout_s) as wire:
                 status, text = wire.ask(method, path, body), wire.read()
         except OSError as error:
             raise AgentGone from error

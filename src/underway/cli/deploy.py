@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -14,11 +15,19 @@ from underway.terms.problem import Problem, Refusal
 @click.command()
 @click.argument("path", default=".", type=click.Path())
 @click.option("--app", default="", metavar="NAME", help="The app's name; by default the manifest's or the folder's.")
+@click.option(
+    "--allow",
+    multiple=True,
+    type=click.Choice(["contract"]),
+    help="contract: pending migrations may destroy, break and block.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--wait", is_flag=True, help="Queue behind a deploy of the same app that is under way.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @click.option("--json", "is_json", is_flag=True, help="One JSON object per event; the last is `finished`.")
-def deploy(path: str, app: str, dry_run: bool, wait: bool, yes: bool, is_json: bool) -> None:
+def deploy(
+    path: str, app: str, allow: tuple[Literal["contract"], ...], dry_run: bool, wait: bool, yes: bool, is_json: bool
+) -> None:
     """Build the app in PATH, start it beside the release that runs, and move traffic to it when it is well.
 
     Without an underway.toml the app is recognised, and what was recognised is shown. The old release stays warm
@@ -30,7 +39,7 @@ def deploy(path: str, app: str, dry_run: bool, wait: bool, yes: bool, is_json: b
     _require_utf8(str(where))
     is_first_guess = not yes and not dry_run and where.is_dir() and not (where / "underway.toml").exists()
     question = "Deploy what was recognised?" if is_first_guess else ""
-    ask = PlanAsk(kind=ActKind.DEPLOY, path=str(where), app=app)
+    ask = PlanAsk(kind=ActKind.DEPLOY, path=str(where), app=app, allow=allow)
     sys.exit(perform(ask, is_json=is_json, is_dry_run=dry_run, is_waiting=wait, question=question))
 
 

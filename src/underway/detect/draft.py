@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from underway.manifest.migrate import Migrate
 from underway.manifest.model import (
     BuildKeys,
     EnvVar,
     Health,
     Manifest,
-    Migrate,
     NodeBuild,
     Postgres,
     Process,

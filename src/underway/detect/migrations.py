@@ -12,7 +12,7 @@ from underway.detect.python_app import WebApp
 from underway.detect.python_project import PythonProject
 from underway.detect.shell import Simple, simple_commands
 from underway.detect.starts import Starts
-from underway.manifest.model import Migrate
+from underway.manifest.migrate import Migrate
 
 _DESTROYS = re.compile(
     r"drop_all|drop_database|DROP\s+(TABLE|DATABASE|SCHEMA)|TRUNCATE|\bflush\b|reset_db|downgrade", re.IGNORECASE

@@ -17,7 +17,8 @@ from underway.detect.node import SERVERS, NodeProject, output_folder
 from underway.detect.node_env import node_env_reads
 from underway.detect.services import image_name
 from underway.detect.starts import Starts
-from underway.manifest.model import EnvVar, Health, Migrate, NodeBuild, Postgres, Process, Redis, Static
+from underway.manifest.migrate import Migrate
+from underway.manifest.model import EnvVar, Health, NodeBuild, Postgres, Process, Redis, Static
 
 _CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx")
 _POSTGRES = ("pg", "postgres", "pg-promise", "@prisma/client", "@neondatabase/serverless")

@@ -37,11 +37,17 @@ async def run(steps: Sequence[Step], act: Act, on: Drivers, journal: Journal) ->
             did = await step.apply(act, on)
             await step.verify(act, on)
         except Exception as error:
-            problem, log_tail = _told(step.id, error)
+            problem, further, log_tail = _told(step.id, error)
             took_s = on.clock.monotonic() - began
             journal.record(
                 StepFailed(
-                    app=act.app, act=act.id, step=step.id, took_s=took_s, problem=problem, log_tail=tuple(log_tail)
+                    app=act.app,
+                    act=act.id,
+                    step=step.id,
+                    took_s=took_s,
+                    problem=problem,
+                    log_tail=tuple(log_tail),
+                    further=tuple(further),
                 )
             )
             raise Stopped(problem) from error
@@ -60,7 +66,7 @@ async def undo(steps: Sequence[Step], act: Act, on: Drivers, journal: Journal) -
         try:
             did = await step.undo(act, on)
         except Exception as error:
-            problem, _ = _told(step.id, error)
+            problem, _, _ = _told(step.id, error)
             took_s = on.clock.monotonic() - began
             journal.record(UndoFailed(app=act.app, act=act.id, step=step.id, took_s=took_s, problem=problem))
             continue
@@ -76,12 +82,13 @@ def _states(act: Act, journal: Journal) -> dict[str, StepState]:
     return held.steps if held else {}
 
 
-def _told(step: str, error: Exception) -> tuple[Problem, Sequence[str]]:
-    """The problem to show. What is no `Failure` is a fault of Underway: its traceback goes to the agent's log."""
+def _told(step: str, error: Exception) -> tuple[Problem, Sequence[Problem], Sequence[str]]:
+    """The problem to show, what else was wrong, and the lines of a log that explain it. What is no `Failure` is a
+    fault of Underway: its traceback goes to the agent's log."""
     if isinstance(error, Failure):
-        return error.problem, error.log_tail
+        return error.problem, (), error.log_tail
     if isinstance(error, Refusal):
-        return error.problems[0], [f"{p.code}: {p.where}: {p.why} → {p.remedy}" for p in error.problems[1:]]
+        return error.problems[0], error.problems[1:], ()
     _log.exception("step %s raised", step)
     return (
         Problem(
@@ -91,5 +98,6 @@ def _told(step: str, error: Exception) -> tuple[Problem, Sequence[str]]:
             remedy="what ran goes on running; the agent's log has the traceback: please report it",
             command="underway agent status",
         ),
+        (),
         (),
     )

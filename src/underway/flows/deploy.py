@@ -33,9 +33,9 @@ class Planning(NamedTuple):
     secrets: Mapping[str, Secret] = MappingProxyType({})
 
 
-async def prepare_deploy(path: str, name: str, on: Drivers, journal: Journal) -> Planning:
+async def prepare_deploy(path: str, name: str, on: Drivers, journal: Journal, allow: tuple[str, ...] = ()) -> Planning:
     """Facts → plan. Changes nothing. Raises `Refusal` with all problems at once."""
-    facts, claims = await deploy_facts(path, name, on, journal)
+    facts, claims = await deploy_facts(path, name, on, journal, allow)
     return Planning(plan_deploy(facts), facts.state.seq, claims, facts.manifest_text, facts.secrets)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from typing import NamedTuple
 
 from underway.detect.complete import complete
 from underway.detect.model import Claim, Machine
@@ -43,23 +44,16 @@ STAND_IN = "stand-in-while-building-0000000000000000000000000000"
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "package-lock.json", "pnpm-lock.yaml", "yarn.lock")
 
 
-async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> tuple[DeployFacts, tuple[Claim, ...]]:
+async def deploy_facts(
+    path: str, name: str, on: Drivers, journal: Journal, allow: tuple[str, ...] = ()
+) -> tuple[DeployFacts, tuple[Claim, ...]]:
     """Read the repository, the machine and the journal. Raises `Refusal` with everything that stands in the way."""
     if name:
         require_app_name(name)
-    tree = await asyncio.to_thread(on.sources.look, path)
-    text = tree.text(MANIFEST_FILE) or None
-    manifest, claims = await asyncio.to_thread(_whole_manifest, tree, text, name, on)
-    manifest, secrets = set_aside(manifest, on.vault.values(manifest.app))
+    read = await read_source(path, name, on)
+    tree, text, claims, ask = read.tree, read.text, read.claims, read.ask
+    manifest, secrets = set_aside(read.manifest, on.vault.values(read.manifest.app))
     state = journal.state(manifest.app)
-    source = await on.sources.fingerprint(path)
-    ask = BuildAsk(
-        app=manifest.app,
-        source=source,
-        build=manifest.build,
-        static=manifest.static,
-        env=build_settings(manifest),
-    )
     key = on.builds.key(ask)
     is_built = on.builds.find(manifest.app, key) is not None
     problems = [
@@ -79,6 +73,7 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
         release=release_id(on.clock.now(), on.clock.entropy()),
         manifest=manifest,
         secrets=secrets,
+        allow=allow,
         manifest_text=render(manifest),
         ask=ask,
         key=key,
@@ -88,9 +83,33 @@ async def deploy_facts(path: str, name: str, on: Drivers, journal: Journal) -> t
         ports=ports,
         other_ports=other_ports,
         url=url_of(manifest.app, on),
-        notes=_notes(state, text, source.path),
+        notes=_notes(state, text, ask.source.path),
     )
     return facts, claims
+
+
+class ReadSource(NamedTuple):
+    """What a repository says."""
+
+    tree: Tree
+    text: str | None
+    """Of its manifest file, None when it has none."""
+    manifest: Manifest
+    """The whole one, secrets in the clear."""
+    claims: tuple[Claim, ...]
+    ask: BuildAsk
+
+
+async def read_source(path: str, name: str, on: Drivers) -> ReadSource:
+    """The tree, the manifest or what was recognised, and what to build of it. Raises `Refusal`."""
+    tree = await asyncio.to_thread(on.sources.look, path)
+    text = tree.text(MANIFEST_FILE) or None
+    manifest, claims = await asyncio.to_thread(_whole_manifest, tree, text, name, on)
+    source = await on.sources.fingerprint(path)
+    apart, _ = set_aside(manifest, on.vault.values(manifest.app))
+    settings = build_settings(apart)
+    ask = BuildAsk(app=apart.app, source=source, build=apart.build, static=apart.static, env=settings)
+    return ReadSource(tree, text, manifest, claims, ask)
 
 
 def _whole_manifest(tree: Tree, text: str | None, name: str, on: Drivers) -> tuple[Manifest, tuple[Claim, ...]]:

@@ -10,6 +10,7 @@ from enum import Enum
 
 import msgspec
 
+from underway.terms.migration import Hazard
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
 from underway.terms.release import Release, Slot
@@ -103,6 +104,8 @@ class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
     took_s: float
     problem: Problem
     log_tail: tuple[str, ...] = ()
+    further: tuple[Problem, ...] = ()
+    """What else was wrong at once."""
 
 
 class UndoStarted(Event, frozen=True, kw_only=True, tag="undo_started"):
@@ -163,6 +166,17 @@ class Migrated(Event, frozen=True, kw_only=True, tag="migrated"):
 
     release: str
     digest: str
+
+
+class MigrationsLinted(Event, frozen=True, kw_only=True, tag="migrations_linted"):
+    """The pending migrations were read before anything was changed. `tool` printed their SQL; where nothing could,
+    `why_not` says why, and only trying them tells what they do."""
+
+    release: str
+    tool: str = ""
+    migrations: tuple[str, ...] = ()
+    hazards: tuple[Hazard, ...] = ()
+    why_not: str = ""
 
 
 class TrafficSwitched(Event, frozen=True, kw_only=True, tag="traffic_switched"):
@@ -275,6 +289,7 @@ AnyEvent = (
     | SlotFreed
     | Routed
     | DatabaseDumped
+    | MigrationsLinted
     | Migrated
     | TrafficSwitched
     | ShareMoved

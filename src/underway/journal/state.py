@@ -22,6 +22,7 @@ from underway.journal.events import (
     Judged,
     MaintenanceSet,
     Migrated,
+    MigrationsLinted,
     Order,
     Ordered,
     Paused,
@@ -91,6 +92,7 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     SlotFreed: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     Routed: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     DatabaseDumped: {Phase.RUNNING: Phase.RUNNING},
+    MigrationsLinted: {Phase.RUNNING: Phase.RUNNING},
     Migrated: {Phase.RUNNING: Phase.RUNNING},
     TrafficSwitched: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     ReleasePruned: {Phase.RUNNING: Phase.RUNNING},
@@ -256,7 +258,7 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
         case StepFailed() if act:
             act.steps[event.step] = StepState.FAILED
             act.took_s[event.step] = event.took_s
-            act.problems.append(event.problem)
+            act.problems += [event.problem, *event.further]
         case UndoStarted() if act:
             act.steps[event.step] = StepState.UNDOING
         case UndoDone() if act:
@@ -327,6 +329,7 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
             | Ordered()
             | Interrupted()
             | DatabaseDumped()
+            | MigrationsLinted()
         ):
             pass
         case _:

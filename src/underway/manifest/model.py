@@ -11,6 +11,7 @@ from underway.manifest import words
 from underway.manifest.env_keys import EnvironmentKeys
 from underway.manifest.env_keys import EnvVar as EnvVar  # the word is part of this model
 from underway.manifest.keys import Key, Table
+from underway.manifest.migrate import Migrate
 from underway.manifest.release import Limits as Limits
 from underway.manifest.release import ReleaseKeys as ReleaseKeys
 from underway.manifest.smoke import Journey as Journey
@@ -149,29 +150,6 @@ class Static:
     dir: Annotated[str, Key("dir", words.TREE_PATH, '"frontend/dist"', "The folder of files in the built tree.")]
     url: Annotated[str, Key("url", words.URL_PATH, '"/static/"', "The path they are served under.")] = "/"
     spa: Annotated[bool, Key("spa", words.FLAG, "true", "Answer pages that are no file with `index.html`.")] = False
-
-
-@dataclass(frozen=True)
-class Migrate:
-    """`[migrate]`. `paths` are the files that decide whether there is anything to migrate (empty: always run)."""
-
-    command: Annotated[
-        str,
-        Key("command", words.COMMAND, '"alembic upgrade head"', "Runs with the new code before it gets traffic."),
-    ]
-    cwd: Annotated[str, Key("cwd", words.TREE_PATH, '"backend"', "The folder it runs in.")] = "."
-    paths: Annotated[
-        tuple[str, ...],
-        Key(
-            "paths",
-            words.TREE_PATHS,
-            '["backend/alembic/versions"]',
-            "Nothing is migrated while these files are as they were; empty migrates at every deploy.",
-        ),
-    ] = ()
-    timeout_s: Annotated[
-        float, Key("timeout", words.LONG, '"30m"', "A migration that takes longer is ended and fails.")
-    ] = 600.0
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from underway.journal.events import ActKind
 from underway.journal.state import AppState
+from underway.manifest.migrate import Migrate
 from underway.manifest.model import Manifest
 from underway.manifest.read import read_manifest
 from underway.plan.facts import DeployFacts
@@ -11,6 +12,7 @@ from underway.plan.model import Plan, Stage
 from underway.plan.parts import env_of, free_slot, rollout_of, start_steps, swap_workers, watch_of
 from underway.steps.build_release import BuildRelease
 from underway.steps.every_step import EveryStep
+from underway.steps.lint_migrations import LintMigrations
 from underway.steps.migrate import DumpDatabase, MigrateDatabase
 from underway.steps.provision import ProvisionPostgres, ProvisionRedis
 from underway.steps.prune_releases import PruneReleases
@@ -76,6 +78,13 @@ def live_key(state: AppState) -> str:
     return live.release.build_key if live else ""
 
 
+def allowed(migrate: Migrate, allow: tuple[str, ...]) -> str:
+    """Why the pending migrations may harm those who use the database, empty when they may not."""
+    if "contract" in allow:
+        return "--allow contract"
+    return "[migrate] contract = true" if migrate.contract else ""
+
+
 def _prepare(facts: DeployFacts) -> list[EveryStep]:
     manifest, state = facts.manifest, facts.state
     is_first = not state.releases
@@ -98,6 +107,17 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
         steps.append(ProvisionRedis(is_new=is_first))
     has_news = not facts.migrations or facts.migrations != state.migrations
     if manifest.migrate and has_news:
+        if not is_first:
+            steps.append(
+                LintMigrations(
+                    release=facts.release,
+                    key=facts.key,
+                    migrate=manifest.migrate,
+                    env=env_of(manifest, facts.release),
+                    was_key=live_key(state),
+                    allowed=allowed(manifest.migrate, facts.allow),
+                )
+            )
         dump_name = f"before-{facts.release}" if is_ours and not is_first else ""
         if dump_name:
             steps.append(DumpDatabase(name=dump_name))

@@ -34,6 +34,8 @@ class DeployFacts:
     proxy both at once saves a reload."""
     url: str
     notes: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    """What the person who asked allows: contract."""
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     """Values to keep in the vault before the plan is run, by their names there."""
 

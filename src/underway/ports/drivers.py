@@ -7,11 +7,13 @@ from underway.ports.clock import Clock
 from underway.ports.commands import Commands
 from underway.ports.logs import Logs
 from underway.ports.machine import Machine
+from underway.ports.migrations import Migrations
 from underway.ports.prober import Prober
 from underway.ports.request_log import RequestLog
 from underway.ports.router import Router
 from underway.ports.routes import Routes
 from underway.ports.runtime import Runtime
+from underway.ports.schemas import Schemas
 from underway.ports.services import Cache, Database
 from underway.ports.smokes import Smokes
 from underway.ports.snapshots import Snapshots
@@ -36,6 +38,8 @@ class Drivers:
     routes: Routes
     request_log: RequestLog
     database: Database
+    schemas: Schemas
+    migrations: Migrations
     cache: Cache
     vault: Vault
     logs: Logs

@@ -9,6 +9,7 @@ import msgspec
 
 from underway.manifest.model import EnvVar, Postgres, Redis
 from underway.ports.drivers import Drivers
+from underway.ports.schemas import Login
 from underway.steps.service_env import service_env
 from underway.terms.problem import Problem, Refusal
 from underway.terms.release import Build
@@ -30,8 +31,10 @@ class EnvAsk(msgspec.Struct, frozen=True, kw_only=True):
     redis: Redis | None = None
 
 
-async def environment(ask: EnvAsk, build: Build, on: Drivers) -> dict[str, str]:
+async def environment(ask: EnvAsk, build: Build, on: Drivers, through: Login | None = None) -> dict[str, str]:
     """The whole environment for a process of this release, secrets in the clear: give it to the process only.
+
+    `through` names the app's own database by another login, or another database in its place.
 
     Raises `Failure` when a service does not answer and `Refusal` (`env.missing`) when a required value is not set.
     """
@@ -49,7 +52,7 @@ async def environment(ask: EnvAsk, build: Build, on: Drivers) -> dict[str, str]:
         values["VIRTUAL_ENV"] = build.venv
     if zone := os.environ.get("TZ"):
         values["TZ"] = zone
-    values |= await _of_services(ask, on)
+    values |= await _of_services(ask, on, through)
     values |= _of_manifest(ask, on)
     return values
 
@@ -57,9 +60,11 @@ async def environment(ask: EnvAsk, build: Build, on: Drivers) -> dict[str, str]:
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-async def _of_services(ask: EnvAsk, on: Drivers) -> Mapping[str, str]:
+async def _of_services(ask: EnvAsk, on: Drivers, through: Login | None) -> Mapping[str, str]:
     database = cache = database_password = cache_password = None
-    if ask.postgres and not ask.postgres.url:
+    if ask.postgres and not ask.postgres.url and through:
+        database, database_password = through.address, through.password
+    elif ask.postgres and not ask.postgres.url:
         database_password = on.vault.ensure(ask.app, DATABASE_PASSWORD, "password")
         database = await on.database.address(ask.app) or await on.database.provision(
             ask.app, database_password, ask.postgres.extensions

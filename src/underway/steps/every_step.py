@@ -5,6 +5,7 @@ from __future__ import annotations
 from underway.steps.build_release import BuildRelease
 from underway.steps.check_health import CheckHealth
 from underway.steps.free_slot import FreeSlot
+from underway.steps.lint_migrations import LintMigrations
 from underway.steps.migrate import DumpDatabase, MigrateDatabase
 from underway.steps.provision import ProvisionPostgres, ProvisionRedis
 from underway.steps.prune_releases import PruneReleases
@@ -19,6 +20,7 @@ EveryStep = (
     BuildRelease
     | ProvisionPostgres
     | ProvisionRedis
+    | LintMigrations
     | DumpDatabase
     | MigrateDatabase
     | FreeSlot

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 import msgspec
 
 from underway.journal.events import DatabaseDumped, Migrated
-from underway.manifest.model import Migrate
+from underway.manifest.migrate import Migrate
 from underway.ports.drivers import Drivers
+from underway.ports.schemas import Purpose
 from underway.steps.build_release import find_build
 from underway.steps.environment import EnvAsk, environment
 from underway.steps.step import Act, Did
 from underway.terms.problem import Failure, Problem
-from underway.terms.process import Task
+from underway.terms.process import Task, TaskEnd
+from underway.terms.release import Build
+
+MIGRATE_PASSWORD = "UNDERWAY_MIGRATE_PASSWORD"  # noqa: S105 - the name under which the vault keeps it
+_LONGEST_PAUSE_S = 30.0
 
 
 class DumpDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="dump_database", tag_field="step"):
@@ -60,34 +68,78 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
 
     async def apply(self, act: Act, on: Drivers) -> Did:
         build = find_build(act.app, self.key, on)
-        env = await environment(self.env, build, on)
-        log = on.home.logs(act.app) / f"migrate-{self.release}.log"
-        task = Task(
-            id=f"{act.app}.{self.release}.migrate",
-            argv=("sh", "-c", self.migrate.command),
-            cwd=f"{build.dir}/{self.migrate.cwd}",
-            env=env,
-            log_path=str(log),
-            timeout_s=self.migrate.timeout_s,
-        )
-        end = await on.commands.run(task)
-        if end.exit_code or end.timed_out:
-            raise Failure(self._failed(end.timed_out, end.exit_code, act, on), end.log_tail)
-        return Did((Migrated(app=act.app, act=act.id, release=self.release, digest=self.digest),))
+        env = await self._environment(act, build, on)
+        tries = 0
+        while True:
+            tries += 1
+            end = await on.commands.run(self.task(act.app, build, env, on))
+            if not end.exit_code and not end.timed_out:
+                break
+            if end.timed_out or tries >= self.migrate.lock_tries or not waited_for_lock(end):
+                raise Failure(self._failed(end, tries, act, on), end.log_tail)
+            await on.clock.sleep(min(2.0 ** (tries - 1), _LONGEST_PAUSE_S))
+        if self.is_ours:
+            await on.schemas.close_login(act.app, Purpose.MIGRATE)
+        told = Migrated(app=act.app, act=act.id, release=self.release, digest=self.digest)
+        return Did((told,), f"at the {ordinal(tries)} try: a lock was not to be had before" if tries > 1 else "")
 
-    def _failed(self, timed_out: bool, exit_code: int, act: Act, on: Drivers) -> Problem:
-        how = f"took longer than {self.migrate.timeout_s:.0f} s" if timed_out else f"ended with exit code {exit_code}"
+    async def _environment(self, act: Act, build: Build, on: Drivers) -> dict[str, str]:
+        """The app's environment, its database through a login of which every session has the two limits."""
+        keys = self.migrate
+        through = None
+        if self.is_ours:
+            through = await on.schemas.open_login(
+                act.app,
+                Purpose.MIGRATE,
+                on.vault.ensure(act.app, MIGRATE_PASSWORD, "password"),
+                lock_timeout_s=keys.lock_timeout_s,
+                statement_timeout_s=keys.statement_timeout_s,
+            )
+        env = await environment(self.env, build, on, through)
+        if not self.is_ours:  # a server of the user's own: what libpq and its like read
+            limits = f"-c lock_timeout={keys.lock_timeout_s * 1000:.0f}"
+            limits += f" -c statement_timeout={keys.statement_timeout_s * 1000:.0f}"
+            env["PGOPTIONS"] = f"{env.get('PGOPTIONS', '')} {limits}".strip()
+        return env
+
+    @property
+    def is_ours(self) -> bool:
+        """True when the home's own server has the database."""
+        return self.env.postgres is not None and not self.env.postgres.url
+
+    def task(self, app: str, build: Build, env: Mapping[str, str], on: Drivers) -> Task:
+        """The command, as it is run."""
+        return migration_task(app, self.release, self.migrate, build, env, on, "migrate")
+
+    def _failed(self, end: TaskEnd, tries: int, act: Act, on: Drivers) -> Problem:
         dump = on.home.backups(act.app) / f"{self.dump_name}.dump"
         kept = f"; the database as it was before is in {dump}" if self.dump_name else ""
+        serves = f"no traffic was switched and the release that ran still runs{kept}"
+        command = f"underway logs {act.app} --process migrate"
+        if waited_for_lock(end):
+            return Problem(
+                code="migrate.lock",
+                where=f"migrate.command: {self.migrate.command}",
+                why=f"a statement waited {self.migrate.lock_timeout_s:g} s for a lock, at each of {tries} tries, and"
+                f" gave up so that nobody waits behind it; {serves}",
+                remedy="see which session holds the table (a long transaction, often) and deploy again; or raise"
+                " migrate.lock_timeout or migrate.lock_tries",
+                command=f"underway db stats {act.app}",
+            )
+        how = (
+            f"took longer than {self.migrate.timeout_s:.0f} s"
+            if end.timed_out
+            else f"ended with exit code {end.exit_code}"
+        )
         return Problem(
-            code="migrate.timeout" if timed_out else "migrate.failed",
+            code="migrate.timeout" if end.timed_out else "migrate.failed",
             where=f"migrate.command: {self.migrate.command}",
-            why=f"the migration {how}; no traffic was switched and the release that ran still runs{kept}",
+            why=f"the migration {how}; {serves}",
             remedy="see what it waits for (a lock of the release that runs, often); raise migrate.timeout when it only"
             " needs longer"
-            if timed_out
-            else "mend the migration and deploy again; what it had already changed is still in the database",
-            command=f"underway logs {act.app} --process migrate",
+            if end.timed_out
+            else "mend the migration and deploy again; what it had already committed is still in the database",
+            command=command,
         )
 
     async def verify(self, act: Act, on: Drivers) -> None:
@@ -95,3 +147,30 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
 
     async def undo(self, act: Act, on: Drivers) -> Did:
         return Did()
+
+
+def migration_task(
+    app: str, release: str, migrate: Migrate, build: Build, env: Mapping[str, str], on: Drivers, kind: str
+) -> Task:
+    """The command of `[migrate]` in a build; `kind` names its log."""
+    return Task(
+        id=f"{app}.{release}.{kind}",
+        argv=("sh", "-c", migrate.command),
+        cwd=f"{build.dir}/{migrate.cwd}",
+        env=env,
+        log_path=str(on.home.logs(app) / f"{kind}-{release}.log"),
+        timeout_s=migrate.timeout_s,
+    )
+
+
+_NO_LOCK = re.compile(r"due to lock timeout|\b55P03\b|LockNotAvailable|could not obtain lock")
+"""What PostgreSQL says and how drivers name it (SQLSTATE 55P03, lock_not_available)."""
+
+
+def waited_for_lock(end: TaskEnd) -> bool:
+    """True when a command failed because a statement of it did not get a lock in time."""
+    return bool(end.exit_code) and not end.timed_out and any(_NO_LOCK.search(line) for line in end.log_tail)
+
+
+def ordinal(number: int) -> str:
+    return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")

@@ -10,9 +10,11 @@ from underway.drivers.cache.valkey import ValkeyCache
 from underway.drivers.clock.system import SystemClock
 from underway.drivers.commands.local import LocalCommands
 from underway.drivers.database.postgres import PostgresDatabase
+from underway.drivers.database.schemas import PostgresSchemas
 from underway.drivers.event_log.sqlite import SqliteEventLog
 from underway.drivers.logs.files import LogFiles
 from underway.drivers.machine.local import LocalMachine
+from underway.drivers.migrations.printed import PrintedMigrations
 from underway.drivers.prober.loopback import LoopbackProber
 from underway.drivers.request_log.caddy import CaddyRequestLog
 from underway.drivers.router.book import RouteBook
@@ -33,6 +35,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
     """Everything a step may touch the world through, on this machine."""
     clock = SystemClock()
     commands = LocalCommands(home)
+    database = PostgresDatabase(home)
     router = CaddyRouter(home, environ=environ)
     return Drivers(
         home=home,
@@ -47,7 +50,9 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         router=router,
         routes=RouteBook(home.proxy / "routes.json", router),
         request_log=CaddyRequestLog(home),
-        database=PostgresDatabase(home),
+        database=database,
+        schemas=PostgresSchemas(database),
+        migrations=PrintedMigrations(home, commands),
         cache=ValkeyCache(home),
         vault=AgeVault(home, Keys(home, environ)),
         logs=LogFiles(home, clock),

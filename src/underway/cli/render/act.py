@@ -104,7 +104,8 @@ class ActRenderer:
             for line in lines:
                 self._terminal.line(f"  {clean(line)[: self._terminal.width - 4]}")
         else:
-            show_problems([_problem(event["problem"])], self._terminal, event["log_tail"])
+            told = [event["problem"], *event.get("further", ())]
+            show_problems([_problem(each) for each in told], self._terminal, event["log_tail"])
 
     def _begin(self, what: str) -> None:
         self._now, self._since = what, time.monotonic()

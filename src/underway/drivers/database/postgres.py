@@ -87,7 +87,7 @@ class PostgresDatabase:
 
     async def provision(self, app: str, password: Secret, extensions: tuple[str, ...] = ()) -> DatabaseAddress:
         """Make role, database and extensions where missing. Raises `Failure` (`postgres.provision`) too."""
-        name = _database_of(app)
+        name = database_of(app)
         async with self._turn:
             tools = await self._started()
             verifier = scram_verifier(password.reveal(), secrets.token_bytes(16))
@@ -103,7 +103,7 @@ class PostgresDatabase:
 
     async def address(self, app: str) -> DatabaseAddress | None:
         """See the port."""
-        name = _database_of(app)
+        name = database_of(app)
         async with self._turn:
             if name not in self._provisioned:
                 return None
@@ -125,7 +125,7 @@ class PostgresDatabase:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600))
             argv = ["pg_dump", "--format=custom", "--no-password", f"--lock-wait-timeout={_LOCK_WAIT_MS}"]
-            ended = await tools.run([*argv, f"--file={partial}", f"--dbname={_database_of(app)}"])
+            ended = await tools.run([*argv, f"--file={partial}", f"--dbname={database_of(app)}"])
             _require(ended, "postgres.dump", app)
             _require(await tools.run(["pg_restore", "--list", "--file=/dev/null", str(partial)]), "postgres.dump", app)
             _sync_file(partial)
@@ -143,7 +143,7 @@ class PostgresDatabase:
         The dump is restored beside the live database, which is replaced at the end: sessions of the app are
         ended in that moment. Raises `Failure` (`postgres.restore`) and leaves the database as it was.
         """
-        name = _database_of(app)
+        name = database_of(app)
         beside, before = f"{name}.restoring", f"{name}.before"
         tools = await self._running()
         names = {"name": identifier(name), "text": literal(name), "beside": identifier(beside)}
@@ -157,13 +157,18 @@ class PostgresDatabase:
             await tools.sql("postgres", _TIDY.format(**names))
 
     async def drop(self, app: str) -> None:
-        name = _database_of(app)
+        name = database_of(app)
         if self._cluster().major is None:
             return
         async with self._turn:
             tools = await self._started()
             self._provisioned.discard(name)
-            _require(await tools.sql("postgres", _DROP.format(name=identifier(name))), "postgres.drop", app)
+            script = _DROP.format(name=identifier(name), logins=literal(f"{name}."))
+            _require(await tools.sql("postgres", script), "postgres.drop", app)
+
+    async def client(self) -> ClientTools:
+        """The client programs, connected to the server as its superuser. Starts the server, with its `Failure`s."""
+        return await self._running()
 
     async def _running(self) -> ClientTools:
         async with self._turn:
@@ -271,7 +276,7 @@ class PostgresDatabase:
         )
 
 
-def _database_of(app: str) -> str:
+def database_of(app: str) -> str:
     """The name of an app's database and role."""
     return f"app_{require_app_name(app)}"
 
@@ -344,5 +349,6 @@ WHERE EXISTS (SELECT FROM pg_database WHERE datname = {before_text})
 """
 _DROP = """\
 DROP DATABASE IF EXISTS {name} WITH (FORCE);
+SELECT format('DROP ROLE IF EXISTS %I', rolname) FROM pg_roles WHERE starts_with(rolname, {logins}) \\gexec
 DROP ROLE IF EXISTS {name};
 """
