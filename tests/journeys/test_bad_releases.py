@@ -37,16 +37,15 @@ def test_a_build_that_hangs_is_ended_with_all_it_started(steady):
     nothing_left(steady, before)
 
 
-def test_a_migration_that_fails_names_its_dump(served):
+def test_a_migration_that_fails_names_its_backup(served):
     before = served.ask(app="plain").text
     extra = '\n[services]\npostgres = true\n[migrate]\ncommand = "echo step 1; exit {code}"\n'
     assert served.deploy(plain(served, extra.format(code=0), name="kept"))["outcome"] == "live"
     live = served.ask(app="kept").text
     told, tail = failed(served.deploy(plain(served, extra.format(code=9), name="kept")), "migrate.failed")
     assert "exit code 9" in told["why"]
-    dump = told["why"].rpartition(" is in ")[2]
-    assert dump.endswith(".dump")
-    assert (served.home / "apps/kept/backups" / dump.rpartition("/")[2]).stat().st_size > 0
+    backup = told["why"].partition("; backup ")[2].split()[0]
+    assert (served.home / "apps/kept/backups" / backup / "database.dump").stat().st_size > 0
     assert tail == ["step 1"]
     assert served.ask(app="kept").text == live
     assert served.ask(app="plain").text == before

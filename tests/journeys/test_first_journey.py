@@ -19,7 +19,7 @@ def test_the_whole_story(world):
     world.write(path, VERSION="2", migrations__0002_more_dot_sql="ALTER TABLE notes ADD COLUMN stars int;")
     second = world.deploy(path)
     assert second["outcome"] == "live"
-    assert {"dump", "migrate"} <= {step["id"] for step in second["steps"]}
+    assert {"back_up", "migrate"} <= {step["id"] for step in second["steps"]}
     assert world.ask("/").json()["release"] == second["release"]
 
     world.write(path, VERSION="3", MODE="unhealthy")

@@ -110,20 +110,20 @@ def test_a_plan_is_read_back_as_it_was_written():
     assert read_plan(plan.text()).text() == plan.text()
 
 
-def test_a_database_that_was_just_made_is_not_dumped():
-    assert step(plan_deploy(facts()), MigrateDatabase).dump_name == ""
+def test_a_database_that_was_just_made_is_not_backed_up():
+    assert step(plan_deploy(facts()), MigrateDatabase).backup == ""
 
 
 def test_a_redeploy_without_new_migrations_neither_dumps_nor_migrates():
     plan = plan_deploy(facts(a_state("r1", live="r1"), migrations="m1"))
-    assert not {"dump", "migrate"} & set(ids(plan))
+    assert not {"back_up", "migrate"} & set(ids(plan))
 
 
 @pytest.mark.parametrize("migrations", ["m2", ""])
 def test_new_or_unknown_migrations_are_run_after_a_dump_that_is_named(migrations):
     plan = plan_deploy(facts(a_state("r1", live="r1"), migrations=migrations))
-    assert ids(plan).index("dump") < ids(plan).index("migrate") < ids(plan).index("start")
-    assert step(plan, MigrateDatabase).dump_name == "before-r9"
+    assert ids(plan).index("back_up") < ids(plan).index("migrate") < ids(plan).index("start")
+    assert step(plan, MigrateDatabase).backup == "r9"
 
 
 def test_a_database_of_the_users_own_is_migrated_but_not_dumped_or_provisioned():

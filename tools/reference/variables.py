@@ -83,12 +83,14 @@ MARKS: Mapping[str, str] = {
     "UNDERWAY_TASK": "The task (a build command, a migration) it is.",
     "UNDERWAY_SERVER": "The server it is: `proxy`, `postgres`, `redis`.",
     "UNDERWAY_AGENT": "On the agent: the id of its home.",
+    "UNDERWAY_AGE_IDENTITY": "The key that opens a backup, for the one program that decrypts it.",
     "UNDERWAY_SPAWN": "A random word per start: it tells this life of an instance or task from any other.",
 }
 KEPT: Mapping[str, str] = {
     "UNDERWAY_DATABASE_PASSWORD": "The name under which the vault keeps the password of the app's database role.",
     "UNDERWAY_LOOK_PASSWORD": "The name under which the vault keeps the password of the login that only reads.",
     "UNDERWAY_MIGRATE_PASSWORD": "The name under which the vault keeps the password of the login that migrates.",
+    "UNDERWAY_BACKUP_IDENTITY": "The name under which the vault keeps the key that opens the app's encrypted backups.",
     "UNDERWAY_CACHE_PASSWORD": "The name under which the vault keeps the password of the app's Redis.",
 }
 

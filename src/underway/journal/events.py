@@ -10,6 +10,7 @@ from enum import Enum
 
 import msgspec
 
+from underway.terms.backup import Backup, Proof
 from underway.terms.migration import Hazard
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
@@ -156,9 +157,85 @@ class Routed(Event, frozen=True, kw_only=True, tag="routed"):
     route: AppRoute | None
 
 
-class DatabaseDumped(Event, frozen=True, kw_only=True, tag="database_dumped"):
-    path: str
-    size_bytes: int
+class BackupMade(Event, frozen=True, kw_only=True, tag="backup_made"):
+    """A backup is whole on the disk. It proves nothing until it was restored."""
+
+    backup: Backup
+
+
+class BackupFailed(Event, frozen=True, kw_only=True, tag="backup_failed"):
+    """A backup, its copy off the machine, its check or its drill did not succeed. `what` is backup | copy | drill |
+    verify; `backup` its id, empty when none came to be."""
+
+    what: str
+    problem: Problem
+    backup: str = ""
+
+
+class BackupProven(Event, frozen=True, kw_only=True, tag="backup_proven"):
+    """A backup was restored, and the restored database is what was backed up."""
+
+    proof: Proof
+
+
+class BackupFoundDamaged(Event, frozen=True, kw_only=True, tag="backup_found_damaged"):
+    """A backup cannot be what it was: a file is gone, empty, cut short or changed, or a drill found otherwise."""
+
+    backup: str
+    damage: str
+
+
+class BackupCopied(Event, frozen=True, kw_only=True, tag="backup_copied"):
+    """A backup lies at a remote as well, and what lies there was compared."""
+
+    backup: str
+    remote: str
+    took_s: float
+
+
+class BackupsRemoved(Event, frozen=True, kw_only=True, tag="backups_removed"):
+    """Retention removed these; `freed_bytes` is what they took."""
+
+    backups: tuple[str, ...]
+    freed_bytes: int
+
+
+class ScheduleMissed(Event, frozen=True, kw_only=True, tag="schedule_missed"):
+    """Something that is done every so often was not done for too long. `what` is backup | drill | verify."""
+
+    what: str
+    overdue_s: float
+    because: str = ""
+
+
+class ClockJumped(Event, frozen=True, kw_only=True, tag="clock_jumped"):
+    """The machine's clock was set by this many seconds (negative: back), so schedules are counted anew."""
+
+    by_s: float
+
+
+class DatabaseRestored(Event, frozen=True, kw_only=True, tag="database_restored"):
+    """The app's database is from now on what `backup` holds (or `until`, a point in time); the one before is kept
+    as `former` until the next restore."""
+
+    backup: str
+    former: str
+    until: float = 0.0
+
+
+class AlertRaised(Event, frozen=True, kw_only=True, tag="alert_raised"):
+    """Something that a person should be told, though nobody asked. `key` names the matter: it is raised once, and
+    again only after it was cleared."""
+
+    key: str
+    problem: Problem
+
+
+class AlertCleared(Event, frozen=True, kw_only=True, tag="alert_cleared"):
+    """The matter is over."""
+
+    key: str
+    because: str = ""
 
 
 class Migrated(Event, frozen=True, kw_only=True, tag="migrated"):
@@ -288,8 +365,18 @@ AnyEvent = (
     | SlotTaken
     | SlotFreed
     | Routed
-    | DatabaseDumped
     | MigrationsLinted
+    | BackupMade
+    | BackupFailed
+    | BackupProven
+    | BackupFoundDamaged
+    | BackupCopied
+    | BackupsRemoved
+    | ScheduleMissed
+    | ClockJumped
+    | DatabaseRestored
+    | AlertRaised
+    | AlertCleared
     | Migrated
     | TrafficSwitched
     | ShareMoved

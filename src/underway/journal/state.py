@@ -12,9 +12,18 @@ from underway.journal.events import (
     ActKind,
     ActStarted,
     AgentStarted,
+    AlertCleared,
+    AlertRaised,
     AnyEvent,
     AppRemoved,
-    DatabaseDumped,
+    BackupCopied,
+    BackupFailed,
+    BackupFoundDamaged,
+    BackupMade,
+    BackupProven,
+    BackupsRemoved,
+    ClockJumped,
+    DatabaseRestored,
     Event,
     Finished,
     InstanceLost,
@@ -31,6 +40,7 @@ from underway.journal.events import (
     ReleaseMade,
     ReleasePruned,
     Routed,
+    ScheduleMissed,
     ShareMoved,
     SlotFreed,
     SlotTaken,
@@ -91,8 +101,8 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     SlotTaken: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     SlotFreed: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     Routed: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
-    DatabaseDumped: {Phase.RUNNING: Phase.RUNNING},
     MigrationsLinted: {Phase.RUNNING: Phase.RUNNING},
+    DatabaseRestored: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     Migrated: {Phase.RUNNING: Phase.RUNNING},
     TrafficSwitched: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     ReleasePruned: {Phase.RUNNING: Phase.RUNNING},
@@ -100,6 +110,16 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     InstanceLost: {phase: phase for phase in Phase},
     MaintenanceSet: {phase: phase for phase in Phase},
     AgentStarted: {phase: phase for phase in Phase},
+    BackupMade: {phase: phase for phase in Phase},
+    BackupFailed: {phase: phase for phase in Phase},
+    BackupProven: {phase: phase for phase in Phase},
+    BackupFoundDamaged: {phase: phase for phase in Phase},
+    BackupCopied: {phase: phase for phase in Phase},
+    BackupsRemoved: {phase: phase for phase in Phase},
+    ScheduleMissed: {phase: phase for phase in Phase},
+    ClockJumped: {phase: phase for phase in Phase},
+    AlertRaised: {phase: phase for phase in Phase},
+    AlertCleared: {phase: phase for phase in Phase},
 }
 """Which event may come in which phase of the app's act, and the phase after it."""
 
@@ -130,7 +150,8 @@ class ActState(msgspec.Struct, kw_only=True):
     """What people said: when, what, who."""
     paused: str = ""
     interruptions: int = 0
-    dump: str = ""
+    backup: str = ""
+    """The backup that the act made before it changed anything."""
     changes: list[str] = msgspec.field(default_factory=list)
 
 
@@ -171,6 +192,12 @@ class AppState(msgspec.Struct, kw_only=True):
     path: str = ""
     last: Finished | None = None
     is_in_maintenance: bool = False
+    backup_failures: dict[str, tuple[float, Problem]] = msgspec.field(default_factory=dict)
+    """What of the backups failed last and has not succeeded since: backup, copy, drill, verify."""
+    alerts: dict[str, Problem] = msgspec.field(default_factory=dict)
+    """What was raised and not cleared, by key."""
+    former_database: str = ""
+    """The name of the database that the last restore replaced."""
     lost: list[InstanceLost] = msgspec.field(default_factory=list)
     """The latest instances that ended by themselves (at most ten)."""
 
@@ -290,8 +317,22 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
             state.slots.pop(event.slot, None)
         case Routed():
             state.route = event.route
-        case DatabaseDumped() if act:
-            act.dump = event.path
+        case BackupMade():
+            state.backup_failures.pop("backup", None)
+            if act and event.act == act.id:
+                act.backup = event.backup.id
+        case DatabaseRestored():
+            state.former_database = event.former
+        case BackupCopied():
+            state.backup_failures.pop("copy", None)
+        case BackupFailed():
+            state.backup_failures[event.what] = (at, event.problem)
+        case BackupProven():
+            state.backup_failures.pop("drill", None)
+        case AlertRaised():
+            state.alerts[event.key] = event.problem
+        case AlertCleared():
+            state.alerts.pop(event.key, None)
         case Migrated():
             state.migrations = event.digest
         case TrafficSwitched():
@@ -328,8 +369,11 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
             | Paused()
             | Ordered()
             | Interrupted()
-            | DatabaseDumped()
             | MigrationsLinted()
+            | BackupFoundDamaged()
+            | BackupsRemoved()
+            | ScheduleMissed()
+            | ClockJumped()
         ):
             pass
         case _:

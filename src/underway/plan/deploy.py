@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from underway.journal.events import ActKind
 from underway.journal.state import AppState
 from underway.manifest.migrate import Migrate
@@ -9,15 +11,17 @@ from underway.manifest.model import Manifest
 from underway.manifest.read import read_manifest
 from underway.plan.facts import DeployFacts
 from underway.plan.model import Plan, Stage
-from underway.plan.parts import env_of, free_slot, rollout_of, start_steps, swap_workers, watch_of
+from underway.plan.parts import backup_ask, env_of, free_slot, rollout_of, start_steps, swap_workers, watch_of
+from underway.steps.back_up import BackUp
 from underway.steps.build_release import BuildRelease
 from underway.steps.every_step import EveryStep
 from underway.steps.lint_migrations import LintMigrations
-from underway.steps.migrate import DumpDatabase, MigrateDatabase
+from underway.steps.migrate import MigrateDatabase
 from underway.steps.provision import ProvisionPostgres, ProvisionRedis
 from underway.steps.prune_releases import PruneReleases
 from underway.steps.split_traffic import SplitTraffic
 from underway.steps.switch_traffic import SwitchTraffic
+from underway.terms.backup import Reason
 
 
 def plan_deploy(facts: DeployFacts) -> Plan:
@@ -118,9 +122,10 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
                     allowed=allowed(manifest.migrate, facts.allow),
                 )
             )
-        dump_name = f"before-{facts.release}" if is_ours and not is_first else ""
-        if dump_name:
-            steps.append(DumpDatabase(name=dump_name))
+        has_data = is_ours and not is_first
+        if has_data:
+            ask = backup_ask(manifest, facts.release, Reason.MIGRATION, state)
+            steps.append(BackUp(ask=msgspec.structs.replace(ask, only_databases=True)))
         steps.append(
             MigrateDatabase(
                 release=facts.release,
@@ -128,7 +133,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
                 migrate=manifest.migrate,
                 env=env_of(manifest, facts.release),
                 digest=facts.migrations,
-                dump_name=dump_name,
+                backup=facts.release if has_data else "",
             )
         )
     return steps

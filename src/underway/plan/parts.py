@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from underway.guard.policy import Limits, Policy
+from underway.journal.state import AppState
 from underway.manifest.model import Manifest, Process
 from underway.plan.facts import route_for
 from underway.plan.model import Rollout, Watch
+from underway.steps.back_up import BackupAsk
 from underway.steps.check_health import CheckHealth
 from underway.steps.environment import EnvAsk
 from underway.steps.every_step import EveryStep
@@ -13,6 +15,7 @@ from underway.steps.free_slot import FreeSlot
 from underway.steps.route_app import RouteApp
 from underway.steps.start_release import StartRelease, SwapWorkers
 from underway.steps.warm_up import WarmUp
+from underway.terms.backup import Reason
 from underway.terms.release import Slot
 from underway.terms.route import AppRoute
 
@@ -30,6 +33,20 @@ def env_of(manifest: Manifest, release: str) -> EnvAsk:
         variables=dict(manifest.env),
         postgres=manifest.services.postgres,
         redis=manifest.services.redis,
+    )
+
+
+def backup_ask(manifest: Manifest, backup_id: str, reason: Reason, state: AppState) -> BackupAsk:
+    """All of the app's data that Underway keeps."""
+    postgres = manifest.services.postgres
+    return BackupAsk(
+        app=manifest.app,
+        id=backup_id,
+        reason=reason,
+        has_postgres=postgres is not None and not postgres.url,
+        shared=manifest.shared,
+        release=state.live,
+        migrations=state.migrations,
     )
 
 

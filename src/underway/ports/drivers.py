@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from underway.ports.backups import BackupStore, Seals
 from underway.ports.builds import Builds, Sources
 from underway.ports.clock import Clock
 from underway.ports.commands import Commands
+from underway.ports.copies import Dumps, Scratches
 from underway.ports.logs import Logs
 from underway.ports.machine import Machine
 from underway.ports.migrations import Migrations
@@ -40,6 +42,10 @@ class Drivers:
     database: Database
     schemas: Schemas
     migrations: Migrations
+    dumps: Dumps
+    scratches: Scratches
+    backups: BackupStore
+    seals: Seals
     cache: Cache
     vault: Vault
     logs: Logs

@@ -19,12 +19,6 @@ class DatabaseAddress(msgspec.Struct, frozen=True, kw_only=True):
     """"PostgreSQL 15.18 (system)", for people."""
 
 
-class Dump(msgspec.Struct, frozen=True, kw_only=True):
-    path: str
-    size_bytes: int
-    took_s: float
-
-
 class Database(Protocol):
     """PostgreSQL: one server per home, one role and one database per app."""
 
@@ -47,12 +41,6 @@ class Database(Protocol):
     async def address(self, app: str) -> DatabaseAddress | None:
         """What `provision` gave for the app in this process's life, without asking the server again; None when it
         was not called yet. Starts the server where it does not run, with its `Failure`s."""
-        ...
-
-    async def dump(self, app: str, name: str) -> Dump:
-        """`pg_dump -Fc` of the app's database into the home's backups folder, 0600, whole or not at all.
-
-        Raises `Failure` (`postgres.dump`)."""
         ...
 
     async def drop(self, app: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from underway.steps.back_up import BackUp
 from underway.steps.build_release import BuildRelease
 from underway.steps.check_health import CheckHealth
 from underway.steps.free_slot import FreeSlot
 from underway.steps.lint_migrations import LintMigrations
-from underway.steps.migrate import DumpDatabase, MigrateDatabase
+from underway.steps.migrate import MigrateDatabase
 from underway.steps.provision import ProvisionPostgres, ProvisionRedis
 from underway.steps.prune_releases import PruneReleases
 from underway.steps.route_app import RouteApp, UnrouteApp
@@ -21,7 +22,7 @@ EveryStep = (
     | ProvisionPostgres
     | ProvisionRedis
     | LintMigrations
-    | DumpDatabase
+    | BackUp
     | MigrateDatabase
     | FreeSlot
     | StartRelease

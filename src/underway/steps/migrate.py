@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from underway.journal.events import DatabaseDumped, Migrated
+from underway.journal.events import Migrated
 from underway.manifest.migrate import Migrate
 from underway.ports.drivers import Drivers
 from underway.ports.schemas import Purpose
@@ -20,32 +20,6 @@ MIGRATE_PASSWORD = "UNDERWAY_MIGRATE_PASSWORD"  # noqa: S105 - the name under wh
 _LONGEST_PAUSE_S = 30.0
 
 
-class DumpDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="dump_database", tag_field="step"):
-    """Dump the app's database before its schema changes."""
-
-    name: str
-
-    id: str = "dump"
-    is_one_way: bool = False
-
-    def says(self) -> str:
-        return "dump the database before migrating"
-
-    def undo_says(self) -> str:
-        return "nothing to undo: the dump is kept"
-
-    async def apply(self, act: Act, on: Drivers) -> Did:
-        dump = await on.database.dump(act.app, self.name)
-        made = DatabaseDumped(app=act.app, act=act.id, path=dump.path, size_bytes=dump.size_bytes)
-        return Did((made,), f"{dump.path} ({dump.size_bytes / 1e6:.2f} MB)")
-
-    async def verify(self, act: Act, on: Drivers) -> None:
-        return None
-
-    async def undo(self, act: Act, on: Drivers) -> Did:
-        return Did()
-
-
 class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_database", tag_field="step"):
     """Run the new release's migrations with the new code and the new environment, before any traffic."""
 
@@ -54,7 +28,8 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
     migrate: Migrate
     env: EnvAsk
     digest: str = ""
-    dump_name: str = ""
+    backup: str = ""
+    """The backup that was made just before, empty for none."""
 
     id: str = "migrate"
     is_one_way: bool = True
@@ -63,7 +38,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
         return f"migrate the database: {self.migrate.command}"
 
     def undo_says(self) -> str:
-        kept = "; the dump from before is named" if self.dump_name else ""
+        kept = f"; backup {self.backup} holds it as it was" if self.backup else ""
         return f"cannot be undone: the database keeps what a migration did{kept}"
 
     async def apply(self, act: Act, on: Drivers) -> Did:
@@ -112,8 +87,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
         return migration_task(app, self.release, self.migrate, build, env, on, "migrate")
 
     def _failed(self, end: TaskEnd, tries: int, act: Act, on: Drivers) -> Problem:
-        dump = on.home.backups(act.app) / f"{self.dump_name}.dump"
-        kept = f"; the database as it was before is in {dump}" if self.dump_name else ""
+        kept = f"; backup {self.backup} holds the database as it was before" if self.backup else ""
         serves = f"no traffic was switched and the release that ran still runs{kept}"
         command = f"underway logs {act.app} --process migrate"
         if waited_for_lock(end):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from underway.drivers.backups.folder import BackupFolders
+from underway.drivers.backups.keys import AgeSeals
 from underway.drivers.builds.interpreters import available_pythons
 from underway.drivers.builds.local import LocalBuilds
 from underway.drivers.cache.valkey import ValkeyCache
 from underway.drivers.clock.system import SystemClock
 from underway.drivers.commands.local import LocalCommands
+from underway.drivers.database.dumps import PostgresDumps
 from underway.drivers.database.postgres import PostgresDatabase
 from underway.drivers.database.schemas import PostgresSchemas
+from underway.drivers.database.scratch import PostgresScratches
 from underway.drivers.event_log.sqlite import SqliteEventLog
 from underway.drivers.logs.files import LogFiles
 from underway.drivers.machine.local import LocalMachine
@@ -53,6 +57,10 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         database=database,
         schemas=PostgresSchemas(database),
         migrations=PrintedMigrations(home, commands),
+        dumps=PostgresDumps(database),
+        scratches=PostgresScratches(home, database),
+        backups=BackupFolders(home),
+        seals=AgeSeals(),
         cache=ValkeyCache(home),
         vault=AgeVault(home, Keys(home, environ)),
         logs=LogFiles(home, clock),

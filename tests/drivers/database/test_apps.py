@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from underway.drivers.database.dumps import PostgresDumps
 from underway.drivers.database.installation import Kind, installations
 from underway.drivers.database.postgres import PostgresDatabase
 from underway.ports.services import DatabaseAddress
@@ -160,86 +160,6 @@ def test_an_extension_that_cannot_be_made_is_a_failure_with_the_servers_words(se
     assert "no_such_thing" in failed.value.problem.why
 
 
-def test_a_dump_is_private_and_restores_every_row(each_served: Served) -> None:
-    async def story() -> None:
-        postgres = each_served()
-        at = await postgres.provision("dumped", WORD)
-        app = await connect(at)
-        await app.execute("CREATE TABLE t (n bigint PRIMARY KEY, text text)")
-        await app.execute("INSERT INTO t SELECT n, md5(n::text) FROM generate_series(1, 20000) n")
-        digest = await app.fetchval("SELECT md5(string_agg(n || text, ',' ORDER BY n)) FROM t")
-
-        dump = await postgres.dump("dumped", "before-3f2a91c")
-        path = Path(dump.path)
-        assert path.name == "before-3f2a91c.dump"
-        assert path.stat().st_mode & 0o777 == 0o600
-        assert path.stat().st_size == dump.size_bytes > 100_000
-        assert os.listdir(path.parent) == [path.name]
-
-        await app.execute("DELETE FROM t WHERE n > 5; CREATE TABLE later ()")
-        await postgres.restore("dumped", dump.path)
-        assert app.is_closed()  # it was connected to the database that is gone
-        app = await connect(at)
-        assert await app.fetchval("SELECT md5(string_agg(n || text, ',' ORDER BY n)) FROM t") == digest
-        assert await app.fetchval("SELECT to_regclass('later')") is None
-        await app.execute("INSERT INTO t VALUES (0, 'still its owner'); ALTER TABLE t ADD COLUMN more int")
-        databases = await app.fetch("SELECT datname FROM pg_database WHERE datname LIKE '%dumped%'")
-        assert [row[0] for row in databases] == [at.database]
-        await app.close()
-
-    asyncio.run(story())
-
-
-def test_a_broken_dump_restores_nothing_and_harms_nothing(served: Served, tmp_path: Path) -> None:
-    async def story() -> None:
-        postgres = served()
-        at = await postgres.provision("unharmed", WORD)
-        app = await connect(at)
-        await app.execute("CREATE TABLE t AS SELECT n, md5(n::text) FROM generate_series(1, 20000) n")
-        whole = Path((await postgres.dump("unharmed", "whole")).path).read_bytes()
-        for name, content in {"cut": whole[: len(whole) // 2], "noise": os.urandom(5000), "empty": b""}.items():
-            path = tmp_path / name
-            path.write_bytes(content)
-            with pytest.raises(Failure) as failed:
-                await postgres.restore("unharmed", str(path))
-            assert failed.value.problem.code == "postgres.restore"
-            assert await app.fetchval("SELECT count(*) FROM t") == 20000  # not even the open session noticed
-        await (await connect(at)).close()
-        await app.close()
-
-    asyncio.run(story())
-
-
-def test_a_dump_that_fails_leaves_nothing(served: Served) -> None:
-    with pytest.raises(Failure) as failed:
-        asyncio.run(served().dump("never-made", "first"))
-    assert failed.value.problem.code == "postgres.dump"
-    assert "never-made" in failed.value.problem.why
-    folder = served().home.backups("never-made")
-    assert os.listdir(folder) == []
-
-
-def test_a_full_disk_leaves_no_dump(served: Served, as_root: None) -> None:
-    async def fill() -> None:
-        app = await connect(await served().provision("large", WORD))
-        await app.execute("CREATE TABLE t AS SELECT gen_random_uuid() FROM generate_series(1, 20000)")
-        await app.close()
-
-    asyncio.run(fill())
-    folder = served().home.backups("large")
-    folder.mkdir(parents=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", folder], check=False).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        with pytest.raises(Failure) as failed:
-            asyncio.run(served().dump("large", "too-much"))
-        assert failed.value.problem.code == "postgres.dump"
-        assert "space" in failed.value.problem.why.lower()
-        assert os.listdir(folder) == []
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
 def test_a_dropped_app_is_gone_and_dropping_again_is_fine(served: Served) -> None:
     async def story() -> None:
         postgres = served()
@@ -259,8 +179,8 @@ def test_a_dropped_app_is_gone_and_dropping_again_is_fine(served: Served) -> Non
 def test_no_name_but_an_apps_reaches_the_server(home: Home, name: str) -> None:
     with pytest.raises(Refusal):
         asyncio.run(PostgresDatabase(home).provision(name, WORD))
-    with pytest.raises(ValueError):
-        asyncio.run(PostgresDatabase(home).dump("shop", f"../{name}"))
+    with pytest.raises(Refusal):
+        asyncio.run(PostgresDumps(PostgresDatabase(home)).dump(name, "/nowhere"))
 
 
 def test_the_password_is_nowhere_but_with_the_app(served: Served) -> None:
@@ -283,7 +203,9 @@ def test_the_password_is_nowhere_but_with_the_app(served: Served) -> None:
         done = asyncio.Event()
         watching = asyncio.create_task(watch(done))
         at = await postgres.provision("quiet", Secret(canary))
-        await postgres.dump("quiet", "first")
+        folder = postgres.home.root / "quiet-dump"
+        folder.mkdir()
+        await PostgresDumps(postgres).dump("quiet", str(folder))
         with pytest.raises(Failure) as failed:
             await postgres.provision("quiet", Secret(canary), ("no_such_thing",))
         done.set()

@@ -19,6 +19,7 @@ import pytest
 
 from underway.drivers import proc
 from underway.drivers.account import server_account
+from underway.drivers.database.dumps import PostgresDumps
 from underway.drivers.database.installation import Kind, installations
 from underway.drivers.database.postgres import PostgresDatabase
 from underway.drivers.server_process import ServerEnded
@@ -153,7 +154,7 @@ def test_the_server_outlives_a_killed_agent_and_is_adopted(home: Home) -> None:
     assert b"UNDERWAY_SERVER=postgres" in environ
 
 
-def test_provisioning_and_dumping_wait_for_a_server_that_recovers(home: Home) -> None:
+def test_provisioning_and_dumping_wait_for_a_server_that_recovers(home: Home, tmp_path: Path) -> None:
     async def story() -> None:
         postgres = PostgresDatabase(home)
         at = await postgres.provision("shop", WORD)
@@ -161,7 +162,8 @@ def test_provisioning_and_dumping_wait_for_a_server_that_recovers(home: Home) ->
         await app.execute("CREATE TABLE t AS SELECT 7 AS n")
         for is_whole in (True, False):  # the server; then one session, for which it ends all others and recovers
             os.kill(postgres.pid if is_whole else await app.fetchval("SELECT pg_backend_pid()"), signal.SIGKILL)
-            again, dump = await asyncio.gather(postgres.provision("shop", WORD), postgres.dump("shop", "after"))
+            dumping = PostgresDumps(postgres).dump("shop", str(tmp_path))
+            again, dump = await asyncio.gather(postgres.provision("shop", WORD), dumping)
             assert (again.port, again.was_created) == (at.port, False)
             assert dump.size_bytes > 0
             app = await connect(at)

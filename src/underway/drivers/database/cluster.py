@@ -49,9 +49,11 @@ class Postmaster(NamedTuple):
 class Cluster:
     """Paths and settings of one home's cluster. Everything but `data` and the socket's folder is ours alone."""
 
-    def __init__(self, home: Home, account: Account) -> None:
+    def __init__(self, home: Home, account: Account, *, is_scratch: bool = False) -> None:
+        """`is_scratch`: what it holds need not survive a crash of the machine, so nothing is synced."""
         self.home = home
         self.account = account
+        self._is_scratch = is_scratch
         self.folder = home.services / "postgres"
         self.data = self.folder / "data"
         self.log = self.folder / "server.log"
@@ -148,7 +150,7 @@ class Cluster:
         )
         argv = [
             installation.program("initdb"), f"--pgdata={partial}", f"--username={SUPERUSER}", f"--pwfile={verifier}",
-            "--auth=scram-sha-256", "--encoding=UTF8", "--data-checksums",
+            "--auth=scram-sha-256", "--encoding=UTF8", "--data-checksums", *(["--no-sync"] if self._is_scratch else []),
         ]  # fmt: skip
         try:
             said = await self._initdb([*argv, "--locale=C.UTF-8"])
@@ -237,7 +239,8 @@ class Cluster:
         sockets, hba = _setting(str(self.socket_dir)), _setting(str(self.folder / "pg_hba.conf"))
         # systemd removes POSIX shared memory of a person's account at logout (RemoveIPC); files it leaves
         shared = "posix" if self.account.is_other else "mmap"
-        return _SETTINGS.format(port=port, address=LOOPBACK, sockets=sockets, hba=hba, shared=shared)
+        settings = _SETTINGS.format(port=port, address=LOOPBACK, sockets=sockets, hba=hba, shared=shared)
+        return settings + (_SCRATCH_SETTINGS if self._is_scratch else "")
 
     def _own_folder(self, folder: Path) -> None:
         """Make `folder` 0700 for the server's account. Refuses what somebody else put there (it may be in /tmp)."""
@@ -337,4 +340,13 @@ log_timezone = 'UTC'
 timezone = 'UTC'
 lc_messages = 'C'
 default_text_search_config = 'pg_catalog.english'
+"""
+
+_SCRATCH_SETTINGS = """
+# A server that is thrown away: nothing on it is worth waiting for the disk.
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_wal_size = '2GB'
+maintenance_work_mem = '128MB'
 """

