@@ -98,10 +98,26 @@ def test_a_default_after_or_is_a_default(look: Look) -> None:
     assert any("everybody can read" in c.says for c in detection.claims)
 
 
-def test_a_redis_without_a_password_is_told(look: Look) -> None:
-    settings = "import os\nA = os.environ['REDIS_HOST']\n"
-    claims = [c for c in look(fastapi(settings, "redis\n")).claims if c.about == "redis"]
-    assert any("password" in c.says and c.evidence == "settings.py:2" for c in claims)
+@pytest.mark.parametrize(
+    ("names", "has_password"),
+    [
+        pytest.param(["REDIS_HOST", "REDIS_PORT"], False, id="nothing-carries-one"),
+        pytest.param(["REDIS_HOST", "REDIS_PASSWORD"], True, id="a-password"),
+        pytest.param(["CACHE_REDIS_HOST", "REDIS_URL"], True, id="the-usual-address"),
+        pytest.param(["REDIS_CACHE_HOST", "REDIS_PASSWORD"], True, id="one-password-for-several-hosts"),
+        pytest.param(["REDIS_QUEUE_HOST", "REDIS_CACHE_HOST", "REDIS_CACHE_URL"], False, id="an-address-of-another"),
+    ],
+)
+def test_a_redis_asks_for_a_password_only_of_an_app_that_can_send_one(
+    look: Look, names: list[str], has_password: bool
+) -> None:
+    settings = "import os\n" + "".join(f"{name} = os.environ['{name}']\n" for name in names)
+    detection = look(fastapi(settings, "redis\n"))
+    redis = drafted(detection).services.redis
+    assert redis is not None
+    assert redis.has_password is has_password
+    told = [c for c in detection.claims if c.about == "redis" and "without a password" in c.says]
+    assert [c.evidence for c in told] == ([] if has_password else ["settings.py:2"])
 
 
 def test_a_number_is_no_secret_although_its_name_has_token(look: Look) -> None:

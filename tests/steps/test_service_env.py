@@ -82,6 +82,12 @@ def test_any_password_is_read_back_by_the_libraries(password: str) -> None:
     assert parse_url(redis["REDIS_URL"])["password"] == password
 
 
+def test_a_redis_without_a_password_is_addressed_without_one() -> None:
+    found = revealed(service_env(None, Redis(has_password=False), cache=CACHE, cache_password=Secret("")))
+    assert found["REDIS_URL"] == f"redis://{CACHE.host}:{CACHE.port}/0"
+    assert "REDIS_PASSWORD" not in found
+
+
 def test_an_ipv6_host_is_bracketed_in_the_url_alone() -> None:
     at = DatabaseAddress(host="::1", port=5432, user="u", database="d")
     found = of_database(Postgres(), at=at)

@@ -95,13 +95,25 @@ def needs_redis(project: PythonProject | None, starts: Starts, variables: dict[s
     return False
 
 
-def password_unread(variables: dict[str, Variable], given: dict[str, str], notes: Notes) -> None:
-    """Say so when the app reads a Redis host and no password: the server provided asks for one."""
-    parts = set(given.values())
-    if "host" in parts and not parts & {"password", "url"} and "REDIS_URL" not in variables:
-        name = next(n for n, part in given.items() if part == "host")
-        says = "a host is read and no password, and the Redis provided asks for one: read REDIS_URL or REDIS_PASSWORD"
-        notes.claim("redis", says, variables[name].evidence, "services.redis")
+def has_redis_password(variables: dict[str, Variable], given: dict[str, str], notes: Notes) -> bool:
+    """False when the app reads the host of a Redis and nothing beside it that could carry a password.
+
+    `CACHE_REDIS_HOST` is answered by `CACHE_REDIS_PASSWORD`, by `REDIS_PASSWORD` and by an address of its own.
+    """
+    if "REDIS_URL" in variables:
+        return True
+    secrets = [_lead(name) for name, part in given.items() if part in ("password", "url")]
+    for name, part in given.items():
+        if part == "host" and not any(_lead(name).startswith(lead) for lead in secrets):
+            says = f"without a password: {name} is read, and nothing that could carry one"
+            notes.claim("redis", says, variables[name].evidence, "services.redis.password")
+            return False
+    return True
+
+
+def _lead(name: str) -> str:
+    """`REDIS_CACHE` for `REDIS_CACHE_HOST`."""
+    return name.rpartition("_")[0]
 
 
 def foreign_services(starts: Starts, notes: Notes) -> None:

@@ -15,7 +15,7 @@ from underway.detect.model import Evidence, Machine, Notes
 from underway.detect.needs import gather, give
 from underway.detect.node import SERVERS, NodeProject, output_folder
 from underway.detect.node_env import node_env_reads
-from underway.detect.services import image_name
+from underway.detect.services import has_redis_password, image_name
 from underway.detect.starts import Starts
 from underway.manifest.migrate import Migrate
 from underway.manifest.model import EnvVar, Health, NodeBuild, Postgres, Process, Redis, Static
@@ -191,7 +191,8 @@ def _variables(
             "services.postgres",
         )
     if with_redis:
-        draft.redis = Redis(env=MappingProxyType(given.redis))
+        has_password = has_redis_password(variables, given.redis, notes)
+        draft.redis = Redis(env=MappingProxyType(given.redis), has_password=has_password)
         notes.claim(
             "redis", f"Redis: the app depends on {client}", index.line(project.path, f'"{client}"'), "services.redis"
         )

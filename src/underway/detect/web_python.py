@@ -18,7 +18,7 @@ from underway.detect.python_app import WebApp, find_web_app, web_command
 from underway.detect.python_code import PythonCode
 from underway.detect.python_env import env_reads
 from underway.detect.python_project import PythonProject
-from underway.detect.services import needs_postgres, needs_redis, password_unread, postgres_scheme, with_own_schemes
+from underway.detect.services import has_redis_password, needs_postgres, needs_redis, postgres_scheme, with_own_schemes
 from underway.detect.shared import django_shared, python_shared
 from underway.detect.starts import Starts
 from underway.detect.workers import python_workers
@@ -176,8 +176,8 @@ def _variables(
         if scheme != "postgresql":
             notes.claim("database", f"addresses begin with {scheme}://: {why}", key="services.postgres.scheme")
     if with_redis:
-        draft.redis = Redis(env=MappingProxyType(given.redis))
-        password_unread(variables, given.redis, notes)
+        has_password = has_redis_password(variables, given.redis, notes)
+        draft.redis = Redis(env=MappingProxyType(given.redis), has_password=has_password)
     if django is not None and django.names_settings:
         draft.env.setdefault("DJANGO_SETTINGS_MODULE", EnvVar(value=django.settings))
         notes.claim("env", f"the settings in use are {django.settings}", django.evidence, "env.DJANGO_SETTINGS_MODULE")

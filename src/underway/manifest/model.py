@@ -191,7 +191,10 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Redis:
-    """`[services.redis]`, likewise. `env`: NAME → one of url | host | port | password."""
+    """`[services.redis]`, likewise. `env`: NAME → one of url | host | port | password.
+
+    `has_password` is false for an app that can be told a host and no password.
+    """
 
     url: Annotated[
         str,
@@ -211,6 +214,16 @@ class Redis:
             "Further variables the app reads, and the part of the address each gets.",
         ),
     ] = field(default_factory=lambda: MappingProxyType({}))
+    has_password: Annotated[
+        bool,
+        Key(
+            "password",
+            words.FLAG,
+            "false",
+            "`false` for an app that cannot be told a password: every user of this machine then reaches its server, "
+            "which takes no orders that change its settings or write files.",
+        ),
+    ] = True
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
     if postgres and is_ours:
         steps.append(ProvisionPostgres(extensions=postgres.extensions, is_new=is_first))
     if redis and not redis.url:
-        steps.append(ProvisionRedis(is_new=is_first))
+        steps.append(ProvisionRedis(is_new=is_first, has_password=redis.has_password))
     has_news = not facts.migrations or facts.migrations != state.migrations
     if manifest.migrate and has_news:
         if not is_first:

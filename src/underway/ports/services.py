@@ -60,6 +60,7 @@ class Cache(Protocol):
     async def provision(self, app: str, password: Secret) -> CacheAddress:
         """Adopt or start the app's server and keep it alive from now on. Idempotent.
 
+        With an empty `password` it asks for none, and refuses what changes its settings or writes files.
         Raises `Failure` (`redis.start`, `redis.not-found`)."""
         ...
 

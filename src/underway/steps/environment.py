@@ -13,6 +13,7 @@ from underway.ports.schemas import Login
 from underway.steps.service_env import service_env
 from underway.terms.problem import Problem, Refusal
 from underway.terms.release import Build
+from underway.terms.secret import Secret
 
 DATABASE_PASSWORD = "UNDERWAY_DATABASE_PASSWORD"  # noqa: S105 - the name under which the vault keeps it
 CACHE_PASSWORD = "UNDERWAY_CACHE_PASSWORD"  # noqa: S105
@@ -61,7 +62,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 async def _of_services(ask: EnvAsk, on: Drivers, through: Login | None) -> Mapping[str, str]:
-    database = cache = database_password = cache_password = None
+    database = cache = database_password = password = None
     if ask.postgres and not ask.postgres.url and through:
         database, database_password = through.address, through.password
     elif ask.postgres and not ask.postgres.url:
@@ -70,18 +71,23 @@ async def _of_services(ask: EnvAsk, on: Drivers, through: Login | None) -> Mappi
             ask.app, database_password, ask.postgres.extensions
         )
     if ask.redis and not ask.redis.url:
-        cache_password = on.vault.ensure(ask.app, CACHE_PASSWORD, "password")
-        cache = await on.cache.provision(ask.app, cache_password)
+        password = cache_password(ask.app, ask.redis.has_password, on)
+        cache = await on.cache.provision(ask.app, password)
     found = service_env(
         ask.postgres,
         ask.redis,
         database=database,
         database_password=database_password,
         cache=cache,
-        cache_password=cache_password,
+        cache_password=password,
         references=on.vault.values(ask.app),
     )
     return {name: secret.reveal() for name, secret in found.items()}
+
+
+def cache_password(app: str, has_password: bool, on: Drivers) -> Secret:
+    """The password of the app's Redis, made once; empty for one that asks for none."""
+    return on.vault.ensure(app, CACHE_PASSWORD, "password") if has_password else Secret("")
 
 
 def _of_manifest(ask: EnvAsk, on: Drivers) -> Mapping[str, str]:

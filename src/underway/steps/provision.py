@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 
 from underway.ports.drivers import Drivers
-from underway.steps.environment import CACHE_PASSWORD, DATABASE_PASSWORD
+from underway.steps.environment import DATABASE_PASSWORD, cache_password
 from underway.steps.step import Act, Did
 from underway.terms.problem import Failure, Problem
 
@@ -54,18 +54,20 @@ class ProvisionRedis(msgspec.Struct, frozen=True, kw_only=True, tag="provision_r
     """Give the app a Redis-protocol server of its own."""
 
     is_new: bool = False
+    has_password: bool = True
 
     id: str = "provision_redis"
     is_one_way: bool = False
 
     def says(self) -> str:
-        return "start a Redis server" if self.is_new else "check the Redis server"
+        lacking = "" if self.has_password else " without a password, open to every user of this machine"
+        return f"start a Redis server{lacking}" if self.is_new else f"check the Redis server{lacking}"
 
     def undo_says(self) -> str:
         return "nothing to undo: an empty server stays for the next try" if self.is_new else "nothing to undo"
 
     async def apply(self, act: Act, on: Drivers) -> Did:
-        address = await on.cache.provision(act.app, on.vault.ensure(act.app, CACHE_PASSWORD, "password"))
+        address = await on.cache.provision(act.app, cache_password(act.app, self.has_password, on))
         return Did(result=address.server)
 
     async def verify(self, act: Act, on: Drivers) -> None:

@@ -57,12 +57,14 @@ def service_env(
         parts = _own(redis.url, "services.redis.url", references, problems) if redis.url else None
         if parts is None and cache is not None and cache_password is not None:
             password = cache_password.reveal()
+            access = f":{_encoded(password)}@" if password else ""
             parts = {
-                "url": f"redis://:{_encoded(password)}@{_host(cache.host)}:{cache.port}/0",
+                "url": f"redis://{access}{_host(cache.host)}:{cache.port}/0",
                 "host": cache.host,
                 "port": str(cache.port),
-                "password": password,
             }
+            if password:
+                parts["password"] = password
         found |= _named(parts or {}, _REDIS_VARIABLES, redis.env)
     if problems:
         raise Refusal(problems)

@@ -18,7 +18,7 @@ import pytest
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, OutOfMemoryError, RedisError
+from redis.exceptions import AuthenticationError, NoPermissionError, OutOfMemoryError, RedisError
 
 from underway.drivers import proc
 from underway.drivers.cache.installation import CacheInstallation, cache_installations
@@ -101,6 +101,25 @@ def test_nobody_gets_in_without_the_password(home: Home) -> None:
             with pytest.raises(AuthenticationError):
                 await app.get("cart")
             await app.aclose()
+
+    asyncio.run(story())
+
+
+def test_an_app_that_cannot_send_a_password_needs_none_and_may_not_write_files(home: Home) -> None:
+    async def story() -> None:
+        cache = ValkeyCache(home)
+        at = await cache.provision("shop", Secret(""))
+        app = client(at, None)
+        assert await app.set("cart", "1")
+        assert await app.info("server")
+        for refused in (("CONFIG", "SET", "dir", "/tmp"), ("SAVE",), ("ACL", "LIST")):
+            with pytest.raises(NoPermissionError):
+                await app.execute_command(*refused)
+        await app.aclose()
+        assert (await cache.provision("shop", WORD)).port == at.port
+        with pytest.raises(AuthenticationError):
+            await client(at, None).get("cart")
+        assert await client(at).get("cart") == "1"
 
     asyncio.run(story())
 

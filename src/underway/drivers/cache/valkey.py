@@ -32,7 +32,10 @@ _MEMORY_BYTES = 64 * 1024 * 1024
 
 
 class _Kept(msgspec.Struct, frozen=True):
-    """What an app's folder remembers: its port (the app's environment holds it), who wrote the data, the access."""
+    """What an app's folder remembers: its port (the app's environment holds it), who wrote the data, the access.
+
+    `password_sha256` is empty for a server that asks for no password.
+    """
 
     port: int
     family: Literal["redis", "valkey"]
@@ -66,7 +69,8 @@ class ValkeyCache:
         Raises `Failure`: `redis.not-found`, `redis.home-unreachable`, `redis.port-taken`, `redis.start`.
         """
         require_app_name(app)
-        digest = hashlib.sha256(password.reveal().encode()).hexdigest()
+        word = password.reveal()
+        digest = hashlib.sha256(word.encode()).hexdigest() if word else ""
         async with self._turns[app]:
             kept = self._kept(app)
             if kept is not None and kept.password_sha256 != digest:
@@ -207,7 +211,7 @@ class ValkeyCache:
                 port=kept.port,
                 data=_quoted(str(folder / "data")),
                 memory=_MEMORY_BYTES,
-                digest=kept.password_sha256,
+                access=_LOCKED.format(digest=kept.password_sha256) if kept.password_sha256 else _OPEN,
             )
             write_private(config, text, owner=account.owner)
 
@@ -229,7 +233,7 @@ class ValkeyCache:
 
 
 async def _answers(port: int) -> bool:
-    """True when the server has read its file and answers. It tells strangers only that they must log in."""
+    """True when the server has read its file and answers; strangers are told only that they must log in, if so."""
     try:
         reader, writer = await asyncio.wait_for(asyncio.open_connection(LOOPBACK, port), 1.0)
     except (OSError, TimeoutError):
@@ -237,7 +241,7 @@ async def _answers(port: int) -> bool:
     try:
         writer.write(b"PING\r\n")
         answer = await asyncio.wait_for(reader.readline(), 1.0)
-        return answer.startswith(b"-NOAUTH")
+        return answer.startswith((b"-NOAUTH", b"+PONG"))
     except (OSError, TimeoutError):
         return False
     finally:
@@ -264,6 +268,13 @@ def _failure(code: str, where: str, why: str, remedy: str = "", command: str = "
     return Failure(Problem(code=code, where=where, why=why, remedy=remedy, command=command))
 
 
+_LOCKED = """\
+# The password as its SHA-256: the password itself is in no file but the vault.
+user default on #{digest} ~* &* +@all"""
+_OPEN = """\
+# The app cannot send a password. Everybody on this machine may come in, so nothing here may become a file elsewhere.
+user default on nopass ~* &* +@all -config -acl -debug -module -save -bgsave -replicaof -slaveof -migrate -shutdown"""
+
 _CONFIG = """\
 # Written by Underway at every start.
 bind {address}
@@ -274,8 +285,7 @@ daemonize no
 logfile ""
 dir {data}
 
-# The password as its SHA-256: the password itself is in no file but the vault.
-user default on #{digest} ~* &* +@all
+{access}
 
 # Every write is on disk within a second; a cut-off tail of the file is read up to the cut.
 appendonly yes
