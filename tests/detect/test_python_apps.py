@@ -353,7 +353,7 @@ def test_a_database_fixed_in_one_branch_is_not_the_only_one(look: Look) -> None:
     both = DJANGO["config/settings.py"] + read + "if os.environ.get('CI'):\n    " + fixed
     assert look({**files, "config/settings.py": both}).problems == ()
     alone = look({**files, "config/settings.py": DJANGO["config/settings.py"] + fixed})
-    assert [p.code for p in alone.problems] == ["detect.database-fixed"]
+    assert any("fix the database's address" in c.says for c in alone.claims)
 
 
 def test_a_worker_that_procfile_and_compose_name_is_one(look: Look) -> None:
@@ -380,23 +380,6 @@ def test_settings_of_several_files_are_read_together(look: Look) -> None:
     assert manifest.static is not None
     assert manifest.static.dir == "assets"
     assert manifest.shared == ("uploads",)
-
-
-def test_django_that_fixes_its_hosts_is_told(look: Look) -> None:
-    settings = DJANGO["config/settings.py"].replace('["*"]', '["shop.example.com"]')
-    (problem,) = look({**DJANGO, "config/settings.py": settings}).problems
-    assert problem.code == "detect.hosts-fixed"
-    assert problem.where == "config/settings.py:3"
-    assert "shop.localhost" in problem.why
-
-
-def test_django_that_fixes_its_database_is_told(look: Look) -> None:
-    settings = DJANGO["config/settings.py"] + (
-        'DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop", "HOST": "db"}}\n'
-    )
-    files = {**DJANGO, "config/settings.py": settings, "requirements.txt": "django\ngunicorn\npsycopg\n"}
-    (problem,) = look(files).problems
-    assert (problem.code, problem.where) == ("detect.database-fixed", "config/settings.py:4")
 
 
 @pytest.mark.parametrize(

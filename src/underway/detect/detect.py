@@ -11,6 +11,7 @@ from underway.detect.model import Detection, Evidence, Machine, Notes
 from underway.detect.node import NodeProject, find_node_projects
 from underway.detect.python_project import PythonProject, find_python_projects
 from underway.detect.services import foreign_services
+from underway.detect.several import refuse_several
 from underway.detect.starts import Starts, read_starts
 from underway.detect.web_node import draft_front_end, draft_node_server
 from underway.detect.web_python import draft_python
@@ -57,6 +58,10 @@ def _draft(
         _add_front_end(index, node, machine, draft, notes)
         return True
     servers = [p for p in node if p.server and (p.server != "next" or not _is_export(index, p))]
+    if servers and refuse_several(
+        index, servers[0].folder, (p.folder for p in servers), notes, is_declared=bool(starts.found)
+    ):
+        return False
     for project in servers:
         if draft_node_server(index, starts, project, machine, draft, notes):
             front = [p for p in node if p.is_front_end and not p.server and p is not project]
@@ -73,10 +78,40 @@ def _draft(
         )
         return False
     front_ends = [p for p in node if p.is_front_end]
+    if front_ends and refuse_several(
+        index, front_ends[0].folder, _pages_apart(index, front_ends), notes, is_declared=bool(starts.found)
+    ):
+        return False
+    is_made = any(index.has(f"{folder}/index.html") for folder in ("dist", "build", "_site"))
+    if front_ends and front_ends[0].folder and is_made and _static_folder(index, draft, notes):
+        return True  # the root keeps what its own tool has built; the front end below it is a part or an example
     if front_ends:
+        if _is_for_another_host(index, front_ends[0], notes):
+            return False
         draft_front_end(index, front_ends[0], machine, draft, notes, is_alone=True)
         return True
     return _static_folder(index, draft, notes)
+
+
+_ADAPTERS = re.compile(r"@sveltejs/adapter-(vercel|netlify|cloudflare(?:-workers)?|auto)")
+
+
+def _is_for_another_host(index: Index, project: NodeProject, notes: Notes) -> bool:
+    """SvelteKit builds for one kind of host; when it is not this one, say which adapter is."""
+    path = join(project.folder, "svelte.config.js")
+    found = _ADAPTERS.search(index.text(path)) if project.has("@sveltejs/kit") else None
+    if found is None or project.has("@sveltejs/adapter-node", "@sveltejs/adapter-static"):
+        return False
+    notes.problem(
+        "detect.adapter",
+        index.line(path, found[0]),
+        f"SvelteKit builds for {found[1].capitalize()} here"
+        if found[1] != "auto"
+        else "SvelteKit chooses what to build for by the host it is built on, and knows nothing of this one",
+        "use the adapter for a server of your own: import adapter from '@sveltejs/adapter-node'",
+        "npm install --save-dev @sveltejs/adapter-node",
+    )
+    return True
 
 
 def _is_export(index: Index, project: NodeProject) -> bool:
@@ -119,21 +154,36 @@ def _plain_front_end(index: Index, draft: Draft, notes: Notes) -> None:
             return
 
 
-_STATIC_FOLDERS = ("", "public", "dist", "build", "site", "_site", "www", "static", "web", "html", "src", "app", "docs")
+_STATIC_FOLDERS = ("", "dist", "public", "build", "site", "_site", "www", "static", "web", "html", "src", "app", "docs")
+
+
+def _pages_apart(index: Index, front_ends: list[NodeProject]) -> set[str]:
+    """Folders of front ends, and of pages that no front end holds."""
+    folders = {p.folder for p in front_ends}
+    pages = {folder_of(p) for p in index.named("index.html")}
+    inside = tuple(f"{f}/" for f in folders if f)
+    return folders if "" in folders else folders | {p for p in pages if not f"{p}/".startswith(inside)}
 
 
 def _static_folder(index: Index, draft: Draft, notes: Notes) -> bool:
-    pages = {folder_of(p): p for p in by_depth(p for p in index.paths if p.rpartition("/")[2] == "index.html")}
+    pages = {folder_of(p): p for p in by_depth(index.named("index.html")) if not _is_template(index, p)}
     folder = next((f for f in _STATIC_FOLDERS if f in pages), None)
     if folder is None and pages:
         folder = next(iter(pages))
-        if folder.count("/") > 1:
+        if folder.count("/") > 1 or find_python_projects(index):
             return False
     if folder is None:
+        return False
+    if folder not in _STATIC_FOLDERS and refuse_several(index, folder, pages, notes, is_declared=False):
         return False
     draft.static = Static(dir=folder or ".")
     notes.claim("stack", "a folder of static files", Evidence(pages[folder]), "static")
     return True
+
+
+def _is_template(index: Index, path: str) -> bool:
+    """True for a page that a program fills in first."""
+    return bool(re.search(r"\{%|\{\{|<%|\{#", index.text(path)))
 
 
 def _nothing_found(tree: Tree, notes: Notes, draft: Draft) -> None:

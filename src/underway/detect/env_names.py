@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _DB = r"(?:POSTGRES|POSTGRESQL|PG|PSQL|DB|DATABASE|SQL|SQLALCHEMY|RDS|DATABASES|DATABASE_DEFAULT|DB_DEFAULT)"
-_LEAD = r"(?:(?!TEST|REPLICA|READ|LEGACY|OLD|MONGO|MYSQL|REDIS|SQLITE|NEO4J|VECTOR)[A-Z0-9]+_+){0,3}?"
+_LEAD = r"(?:(?!TEST|REPLICA|READ|LEGACY|OLD|MONGO|MYSQL|REDIS|SQLITE|NEO4J|VECTOR|GEO)[A-Z0-9]+_+){0,3}?"
 _DB_URL = re.compile(rf"{_LEAD}{_DB}(?:_+(?!TEST)[A-Z0-9]+)?_*_(?:URL|URI|DSN|CONNECTION|CONNECTION_STRING)")
 _PARTS = {
     "host": ("HOST", "HOSTNAME", "SERVER", "ADDRESS", "ADDR", "ENDPOINT"),
@@ -35,7 +35,7 @@ _URL = re.compile(
     r"(?:FRONTEND|SITE|BASE|PUBLIC|APP|SERVER|BACKEND|EXTERNAL|ROOT|WEB|CLIENT|NEXTAUTH|BETTER_AUTH)_"
     r"(?:HOST_URL|BASE_URL|PUBLIC_URL|URL|ROOT|ORIGIN)|FRONTEND_HOST|SERVER_HOST|SITE_ROOT|ORIGIN"
 )
-_DOMAIN = re.compile(r"(?:SITE_|APP_|SERVER_|PUBLIC_)?DOMAIN(?:_NAME)?|SITE_HOST(?:NAME)?")
+_DOMAIN = re.compile(r"SERVER_NAME|(?:SITE_|APP_|SERVER_|PUBLIC_)?DOMAIN(?:_NAME)?|SITE_HOST(?:NAME)?")
 
 _THIRD = re.compile(
     r"(?:^|_)(?:AWS|S3|MINIO|STRIPE|SENTRY|OPENAI|ANTHROPIC|GOOGLE|GCP|GCS|GITHUB|GITLAB|FACEBOOK|TWITTER|DISCORD|SLACK|TWILIO|"
@@ -100,6 +100,16 @@ def host_words(name: str) -> str:
         if pattern.fullmatch(name):
             return words
     return ""
+
+
+_STAGE = re.compile(
+    r"(?:FLASK_|QUART_|APP_|FASTAPI_|DJANGO_)?(?:CONFIG(?:_(?:NAME|MODE|TYPE))?|ENV(?:IRONMENT)?|SETTINGS|MODE|STAGE)"
+)
+
+
+def is_stage(name: str) -> bool:
+    """True for a variable that chooses between development and production."""
+    return bool(_STAGE.fullmatch(name.upper()[:100]))
 
 
 def is_third_party(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from underway.detect.index import Index, join
 from underway.detect.model import Evidence, Machine, Notes
@@ -14,6 +15,25 @@ def choose_python(index: Index, starts: Starts, project: PythonProject, machine:
     """The major.minor to build with; empty when nothing decides. Notes a problem when this machine has none."""
     allowed = [v for v in machine.pythons if _accepts(project.requires, v)]
     named = _named(index, starts, project)
+    of_django = _span_of_django(project)
+    if of_django is not None and machine.pythons:
+        release, lowest, highest, at = of_django
+        fitting = [v for v in allowed if lowest <= int(v.partition(".")[2]) <= highest]
+        if not fitting and not any(int(v.partition(".")[2]) <= highest for v in machine.pythons):
+            notes.problem(
+                "detect.python-missing",
+                at,
+                f"Django {release} runs on Python 3.{lowest} to 3.{highest}, and this machine has "
+                f"{', '.join(machine.pythons)}",
+                f"install Python 3.{highest}, or move the project to a Django that is still maintained",
+                f"uv python install 3.{highest}",
+            )
+            return ""
+        if fitting and (named is None or named[0] not in allowed):
+            best = _nearest(fitting, f"3.{highest}")
+            notes.claim("python", f"Python {best}: Django {release} runs on none after 3.{highest}", at,
+                        "build.python.version")  # fmt: skip
+            return best if best != allowed[0] else ""
     if named is not None and (named[0] in allowed or not machine.pythons) and _accepts(project.requires, named[0]):
         notes.claim("python", f"Python {named[0]}", named[1], "build.python.version")
         return named[0]
@@ -29,6 +49,10 @@ def choose_python(index: Index, starts: Starts, project: PythonProject, machine:
         )
         return ""
     best = _nearest(allowed, named[0] if named else "")
+    if named is None and (of_its_day := _of_the_day(index.tree.day, allowed)) and _is_of_its_day(project):
+        notes.claim("python", f"Python {of_its_day}: the newest when the commit was made, on {index.tree.day}",
+                    key="build.python.version")  # fmt: skip
+        return of_its_day
     if named is not None:
         notes.claim(
             "python",
@@ -49,6 +73,56 @@ def _nearest(allowed: list[str], wanted: str) -> str:
         return f"3.{numbers[-1]}"
     aim = int(wanted.partition(".")[2])
     return f"3.{min(numbers, key=lambda n: (abs(n - aim), n < aim))}"
+
+
+_RELEASED = {
+    8: "2019-10-14", 9: "2020-10-05", 10: "2021-10-04", 11: "2022-10-24", 12: "2023-10-02", 13: "2024-10-07",
+    14: "2025-10-07",
+}  # fmt: skip
+"""When each Python 3 was released (devguide.python.org/versions)."""
+_HALF_A_YEAR_DAYS = 180
+"""How long it takes until most packages have wheels for a new Python."""
+
+
+def _of_the_day(day: str, allowed: list[str]) -> str:
+    """The newest allowed Python that packages of `day` were made for; empty when that is today's newest, or unknown.
+
+    Requirements without a version of Python are of the one their author had: later ones have no wheels for them, or
+    lack modules they import.
+    """
+    try:
+        made = date.fromisoformat(day)
+    except ValueError:
+        return ""
+    known = [
+        v
+        for v in allowed
+        if (at := _RELEASED.get(int(v.partition(".")[2]))) and (made - date.fromisoformat(at)).days >= _HALF_A_YEAR_DAYS
+    ]
+    oldest = min(allowed, key=lambda v: int(v.partition(".")[2]))
+    best = max(known, key=lambda v: int(v.partition(".")[2]), default=oldest)
+    newest = max(allowed, key=lambda v: int(v.partition(".")[2]))
+    return "" if best == newest else best
+
+
+_DJANGO_RUNS_ON = {
+    (1, 8): (2, 5), (1, 9): (4, 5), (1, 10): (4, 5), (1, 11): (4, 7), (2, 0): (4, 7), (2, 1): (5, 7), (2, 2): (5, 9),
+    (3, 0): (6, 9), (3, 1): (6, 9), (3, 2): (6, 10), (4, 0): (8, 10), (4, 1): (8, 11), (4, 2): (8, 12),
+    (5, 0): (10, 12), (5, 1): (10, 13), (5, 2): (10, 14),
+}  # fmt: skip
+"""First and last Python 3 of each Django (docs.djangoproject.com/en/stable/faq/install)."""
+
+
+def _is_of_its_day(project: PythonProject) -> bool:
+    """True when most packages are asked for in exact versions, and no lock says which wheels there are."""
+    return project.manager in ("pip", "setuptools") and 2 * len(project.pins) >= len(project.names) > 0
+
+
+def _span_of_django(project: PythonProject) -> tuple[str, int, int, Evidence] | None:
+    """The release of Django that is pinned, the first and the last Python 3 it runs on, and where it says so."""
+    found = re.match(r"(\d+)\.(\d+)", project.pins.get("django", ""))
+    span = _DJANGO_RUNS_ON.get((int(found[1]), int(found[2]))) if found else None
+    return (project.pins["django"], *span, project.where("django")) if span else None
 
 
 def _named(index: Index, starts: Starts, project: PythonProject) -> tuple[str, Evidence] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from underway.detect.django import Django, migration_folders
 from underway.detect.draft import Draft
@@ -35,7 +36,7 @@ def find_migration(
     What could drop data is never chosen.
     """
     lock = _lock_paths(index, project)
-    own = _framework_way(index, project, app, django, lock)
+    own = _framework_way(index, project, app, django, lock, has_postgres=draft.postgres is not None)
     if own is None:
         return
     found, claim, evidence = own
@@ -59,7 +60,13 @@ def find_migration(
 
 
 def _framework_way(
-    index: Index, project: PythonProject | None, app: WebApp, django: Django | None, lock: list[str]
+    index: Index,
+    project: PythonProject | None,
+    app: WebApp,
+    django: Django | None,
+    lock: list[str],
+    *,
+    has_postgres: bool,
 ) -> tuple[Migrate | None, str, Evidence] | None:
     if django is not None and app.framework.startswith("django"):
         folders = migration_folders(index, django.folder)
@@ -75,7 +82,7 @@ def _framework_way(
             migrate = Migrate(f"flask --app {target} db upgrade", cwd(app.folder), (found[0], *lock))
             return migrate, "Flask-Migrate", project.where("flask-migrate")
     if project is None or project.has("alembic", "advanced-alchemy", "sqlmodel", "sqlalchemy") or not project.names:
-        alembic = _alembic(index, project, app, lock)
+        alembic = _alembic(index, project, app, lock, has_postgres=has_postgres)
         if alembic is not None:
             return alembic
     if project is not None and project.has("aerich"):
@@ -86,7 +93,7 @@ def _framework_way(
 
 
 def _alembic(
-    index: Index, project: PythonProject | None, app: WebApp, lock: list[str]
+    index: Index, project: PythonProject | None, app: WebApp, lock: list[str], *, has_postgres: bool
 ) -> tuple[Migrate | None, str, Evidence] | None:
     inis = [p for p in index.named("alembic.ini") if "template" not in p]
     if not inis:
@@ -112,9 +119,39 @@ def _alembic(
         command = f"litestar --app {app.target} database upgrade --no-prompt"
         return Migrate(command, cwd(app.folder), (versions, *lock)), "Advanced Alchemy's migrations", evidence
     inner = ini[len(run_in) + 1 if run_in else 0 :]
+    fixed = _fixed_address(index, ini, versions) if has_postgres else None
+    if fixed is not None:
+        scheme, at = fixed
+        command = f"python -c {shlex.quote(_GIVEN_ADDRESS.format(ini=inner, scheme=scheme))}"
+        return Migrate(command, cwd(run_in), (versions, *lock)), "alembic's migrations, at the address given", at
     lead = "" if _finds_the_app(index, ini, run_in) else "PYTHONPATH=. "
     command = "alembic upgrade head" if inner == "alembic.ini" else f"alembic -c {inner} upgrade head"
     return Migrate(lead + command, cwd(run_in), (versions, *lock)), "alembic's migrations", evidence
+
+
+_GIVEN_ADDRESS = (
+    "import os; from alembic import command, config; c = config.Config({ini!r}); "
+    "c.set_main_option('sqlalchemy.url', '{scheme}://' + "
+    "os.environ['DATABASE_URL'].partition('://')[2].replace('%', '%%')); command.upgrade(c, 'head')"
+)
+"""`alembic upgrade head` with another address than alembic.ini's, which only Python can give it."""
+
+
+def _fixed_address(index: Index, ini: str, versions: str) -> tuple[str, Evidence] | None:
+    """The scheme of the address that alembic.ini fixes and where, when env.py does not replace it."""
+    text = index.text(ini)
+    found = re.search(r"^[ \t]*sqlalchemy\.url[ \t]*=[ \t]*(postgres(?:ql)?(?:\+\w+)?)://", text, re.MULTILINE)
+    env = index.text(join(folder_of(versions), "env.py"))
+    if (
+        found is None
+        or not env
+        or re.search(
+            r"set_main_option|environ|getenv|sqlalchemy\.url['\"]\]\s*=|create_(async_)?engine\(|settings|connectable\s*=\s*+(?!async_engine_from|engine_from)",
+            env,
+        )
+    ):
+        return None
+    return found[1], Evidence(ini, text.count("\n", 0, found.start()) + 1)
 
 
 def _finds_the_app(index: Index, ini: str, run_in: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from underway.detect.env_names import (
@@ -13,6 +14,7 @@ from underway.detect.env_names import (
     is_plain_secret_key,
     is_secret_key,
     is_secret_like,
+    is_stage,
     is_third_party,
     postgres_part,
     redis_part,
@@ -38,6 +40,7 @@ _EXAMPLES = (
     ".env-sample",
     ".flaskenv",
 )
+_EXAMPLE = r"\.?env[._-](?:example|sample|template|dist)[\w.-]*|[\w-]+\.env(?:\.(?:example|sample|template|dist))?"
 _OWN = frozenset(
     {"PORT", "HOME", "PATH", "PWD", "USER", "LANG", "TZ", "CI", "SHELL", "TERM", "HOSTNAME", "TMPDIR"}
     | {"UNDERWAY_APP", "UNDERWAY_RELEASE"}
@@ -91,7 +94,7 @@ def gather(index: Index, reads: list[EnvRead]) -> dict[str, Variable]:
     for read in reads:
         if read.name not in _OWN and len(out) < 1000:
             out.setdefault(read.name, Variable(read.name)).reads.append(read)
-    for path in by_depth(index.named(*_EXAMPLES))[:8]:
+    for path in dict.fromkeys([*by_depth(index.named(*_EXAMPLES))[:8], *index.matching(_EXAMPLE)[:6]]):
         for number, line in enumerate(index.text(path).split("\n")[:1000], 1):
             found = re.match(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$", line)
             if found and found[1].upper() in out and out[found[1].upper()].example is None:
@@ -113,6 +116,7 @@ def _unquoted(text: str) -> str:
 
 
 def give(
+    index: Index,
     variables: dict[str, Variable],
     notes: Notes,
     *,
@@ -120,8 +124,12 @@ def give(
     with_redis: bool,
     is_django: bool = False,
     has_fernet: bool = False,
+    choices: Collection[str] = (),
 ) -> Given:
-    """Decide each variable: set, generate, fill from a service, leave to its default, or ask the owner."""
+    """Decide each variable: set, generate, fill from a service, leave to its default, or ask the owner.
+
+    `choices` are words for PostgreSQL that the sources know as the name of a client or dialect.
+    """
     out = Given(variables=variables)
     if with_postgres:
         out.postgres = _service_parts(variables, postgres_part, "DATABASE_URL")
@@ -135,7 +143,11 @@ def give(
             notes.claim("database", f"{name} chooses PostgreSQL", engine.evidence, f"env.{name}")
             continue
         if is_engine(name) and with_postgres:
-            _set_engine(one, out, notes)
+            _set_engine(one, out, notes, choices)
+            continue
+        if is_stage(name) and (at := _production(index, one)) is not None:
+            out.env[name] = EnvVar(value="production")
+            notes.claim("env", f"{name} chooses the settings for production", at, f"env.{name}")
             continue
         words = host_words(name)
         if words and _wants_own_names(one, words):
@@ -150,6 +162,19 @@ def give(
         elif name == "DEBUG" or name.endswith("_DEBUG"):
             _switch_debug_off(one, out, notes)
     return out
+
+
+def _production(index: Index, one: Variable) -> Evidence | None:
+    """Where a table of settings has `production`, when the variable's default takes another entry of it."""
+    if (one.default or "").lower() not in ("default", "development", "dev", "local", "config.developmentconfig"):
+        return None
+    files = dict.fromkeys([*(r.evidence.path for r in one.reads), *index.named("config.py", "settings.py")[:5]])
+    for path in files:
+        text = index.text(path)
+        found = re.search(r"""^[ \t]*['"]production['"][ \t]*:[ \t]*\w""", text, re.MULTILINE)
+        if found:
+            return Evidence(path, text.count("\n", 0, found.start()) + 1)
+    return None
 
 
 def _service_parts(variables: dict[str, Variable], part_of: object, standard: str) -> dict[str, str]:
@@ -189,9 +214,12 @@ def _fernet(one: Variable, out: Given, notes: Notes) -> None:
     )
 
 
-def _set_engine(one: Variable, out: Given, notes: Notes) -> None:
+def _set_engine(one: Variable, out: Given, notes: Notes, choices: Collection[str]) -> None:
     known = one.default or one.example or ""
-    if "django.db.backends" in known or one.name in ("SQL_ENGINE", "DB_ENGINE", "DATABASE_ENGINE"):
+    if choices:
+        value = known if known in choices else next(iter(choices))
+        known = "" if one.default is None else known
+    elif "django.db.backends" in known or one.name in ("SQL_ENGINE", "DB_ENGINE", "DATABASE_ENGINE"):
         value = "django.db.backends.postgresql"
     else:
         value = "postgresql" if "sqlite" in known else known
@@ -252,11 +280,15 @@ def _generate(one: Variable, out: Given, notes: Notes, *, is_django: bool) -> No
 
 
 _FOREIGN = {
-    "mongodb": "MongoDB", "mysql": "MySQL", "mysql2": "MySQL", "mariadb": "MariaDB",
+    "mongodb": "MongoDB", "mongo": "MongoDB", "mysql": "MySQL", "mysql2": "MySQL", "mariadb": "MariaDB",
     "amqp": "RabbitMQ", "amqps": "RabbitMQ", "kafka": "Kafka", "bolt": "Neo4j", "neo4j": "Neo4j", "pyamqp": "RabbitMQ",
     "rabbitmq": "RabbitMQ",
 }  # fmt: skip
-_FOREIGN_NAME = re.compile(r"(MYSQL|MARIADB|MONGODB|RABBITMQ|AMQP|KAFKA|NEO4J)_(?!.*(?:PORT|TIMEOUT|POOL)$)")
+_FOREIGN_NAME = re.compile(r"(MYSQL|MARIADB|MONGODB|MONGO|RABBITMQ|AMQP|KAFKA|NEO4J)_(?!.*(?:PORT|TIMEOUT|POOL)$)")
+
+
+_SPAN = re.compile(r"(?:EXPIR\w*|MINUTES|HOURS|DAYS|SECONDS|TTL|LIFETIME|MAX_AGE|ALGORITHM|ALG|TYPE|HEADER)(?:_IN)?$")
+"""Ends of names that speak of a secret (`TOKEN_EXPIRES_IN`) and hold none."""
 
 
 def _required(one: Variable, out: Given, notes: Notes) -> None:
@@ -277,7 +309,9 @@ def _required(one: Variable, out: Given, notes: Notes) -> None:
         return
     is_public = example is not None and bool(PUBLIC_SECRETS.fullmatch(example))
     is_number = any(r.is_number for r in one.reads) and (example or "").isdigit()
-    if example and (is_number or not is_secret_like(one.name)) and not (is_third_party(one.name) and is_public):
+    is_plain = is_number or not is_secret_like(one.name) or bool(_SPAN.search(one.name))
+    is_sender = bool(re.search(r"(?:EMAIL|FROM|SENDER)$", one.name)) and "@" in (example or "")
+    if example and is_plain and (is_sender or not (is_third_party(one.name) and is_public)):
         out.env[one.name] = EnvVar(value=example)
         notes.claim("env", f"{one.name} is required; the example's value", one.example_at or "", f"env.{one.name}")
         return

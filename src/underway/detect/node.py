@@ -59,10 +59,15 @@ FRONT_ENDS = (
 )  # fmt: skip
 
 
+_MADE = re.compile(r"(^|/)(dist|build|out|_site|public)/")
+
+
 def find_node_projects(index: Index) -> list[NodeProject]:
     """Every package.json that is part of the app, nearest to the root first."""
     found = []
     for path in index.named("package.json")[:40]:
+        if _MADE.search(path):
+            continue
         project = read_package(path, index.text(path))
         if project is None:
             continue
@@ -131,6 +136,11 @@ def output_folder(index: Index, project: NodeProject) -> tuple[str, Evidence, bo
                 Evidence(path, text.count("\n", 0, found.start()) + 1),
                 "vite" in name or "vue" in name,
             )
+    for name in ("rollup.config.js", "rollup.config.mjs", "rollup.config.ts"):
+        path = join(project.folder, name)
+        found = re.search(r"""\bdir\s*:\s*['"]([\w./-]+)['"]""", index.text(path))
+        if found and index.has(join(project.folder, f"{found[1]}/index.html")):
+            return join(project.folder, found[1]), Evidence(path), " -s" in project.scripts.get("start", "")
     at = index.line(project.path, '"build"')
     build = project.scripts.get("build", "")
     outs = re.search(r"--(?:outDir|out-dir|dist-dir|outdir|output-path)[= ](\S+)", build)

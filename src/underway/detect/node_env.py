@@ -9,8 +9,8 @@ from underway.detect.model import Evidence
 from underway.detect.python_code import EnvRead
 
 _READ = re.compile(
-    r"""process\.env(?:\.([A-Za-z_]\w*)|\[['"]([A-Za-z_]\w*)['"]\])"""
-    r"""(\s{0,40}(?:\|\||\?\?)\s{0,40}(['"`]?)([^'"`;,)\n]{0,500})\4)?""",
+    r"""process\.env(?:\.([A-Za-z_]\w*)|\[['"]([A-Za-z_]\w*)['"]\])(!)?"""
+    r"""(\s{0,40}(?:\|\||\?\?)\s{0,40}(['"`]?)([^'"`;,)\n]{0,500})\5)?""",
     re.ASCII,
 )
 _UNPACKED = re.compile(r"(?:const|let|var)\s*\{([^}]{1,2000})\}\s*=\s*process\.env")
@@ -30,15 +30,18 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
         text = index.text(path)
         if "process.env" in text:
             for found in _READ.finditer(text):
-                default = found[5].strip() if found[3] else None
+                default = found[6].strip() if found[4] else None
                 at = Evidence(path, text.count("\n", 0, found.start()) + 1)
-                reads.append(EnvRead(found[1] or found[2], at, is_required=False, default=default))
+                is_sure = bool(found[3])  # `!` is TypeScript's "it is never undefined"
+                reads.append(EnvRead(found[1] or found[2], at, is_required=is_sure, default=default))
             for each in _UNPACKED.finditer(text):
                 at = Evidence(path, text.count("\n", 0, each.start()) + 1)
                 names = (re.match(r"\s*([A-Z_][A-Z0-9_]*)", part) for part in each[1].split(","))
                 reads += [EnvRead(name[1], at, is_required=False) for name in names if name]
         if re.search(r"process\.env|runtimeEnv|envalid|EnvSchema|envSchema", text):
             reads += _schema(path, text)
+        if "class-validator" in text and re.search(r"\bclass \w*(?:Env|Config|Variables)\w*", text):
+            reads += _validated_class(path, text)
         if re.search(r"@fastify/env\b|['\"]fastify-env['\"]|['\"]env-schema['\"]", text):
             reads += _json_schema(path, text)
         if "convict(" in text:
@@ -48,6 +51,23 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
         if len(reads) > 2000:
             break
     return reads
+
+
+_DECORATED = re.compile(
+    r"((?:^[ \t]*@\w+\([^\n]{0,200}\)[ \t]*\n){1,8})[ \t]*([A-Z][A-Z0-9_]{1,80})[!?]?:[ \t]*([\w\[\]]+)", re.MULTILINE
+)
+
+
+def _validated_class(path: str, text: str) -> list[EnvRead]:
+    """Fields of a class that class-validator checks (`@IsString() APP_NAME: string`)."""
+    out = []
+    for found in _DECORATED.finditer(text):
+        before = re.split(r";|\{\n|\n[ \t]*\n", text[max(0, found.start() - 600) : found.start(2)])[-1]
+        is_required = not re.search(r"@(IsOptional|ValidateIf)\b", before)
+        at = Evidence(path, text.count("\n", 0, found.start(2)) + 1)
+        is_number = found[3] == "number" or "@IsInt" in found[1] or "@IsNumber" in found[1]
+        out.append(EnvRead(found[2], at, is_required=is_required, is_number=is_number))
+    return out
 
 
 def _json_schema(path: str, text: str) -> list[EnvRead]:

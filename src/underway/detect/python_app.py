@@ -313,6 +313,8 @@ def web_command(app: WebApp, *, threads: int = 4, workers: int = 2, with_granian
         words += " --factory" if app.is_factory else ""
         words += f" --app-dir {inner}" if inner else ""
         return words, "uvicorn"
+    if app.framework == "aiohttp":
+        return f"gunicorn {target} --bind 127.0.0.1:$PORT --worker-class aiohttp.GunicornWebWorker", "gunicorn"
     if app.is_factory and "(" not in target:
         target = f"'{target}()'"
     elif "(" in target:

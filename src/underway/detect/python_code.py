@@ -27,13 +27,14 @@ FRAMEWORKS = {
     "bottle.Bottle": "bottle",
     "falcon.App": "falcon-wsgi",
     "pyramid.config.Configurator": "pyramid",
+    "aiohttp.web.Application": "aiohttp",
     "django.core.wsgi.get_wsgi_application": "django",
     "django.core.asgi.get_asgi_application": "django-asgi",
 }
 ASGI = frozenset({"fastapi", "starlette", "litestar", "quart", "sanic", "blacksheep", "falcon", "django-asgi"})
 
 _WORTH = re.compile(
-    r"FastAPI|Starlette|Litestar|Quart|Sanic|Flask|Bottle|falcon|Configurator|Blueprint|APIRouter|include_router|"
+    r"Dynaconf|Validator\(|from_prefixed_env|streamlit|gradio|chainlit|Dash\(|aiohttp|FastAPI|Starlette|Litestar|Quart|Sanic|Flask|Bottle|falcon|Configurator|Blueprint|APIRouter|include_router|"
     r"MEDIA_ROOT|STATIC_ROOT|DATABASES|UPLOAD|sqlite|environ|getenv|BaseSettings|config\(|env\(|env\.|urlpatterns|ALLOWED_HOSTS|create_async_engine|wsgi|asgi|Settings"
 )
 _MOST_PARSED = 600_000

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from underway.detect.model import Evidence
 from underway.detect.python_code import EnvRead, PyFile, PythonCode, dotted_name, literal, source_of
+from underway.detect.python_prefixed import prefixed_reads
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{1,100}")
 _DB_METHODS = {"db": "DATABASE_URL", "db_url": "DATABASE_URL", "dj_db_url": "DATABASE_URL", "cache": "CACHE_URL"}
@@ -26,7 +27,7 @@ def env_reads(code: PythonCode, wanted: set[str] | None = None) -> list[EnvRead]
     for path, name in settings:
         if wanted is None or path in wanted:
             out += _fields(code, path, name)
-    return out
+    return [*out, *prefixed_reads(code, wanted)]
 
 
 def _plain_reads(file: PyFile) -> Iterator[EnvRead]:

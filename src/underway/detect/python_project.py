@@ -31,12 +31,21 @@ class PythonProject:
     requires_evidence: Evidence | None = None
     title: str = ""
     is_locked: bool = True
+    pins: dict[str, str] = field(default_factory=dict)
+    """Exact versions by package, where the project's own files name them."""
+    locked: dict[str, Evidence] = field(default_factory=dict)
+    """Every package of the lock, those that others bring too."""
 
     def has(self, *names: str) -> bool:
         return any(name in self.names for name in names)
 
+    def brings(self, *names: str) -> bool:
+        """True when one of these is installed, asked for or brought by another package."""
+        return any(name in self.names or name in self.locked for name in names)
+
     def where(self, *names: str) -> Evidence:
-        return next((self.names[n] for n in names if n in self.names), self.evidence)
+        everywhere = {**self.locked, **self.names}
+        return next((everywhere[n] for n in names if n in everywhere), self.evidence)
 
 
 def normal(name: str) -> str:
@@ -90,6 +99,7 @@ def _project(index: Index, folder: str) -> PythonProject | None:
     if made is None:
         return None
     _name_packages(index, made, raw)
+    _name_locked(index, made)
     project = _table(raw, "project")
     requires = project.get("requires-python") or _table(poetry, "dependencies").get("python") or ""
     if isinstance(requires, str) and requires:
@@ -162,6 +172,20 @@ def _name_packages(index: Index, project: PythonProject, raw: dict[str, Any]) ->
                 _add(project, line.strip().strip("\"'"), index, join(project.folder, name))
 
 
+_LOCKED = {"uv": "uv.lock", "poetry": "poetry.lock", "pdm": "pdm.lock"}
+
+
+def _name_locked(index: Index, project: PythonProject) -> None:
+    """Packages of the lock. One of a workspace holds those of every project in it, and says nothing of one."""
+    name = _LOCKED.get(project.manager)
+    path = join(project.folder, name) if name else ""
+    if not name or not index.has(path):
+        return
+    for number, line in enumerate(index.text(path).split("\n"), 1):
+        if line.startswith('name = "'):
+            project.locked.setdefault(normal(line[8:].rstrip().rstrip('"')), Evidence(path, number))
+
+
 def _name_required(index: Index, project: PythonProject, file: str, depth: int) -> None:
     for number, line in enumerate(index.text(file).split("\n")[:5000], 1):
         include = _INCLUDE.match(line)
@@ -169,6 +193,7 @@ def _name_required(index: Index, project: PythonProject, file: str, depth: int) 
             _name_required(index, project, join(folder_of(file), include[1]), depth + 1)
         elif not line.lstrip().startswith(("#", "-")) and (found := _NAME.match(line)):
             _extras(project, line, Evidence(file, number))
+            _pin(project, line)
             project.names.setdefault(normal(found[1]), Evidence(file, number))
 
 
@@ -177,7 +202,14 @@ def _add(project: PythonProject, line: str, index: Index, path: str) -> None:
     if found:
         where = index.line(path, found[1])
         _extras(project, line, where)
+        _pin(project, line)
         project.names.setdefault(normal(found[1]), where)
+
+
+def _pin(project: PythonProject, line: str) -> None:
+    found = re.match(r"\s*([A-Za-z0-9._-]+)\s*(?:\[[^\]]*\])?\s*===?\s*(\d[\w.]*)(?![\w.]*\*)", line)
+    if found:
+        project.pins.setdefault(normal(found[1]), found[2])
 
 
 def _extras(project: PythonProject, line: str, where: Evidence) -> None:

@@ -15,7 +15,7 @@ from underway.detect.starts import Starts
 
 POSTGRES_DRIVERS = (
     "psycopg2", "psycopg2-binary", "psycopg", "psycopg-binary", "asyncpg", "pg8000", "aiopg", "psycopg-pool",
-    "databases", "tortoise-orm", "piccolo",
+    "databases", "tortoise-orm", "piccolo", "quart-db",
 )  # fmt: skip
 REDIS_CLIENTS = (
     "redis", "aioredis", "django-redis", "rq", "django-rq", "arq", "channels-redis", "hiredis", "valkey",
@@ -41,7 +41,7 @@ def needs_postgres(
     notes: Notes,
 ) -> bool:
     """True when the app can use PostgreSQL and its settings or its compose file say it does."""
-    driver = next((d for d in POSTGRES_DRIVERS if project is not None and project.has(d)), "")
+    driver = next((d for d in POSTGRES_DRIVERS if project is not None and project.brings(d)), "")
     if not driver or project is None:
         return False
     where = project.where(driver)

@@ -8,16 +8,23 @@ import shlex
 from types import MappingProxyType
 
 from underway.detect.draft import Draft
-from underway.detect.env_names import postgres_part, redis_part
+from underway.detect.env_names import (
+    PUBLIC_SECRETS,
+    is_secret_like,
+    is_third_party,
+    postgres_part,
+    redis_part,
+)
+from underway.detect.foreign import foreign_databases
 from underway.detect.health import declared_health, text_health
 from underway.detect.index import Index, cwd, join
 from underway.detect.model import Evidence, Machine, Notes
-from underway.detect.needs import gather, give
+from underway.detect.needs import Given, Variable, gather, give
 from underway.detect.node import SERVERS, NodeProject, output_folder
+from underway.detect.node_database import followed, migrate_node, prisma_file, prisma_variable
 from underway.detect.node_env import node_env_reads
 from underway.detect.services import has_redis_password, image_name
 from underway.detect.starts import Starts
-from underway.manifest.migrate import Migrate
 from underway.manifest.model import EnvVar, Health, NodeBuild, Postgres, Process, Redis, Static
 
 _CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx")
@@ -36,6 +43,7 @@ def draft_node_server(
     notes.claim("server", f"started by {command}", evidence)
     draft.node = NodeBuild(manager=project.manager, dir=cwd(project.folder), script="build" if _builds(project) else "")
     notes.claim("build", f"packages by {project.manager}", Evidence(project.lock or project.path), "build.node")
+    _unlocked(index, project, notes)
     if not machine.node_version:
         notes.problem(
             "detect.node-missing",
@@ -43,12 +51,17 @@ def draft_node_server(
             "the app needs Node, and this machine has none",
             "install Node" + (f" {project.engines}" if project.engines else ""),
         )
+    paths = [p for p in index.ending(*_CODE) if not project.folder or p.startswith(project.folder + "/")][:1500]
+    paths = [p for n in ("bin/www", "bin/server") if index.has(p := join(project.folder, n))] + paths
+    port = _port_variable(index, paths)
+    if port is not None and "$PORT" not in command:
+        notes.claim("server", f"it listens on {port[0]}, which gets the port", port[1])
+        command = f"{port[0]}=$PORT {command}"
     draft.processes["web"] = Process(command=command, cwd=cwd(project.folder))
     if project.server in ("next", "nuxt"):
         draft.env["HOSTNAME"] = EnvVar(value="127.0.0.1")
-    paths = [p for p in index.ending(*_CODE) if not project.folder or p.startswith(project.folder + "/")][:1500]
     _variables(index, paths, project, starts, draft, notes)
-    _migrate(index, project, draft, notes)
+    migrate_node(index, project, draft, notes)
     _require_port(index, paths, project, notes)
     found = declared_health(starts) or text_health(index, paths)
     if found is not None:
@@ -58,6 +71,26 @@ def draft_node_server(
         draft.health = Health(path="/", status="below-500")
         notes.claim("health", "no health route was found: any answer of / below 500 counts", key="health.status")
     return True
+
+
+_PORTS = re.compile(
+    r"process\.env(?:\.|\[['\"])((?:APP|SERVER|HTTP|NODE|API|WEB|BACKEND|SERVER_HTTP|NEST|EXPRESS)_?PORT)\b"
+)
+
+
+def _port_variable(index: Index, paths: list[str]) -> tuple[str, Evidence] | None:
+    """The variable that names the port where no source reads PORT itself."""
+    found: tuple[str, Evidence] | None = None
+    for path in paths:
+        text = index.text(path)
+        if "process.env" not in text:
+            continue
+        if re.search(r"process\.env(?:\.|\[['\"])PORT\b|\{[^}]*\bPORT\b[^}]*\}\s*=\s*process\.env", text):
+            return None
+        at = _PORTS.search(text)
+        if at and found is None:
+            found = at[1], Evidence(path, text.count("\n", 0, at.start()) + 1)
+    return found
 
 
 _FIXED_PORT = re.compile(r"\.listen\(\s*(?:\{\s*port\s*:\s*)?(\d{2,5})\s*[,)}]")
@@ -98,7 +131,7 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
                 if command.name == "node" and len(command.words) > 1 and _is_there(index, project, command.words[-1]):
                     return " ".join(command.words), command.evidence
     at = index.line(project.path, '"start"')
-    start_line = _followed(project, project.scripts.get("start", ""))
+    start_line = followed(project, project.scripts.get("start", ""))
     if project.server == "next":
         return "node_modules/.bin/next start -H 127.0.0.1 -p $PORT", index.line(project.path, '"next"')
     if re.fullmatch(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+", start_line):
@@ -110,7 +143,7 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
     ):
         return f"{project.manager} run start" if project.manager != "npm" else "npm start", at
     for script in ("start:prod", "serve:prod", "prod", "production"):
-        line = _followed(project, project.scripts.get(script, ""))
+        line = followed(project, project.scripts.get(script, ""))
         if re.fullmatch(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+", line):
             return re.sub(r"^NODE_ENV=\w+\s+", "", line), index.line(project.path, f'"{script}"')
     if prod := next((s for s in ("start:prod", "serve:prod", "prod", "production") if s in project.scripts), ""):
@@ -139,16 +172,6 @@ def _is_there(index: Index, project: NodeProject, name: str) -> bool:
     return bool(made) or any(index.has(path + end) for end in ("", ".js", ".cjs", ".mjs", "/index.js"))
 
 
-def _followed(project: NodeProject, line: str) -> str:
-    """The script that `npm run NAME` stands for, without the build in front of it: that is made once."""
-    for _ in range(5):
-        found = re.fullmatch(r"(?:npm|pnpm|yarn|bun) (?:run )?([\w:.-]+)", line)
-        if not found or found[1] not in project.scripts:
-            break
-        line = project.scripts[found[1]]
-    return re.sub(r"^(?:(?:npm|pnpm|yarn|bun) (?:run )?build|tsc)\s*&&\s*(?=node\s)", "", line)
-
-
 def _pm2(index: Index, project: NodeProject, line: str) -> str:
     """What `pm2 start ecosystem.config.json` runs, since one supervisor is enough."""
     found = re.match(r"pm2(?:-runtime)?\s+(?:start\s+)?([\w./-]+\.(?:json|[cm]?js))", line)
@@ -169,7 +192,8 @@ def _variables(
     for ignored in ("NODE_ENV", "HOST", "HOSTNAME"):
         variables.pop(ignored, None)
     driver = next((d for d in _POSTGRES if d in project.dependencies), "")
-    prisma = _prisma_variable(index)
+    prisma = prisma_variable(index)
+    prisma_file(index, project, draft, variables, notes)
     with_postgres = bool(driver) and (
         any(postgres_part(n) for n in variables)
         or prisma != ""
@@ -177,8 +201,12 @@ def _variables(
     )
     client = next((c for c in ("redis", "ioredis", "bullmq", "bull", "connect-redis") if c in project.dependencies), "")
     with_redis = bool(client) and any(redis_part(n) for n in variables)
-    given = give(variables, notes, with_postgres=with_postgres, with_redis=with_redis)
+    words = [w for w in ("pg", "postgres", "postgresql") if any(_chooses(index.text(p), w) for p in paths)]
+    given = give(index, variables, notes, with_postgres=with_postgres, with_redis=with_redis, choices=words)
+    _examples(variables, given, notes)
     draft.env.update(given.env)
+    clients = set(project.dependencies)
+    foreign_databases(index, paths, clients, variables, draft.env, notes, is_node=True, has_own=with_postgres)
     if with_postgres:
         names = dict(given.postgres)
         if prisma and prisma != "DATABASE_URL":
@@ -198,35 +226,30 @@ def _variables(
         )
 
 
-def _prisma_variable(index: Index) -> str:
-    """The variable of a PostgreSQL datasource in schema.prisma."""
-    for path in index.named("schema.prisma"):
-        text = index.text(path)
-        if re.search(r'provider\s*=\s*"postgres', text):
-            found = re.search(r'url\s*=\s*env\("(\w+)"\)', text)
-            return found[1] if found else "DATABASE_URL"
-    return ""
+def _chooses(text: str, word: str) -> bool:
+    """True when the source knows `word` as a client, dialect or kind of database."""
+    return "process.env" in text and bool(re.search(rf"""['"]{word}['"]""", text))
 
 
-def _migrate(index: Index, project: NodeProject, draft: Draft, notes: Notes) -> None:
-    folder = project.folder
-    inside = f"{folder}/" if folder else ""
-    schema = next((p for p in index.named("schema.prisma") if p.startswith(inside)), "")
-    if schema and project.has("prisma"):
-        migrations = join(schema.rpartition("/")[0], "migrations")
-        if migrations in index.folders:
-            draft.migrate = Migrate("node_modules/.bin/prisma migrate deploy", cwd(folder), (migrations,))
-            notes.claim("migrate", "prisma migrate deploy", Evidence(schema), "migrate")
-        return
-    if project.has("knex") and (files := [p for p in index.matching(r"knexfile\.[cm]?[jt]s") if p.startswith(inside)]):
-        draft.migrate = Migrate("node_modules/.bin/knex migrate:latest --env production", cwd(folder))
-        notes.claim("migrate", "knex migrate:latest", Evidence(files[0]), "migrate")
-        return
-    for script in ("migrate:deploy", "db:migrate", "migrate", "migrations:run", "migration:run"):
-        if script in project.scripts and not re.search(r"reset|drop|--force|fresh|seed", project.scripts[script]):
-            draft.migrate = Migrate(f"{project.manager} run {script}", cwd(folder))
-            notes.claim("migrate", f"the script {script}", index.line(project.path, f'"{script}"'), "migrate")
-            return
+_PLAIN = re.compile(r"[\w./@+-]{1,60}")
+
+
+def _examples(variables: dict[str, Variable], given: Given, notes: Notes) -> None:
+    """What `cp .env.example .env` would set: plain values of variables that are read without a default."""
+    for name, one in variables.items():
+        value = one.example or ""
+        if name in given.env or name in given.postgres or name in given.redis or name in ("DATABASE_URL", "REDIS_URL"):
+            continue
+        is_odd = re.search(r"PORT$|HOST|URL|URI|DOMAIN|_ID$|DIR$|PATH$|^DEBUG", name) or is_third_party(name)
+        is_local = re.search(r"localhost|127\.0\.0\.1|example|your|xxx|\.com$|develop", value, re.IGNORECASE)
+        if is_odd or is_local or is_secret_like(name) or PUBLIC_SECRETS.fullmatch(value) or not _PLAIN.fullmatch(value):
+            continue
+        if any(r.default is not None for r in one.reads) or (postgres_part(name) or redis_part(name)):
+            continue
+        given.env[name] = EnvVar(value=value)
+        notes.claim(
+            "env", f"{name} is read without a default; the example's value", one.example_at or "", f"env.{name}"
+        )
 
 
 def draft_front_end(
@@ -242,7 +265,7 @@ def draft_front_end(
     notes.claim("build", f"packages by {project.manager}", Evidence(project.lock or project.path), "build.node")
     draft.static = Static(dir=folder, url="/", spa=spa)
     if not project.lock:
-        notes.claim("build", "no lockfile: versions may change between builds", Evidence(project.path))
+        _unlocked(index, project, notes)
     if not machine.node_version:
         notes.problem(
             "detect.node-missing",
@@ -252,6 +275,13 @@ def draft_front_end(
         )
     if not is_alone:
         _same_origin(index, project, draft, notes)
+
+
+def _unlocked(index: Index, project: NodeProject, notes: Notes) -> None:
+    if not project.lock and (project.dependencies or project.dev):
+        day = f'; where today\'s break it, set as_of = "{index.tree.day}", the day of the commit'
+        says = "no lockfile: the versions are those that package.json accepts" + (day if index.tree.day else "")
+        notes.claim("build", says, Evidence(project.path), "build.node")
 
 
 def _same_origin(index: Index, project: NodeProject, draft: Draft, notes: Notes) -> None:

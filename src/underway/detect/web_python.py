@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from types import MappingProxyType
 
 from underway.detect.django import Django, find_django, setting_at
+from underway.detect.django_overlay import overlay
 from underway.detect.draft import Draft
+from underway.detect.foreign import foreign_databases
 from underway.detect.health import declared_health, python_health
 from underway.detect.index import Index, cwd, folder_of, join
 from underway.detect.interpreter import choose_python
 from underway.detect.migrations import find_migration
 from underway.detect.model import Evidence, Machine, Notes
-from underway.detect.needs import Given, gather, give
+from underway.detect.needs import Given, Variable, gather, give
 from underway.detect.python_app import WebApp, find_web_app, web_command
 from underway.detect.python_code import PythonCode
 from underway.detect.python_env import env_reads
 from underway.detect.python_project import PythonProject
+from underway.detect.script_app import find_script_app
 from underway.detect.services import has_redis_password, needs_postgres, needs_redis, postgres_scheme, with_own_schemes
+from underway.detect.several import refuse_several
 from underway.detect.shared import django_shared, python_shared
 from underway.detect.starts import Starts
 from underway.detect.workers import python_workers
@@ -37,9 +42,12 @@ def draft_python(
     ):
         app = _django_app(index, django, app) or app
     if app is None:
-        return False
+        return _draft_script(index, code, starts, projects, machine, draft, notes)
     if not app.framework.startswith("django"):
         django = None
+        apart = [p.folder for p in projects if any(o.path.startswith(f"{p.folder}/") for o in others)]
+        if refuse_several(index, app.folder, apart, notes, is_declared=app.is_declared):
+            return True
     project = _project_of(projects, app.folder or app.base, app.path)
     label = {"django-asgi": "Django", "fastapi": "FastAPI", "falcon-wsgi": "Falcon", "starlette": "ASGI"}.get(
         app.framework, app.framework.capitalize() or "Python"
@@ -52,11 +60,43 @@ def draft_python(
     _variables(index, code, starts, project, app, django, draft, notes)
     find_migration(index, starts, project, app, django, draft, notes)
     if django is not None:
-        _django_fixed(index, django, draft, notes)
+        overlay(index, code, project, django, draft, notes)
         _django_static(index, project, django, draft, notes)
         django_shared(index, django, draft, notes)
     python_shared(index, code, app, draft, notes)
     _health(code, starts, app, draft, notes)
+    python_workers(index, code, starts, project, app, draft, notes)
+    return True
+
+
+def _draft_script(
+    index: Index,
+    code: PythonCode,
+    starts: Starts,
+    projects: list[PythonProject],
+    machine: Machine,
+    draft: Draft,
+    notes: Notes,
+) -> bool:
+    """Fill `draft` with an app that is started as a script; return whether there is one."""
+    script = find_script_app(index, starts, projects)
+    if script is None:
+        return False
+    project = _project_of(projects, script.folder, script.path)
+    label = {"python": "Python"}.get(script.framework, script.framework.capitalize())
+    notes.claim("stack", f"{label}: {script.path}", script.evidence, "processes.web")
+    app = WebApp(script.framework, script.path, script.folder, script.folder, script.path, script.evidence)
+    _build(index, code, starts, project, machine, app, draft, notes)
+    draft.processes["web"] = Process(command=script.command, cwd=cwd(script.folder))
+    if script.server:
+        _add_server(project, script.server, draft, notes)
+    _variables(index, code, starts, project, app, None, draft, notes)
+    python_shared(index, code, app, draft, notes)
+    if script.health:
+        draft.health = Health(path=script.health)
+        notes.claim("health", f"{label} answers {script.health}", script.evidence, "health.path")
+    else:
+        _health(code, starts, app, draft, notes)
     python_workers(index, code, starts, project, app, draft, notes)
     return True
 
@@ -120,8 +160,17 @@ def _build(
         groups=project.groups,
     )
     what = {"pip": "pip with " + ", ".join(project.requirements)}.get(project.manager, project.manager)
-    unlocked = "" if project.is_locked else "; nothing locks the versions: where today's break it, set as_of to a day"
-    notes.claim("build", f"dependencies by {what}{unlocked}", project.evidence, "build.python")
+    notes.claim("build", f"dependencies by {what}{_unlocked(index, project)}", project.evidence, "build.python")
+
+
+def _unlocked(index: Index, project: PythonProject) -> str:
+    """What to do where the versions of today break the app, when nothing says which ones it was made with."""
+    loose = [name for name in project.names if name not in project.pins]
+    if project.is_locked and (project.manager != "pip" or not loose):
+        return ""
+    day = f'as_of = "{index.tree.day}", the day of the commit' if index.tree.day else "as_of to a day"
+    what = "nothing locks the versions" if not project.is_locked else f"{len(loose)} of {len(project.names)} unpinned"
+    return f"; {what}: where today's break it, set {day}"
 
 
 def _serve(project: PythonProject | None, machine: Machine, app: WebApp, draft: Draft, notes: Notes) -> None:
@@ -136,6 +185,10 @@ def _serve(project: PythonProject | None, machine: Machine, app: WebApp, draft: 
         notes.claim(
             "server", f"served by {server}, as the repository starts {app.target}", app.evidence, "processes.web"
         )
+    _add_server(project, server, draft, notes)
+
+
+def _add_server(project: PythonProject | None, server: str, draft: Draft, notes: Notes) -> None:
     if project is not None and draft.python is not None and not project.has(server):
         draft.python = PythonBuild(**{**draft.python.__dict__, "extra": (*draft.python.extra, server)})
         notes.claim(
@@ -161,6 +214,7 @@ def _variables(
     with_postgres = needs_postgres(project, starts, variables, django, notes)
     with_redis = needs_redis(project, starts, variables, notes)
     given: Given = give(
+        index,
         variables,
         notes,
         with_postgres=with_postgres,
@@ -178,6 +232,18 @@ def _variables(
     if with_redis:
         has_password = has_redis_password(variables, given.redis, notes)
         draft.redis = Redis(env=MappingProxyType(given.redis), has_password=has_password)
+    foreign_databases(
+        index,
+        list(code.files),
+        set(project.names) if project is not None else set(),
+        variables,
+        draft.env,
+        notes,
+        is_node=False,
+        has_own=draft.postgres is not None,
+    )
+    if draft.postgres is not None and django is None:
+        _fixed_address(code, variables, given, notes)
     if django is not None and django.names_settings:
         draft.env.setdefault("DJANGO_SETTINGS_MODULE", EnvVar(value=django.settings))
         notes.claim("env", f"the settings in use are {django.settings}", django.evidence, "env.DJANGO_SETTINGS_MODULE")
@@ -203,30 +269,25 @@ def _wanted(code: PythonCode, app: WebApp, django: Django | None, project: Pytho
     return {p for p in own if p in django.files or (folder_of(p) not in siblings and not p.endswith("/settings.py"))}
 
 
-def _django_fixed(index: Index, django: Django, draft: Draft, notes: Notes) -> None:
-    """What a settings file fixes and only its owner can change: the host names it answers to, its database."""
-    listed = django.hosts_literal
-    own = f"{draft.app}.localhost"
-    if listed and not any(h == "*" or own == h or (h.startswith(".") and own.endswith(h)) for h in listed):
-        notes.problem(
-            "detect.hosts-fixed",
-            setting_at(index, django, "ALLOWED_HOSTS"),
-            f"Django answers 400 to any host but {', '.join(listed[:5])}, and the app is at {own}",
-            f'add "{own}" and your domains to ALLOWED_HOSTS, or read it: '
-            'ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")',
-        )
-    if (
-        django.uses_postgres_engine
-        and draft.postgres is not None
-        and django.has_fixed_database
-        and not draft.postgres.env
-    ):
-        notes.problem(
-            "detect.database-fixed",
-            setting_at(index, django, "DATABASES"),
-            "the settings fix the database's address, so the app cannot be given one",
-            'read it: DATABASES = {"default": dj_database_url.config()}, which takes DATABASE_URL',
-        )
+_ADDRESS = re.compile(r"postgres(?:ql)?(?:\+\w+)?://\S*@\S+")
+
+
+def _fixed_address(code: PythonCode, variables: dict[str, Variable], given: Given, notes: Notes) -> None:
+    """Say so when the database's address is a constant of the code, and nothing reads another one."""
+    if given.postgres or "DATABASE_URL" in variables or any(name.startswith("PG") for name in variables):
+        return
+    for path, file in code.files.items():
+        if re.search(r"(^|/)(alembic|migrations|tests?|scripts?)/|(^|/)test_", path):
+            continue
+        for each in file.nodes:
+            if isinstance(each, ast.Constant) and isinstance(each.value, str) and _ADDRESS.fullmatch(each.value):
+                notes.problem(
+                    "detect.database-fixed",
+                    Evidence(path, each.lineno),
+                    "the database's address is written here, so the app cannot be given one",
+                    'read it: os.environ["DATABASE_URL"]',
+                )
+                return
 
 
 def _django_static(index: Index, project: PythonProject | None, django: Django, draft: Draft, notes: Notes) -> None:

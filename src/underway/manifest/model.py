@@ -52,7 +52,7 @@ class PythonBuild:
             "as_of",
             words.DAY,
             '"2024-08-25"',
-            "Where no lock says the versions (`pip`, `setuptools`): nothing published after this day is installed.",
+            "Where no lock says the versions: nothing published after this day is installed.",
         ),
     ] = ""
 
@@ -64,6 +64,15 @@ class NodeBuild:
     manager: Annotated[str, Key("manager", words.NODE_MANAGER, '"npm"', "What installs from the lockfile.")]
     dir: Annotated[str, Key("dir", words.TREE_PATH, '"frontend"', "The folder of `package.json`.")] = "."
     script: Annotated[str, Key("script", words.SCRIPT, '"build"', "The script that builds; empty builds nothing.")] = ""
+    as_of: Annotated[
+        str,
+        Key(
+            "as_of",
+            words.DAY,
+            '"2024-08-25"',
+            "Where no lock says the versions (`npm` alone can): nothing published after this day is installed.",
+        ),
+    ] = ""
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,14 @@ class Tree:
     `paths` are POSIX paths relative to the root, sorted, without files that git ignores and without symlinks
     that lead out of the tree. `texts` maps a path to its text and may read lazily; a path that is binary, too
     large (over 512 KiB) or unreadable is absent from it. `executables` is the subset of `paths` with an x bit.
+    `day` is that of the commit checked out (YYYY-MM-DD), empty outside git.
     """
 
     name: str
     paths: tuple[str, ...]
     texts: Mapping[str, str]
     executables: frozenset[str] = field(default_factory=frozenset)
+    day: str = ""
 
     def text(self, path: str) -> str:
         """The text of `path`, empty when there is none."""

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from underway.drivers.builds import build_environment
-from underway.drivers.builds.environment import credentials
+from underway.drivers.builds.environment import credentials, index_settings
 
 
 def test_where_packages_come_from_is_passed_and_secrets_are_not() -> None:
@@ -39,6 +41,17 @@ def test_what_pip_is_told_uv_is_told_too() -> None:
 def test_an_empty_environment_can_still_build() -> None:
     assert build_environment({})["PATH"]
     assert build_environment({})["LANG"] == "C.UTF-8"
+
+
+def test_the_users_own_index_settings_go_along_and_nothing_else_of_their_home(tmp_path: Path) -> None:
+    (tmp_path / ".npmrc").write_text("registry=https://r.example.com/\n//r.example.com/:_authToken=npm_98765\n")
+    (tmp_path / ".config/uv").mkdir(parents=True)
+    (tmp_path / ".config/uv/uv.toml").write_text('[[index]]\nurl = "https://me:sesame1@i.example.com/simple"\n')
+    (tmp_path / ".netrc").write_text("machine bank.example.com login me password money1\n")
+    settings = index_settings({"HOME": str(tmp_path)})
+    assert sorted(settings) == [".config/uv/uv.toml", ".npmrc"]
+    assert set(credentials({}, settings)) == {"npm_98765", "sesame1"}
+    assert index_settings({}) == {}
 
 
 def test_credentials_are_found_wherever_they_ride() -> None:

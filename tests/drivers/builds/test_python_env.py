@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from underway.drivers.builds import locks
 from underway.drivers.builds.interpreters import available_pythons
 from underway.manifest.model import BuildKeys, PythonBuild
 
@@ -174,7 +175,6 @@ def test_a_project_without_lock(bench: Any) -> None:
     ("manager", "name", "command"),
     [
         ("uv", "uv.lock", "uv lock"),
-        ("poetry", "poetry.lock", "poetry lock"),
         ("pdm", "pdm.lock", "pdm lock"),
         ("pipenv", "Pipfile.lock", "pipenv lock"),
         ("pip", "requirements.txt", "uv pip compile pyproject.toml -o requirements.txt"),
@@ -305,3 +305,30 @@ def test_what_no_lock_pins_is_taken_as_of_a_day(bench: Any) -> None:
     bench.write({"requirements.txt": "itsdangerous\n"})
     build = bench.make(python("pip", version="3.12", as_of="2021-06-01", extra=("click",)))
     assert installed(bench, build) == {"itsdangerous=2.0.1", "click=8.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("stated", "means"),
+    [
+        ("^1.2.3", ">=1.2.3,<2"),
+        ("^0.2.3", ">=0.2.3,<0.3"),
+        ("^0.0.3", ">=0.0.3,<0.0.4"),
+        ("^0", ">=0,<1"),
+        ("~1.2.3", ">=1.2.3,<1.3"),
+        ("~1", ">=1,<2"),
+        ("1.2.3", "==1.2.3"),
+        ("1.2.*", "==1.2.*"),
+        ("*", ""),
+        (">=1.2, <2", ">=1.2,<2"),
+        ("~=1.4", "~=1.4"),
+        ("^1.2 || ^2", ""),
+    ],
+)
+def test_without_a_lock_poetrys_constraints_are_read(stated: str, means: str) -> None:
+    project = f'[tool.poetry.dependencies]\npython = "^3.11"\ntiny = "{stated}"\n'
+    assert locks.poetry(project, "", ()).requirements == (f"tiny{means}",)
+
+
+def test_without_a_lock_a_pipfile_is_read() -> None:
+    text = '[packages]\ntiny = "*"\nother = {version = "==1.0", extras = ["x"]}\n[dev-packages]\npytest = "*"\n'
+    assert locks.pipfile(text, ()).requirements == ("tiny", "other[x]==1.0")

@@ -92,9 +92,24 @@ Failed to fetch `Space Grotesk` from Google Fonts.
 """
 
 
+LINT = """\
+ ERROR  Failed to compile with 1 error
+
+[eslint]
+/home/x/front/src/views/NoteView.vue
+  20:9  error  Component name "Note" should always be multi-word  vue/multi-word-component-names
+
+✖ 1 problem (1 error, 0 warnings)
+
+ ERROR  Error: Build failed with errors.
+Error: Build failed with errors.
+"""
+
+
 @pytest.mark.parametrize(
     ("log", "expected"),
     [
+        (LINT, 'its linter stops the build: Component name "Note" should always be multi-word'),
         (NEXT, "Failed to fetch `Space Grotesk` from Google Fonts."),
         (UV_NO_SOLUTION, "Because nosuch was not found in the package registry"),
         (UV_HASH, "Hash mismatch for `itsdangerous==2.2.0`"),

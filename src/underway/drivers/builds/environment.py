@@ -47,10 +47,31 @@ def build_environment(environ: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(kept)
 
 
-def credentials(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Secrets that ride in these variables (user information of URLs, tokens), longest first, so that logs can be
-    cleared of them."""
+INDEX_SETTINGS = (".npmrc", ".yarnrc.yml", ".config/uv/uv.toml", ".config/pip/pip.conf", ".pip/pip.conf")
+"""Files below HOME that say where packages come from. A build has a HOME of its own, with copies of these."""
+_LARGEST = 64 << 10
+
+
+def index_settings(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The texts of the user's own `INDEX_SETTINGS`."""
+    home = environ.get("HOME", "")
+    found: dict[str, str] = {}
+    for name in INDEX_SETTINGS if home.startswith("/") else ():
+        try:
+            with open(f"{home}/{name}", encoding="utf-8") as file:
+                found[name] = file.read(_LARGEST)
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def credentials(environ: Mapping[str, str], settings: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
+    """Secrets that ride in these variables and settings files (user information of URLs, tokens), longest first, so
+    that logs can be cleared of them."""
     found: set[str] = set()
+    for text in settings.values():
+        found.update(re.findall(r"(?i)(?:_auth|_authtoken|_password|password)\s*[=:]\s*[\"']?([^\s\"']+)", text))
+        found.update(re.findall(r"://[^/\s:@]*:?([^/\s:@]+)@", text))
     for name, value in environ.items():
         for word in re.split(r"[\s,]+", value):
             if "@" in word and "://" in word:

@@ -72,9 +72,11 @@ def recall(builds: Iterable[Path], inputs: str) -> Frozen | None:
 
 def _inputs(python: PythonBuild, folder: Path, tree: Path) -> list[Path]:
     if python.manager in ("poetry", "pdm"):
-        return [folder / "pyproject.toml", folder / f"{python.manager}.lock"]
+        lock = folder / f"{python.manager}.lock"
+        return [folder / "pyproject.toml", *([lock] if lock.is_file() else [])]
     if python.manager == "pipenv":
-        return [folder / "Pipfile.lock"]
+        lock = folder / "Pipfile.lock"
+        return [lock if lock.is_file() else folder / "Pipfile"]
     if python.manager == "pip":
         names = python.requirements or ("requirements.txt",)
         first = [folder / name if (folder / name).is_file() else tree / name for name in names]

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 
 from underway.drivers.builds.interpreters import Interpreter, fitting
 from underway.drivers.builds.problems import (
-    LOCK_WRITERS,
-    NODE_LOCKS,
     lock_missing,
     no_python,
     no_tool,
@@ -22,7 +20,9 @@ from underway.ports.builds import BuildAsk
 from underway.terms.problem import Problem
 from underway.terms.tree import Tree
 
-_PYTHON_LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock", "pdm": "pdm.lock", "pipenv": "Pipfile.lock"}
+_PYTHON_LOCKS = {"uv": ("uv.lock",), "poetry": ("poetry.lock", "pyproject.toml"), "pdm": ("pdm.lock",),
+                 "pipenv": ("Pipfile.lock", "Pipfile")}  # fmt: skip
+"""What each manager's packages are installed from: its lock, or where that may be missing, what it is made from."""
 
 
 def lacks(ask: BuildAsk, tree: Tree, found: tuple[Interpreter, ...], path: str) -> Iterator[Problem]:
@@ -48,10 +48,10 @@ def _of_python(python: PythonBuild, tree: Tree, found: tuple[Interpreter, ...]) 
         for name in python.requirements or ("requirements.txt",):
             if not {_join(python.dir, name), _join(".", name)} & paths:
                 yield lock_missing("pip", _join(python.dir, name), f"uv pip compile pyproject.toml -o {name}")
-    elif name := _PYTHON_LOCKS.get(python.manager, ""):
+    elif names := _PYTHON_LOCKS.get(python.manager, ()):
         places = _upwards(python.dir) if python.manager == "uv" else [python.dir]
-        if not any(_join(at, name) in paths for at in places):
-            yield lock_missing(python.manager, _join(python.dir, name), f"{python.manager} lock")
+        if not any(_join(at, name) in paths for at in places for name in names):
+            yield lock_missing(python.manager, _join(python.dir, names[0]), f"{python.manager} lock")
     constraint = wanted_version(python, tree.text)
     if not fitting(found, constraint, python.version):
         yield no_python(python, constraint, tuple(dict.fromkeys(one.says for one in found)))
@@ -63,10 +63,6 @@ def _of_node(node: NodeBuild, tree: Tree, path: str) -> Iterator[Problem]:
         yield _folder_missing("build.node.dir", node.dir)
     elif _join(node.dir, "package.json") not in paths:
         yield package_missing(_join(node.dir, "package.json"), node.manager)
-    elif '"dependencies"' in (text := tree.text(_join(node.dir, "package.json"))) or '"devDependencies"' in text:
-        names = NODE_LOCKS[node.manager]
-        if not any(_join(at, name) in paths for at in _upwards(node.dir) for name in names):
-            yield lock_missing(node.manager, _join(node.dir, names[0]), LOCK_WRITERS[node.manager])
     if node.manager != "bun" and shutil.which("node", path=path) is None:
         yield no_tool("node", "install Node.js 20 or newer", "node --version")
 

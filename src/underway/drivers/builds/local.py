@@ -17,7 +17,7 @@ import msgspec
 from uv import find_uv_bin
 
 from underway.drivers.builds import bytecode, frozen, static_files
-from underway.drivers.builds.environment import build_environment, credentials
+from underway.drivers.builds.environment import build_environment, credentials, index_settings
 from underway.drivers.builds.interpreters import Interpreter, available_pythons, fitting, interpreters, tool_version
 from underway.drivers.builds.lacks import lacks
 from underway.drivers.builds.node_env import NodeEnvironment
@@ -26,6 +26,7 @@ from underway.drivers.builds.python_env import PythonEnvironment, wanted_version
 from underway.drivers.builds.store import Store, remove, size_of
 from underway.drivers.builds.wheels import by_fit, lock_text
 from underway.drivers.builds.workshop import Workshop, disk_full, in_thread, is_no_space
+from underway.drivers.private_file import write_private
 from underway.drivers.sources.copying import copy_tree, free_bytes
 from underway.drivers.sources.reading import open_inside
 from underway.manifest.model import PythonBuild
@@ -64,6 +65,7 @@ class LocalBuilds:
         self._commands = commands
         self._environ = environ
         self._env = build_environment(environ)
+        self._index_settings = index_settings(environ)
         self._store = Store(home)
         self._least_free = least_free_bytes
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
@@ -139,7 +141,7 @@ class LocalBuilds:
                 kept_log=log,
                 cache=self._home.cache,
                 env=self._settings(folder, await in_thread(self._store.temporary, key)),
-                secrets=credentials(self._env),
+                secrets=credentials(self._env, self._index_settings),
                 commands=self._commands,
                 say=say,
                 timeout_s=ask.build.timeout_s,
@@ -173,7 +175,11 @@ class LocalBuilds:
     async def _built(self, ask: BuildAsk, shop: Workshop) -> str:
         """Every phase of the build; returns the folder that the proxy serves."""
         await self._copy(ask, shop)
-        (shop.scratch / "home").mkdir(mode=0o700, parents=True)
+        for name, text in self._index_settings.items():
+            kept = shop.scratch / "home" / name
+            kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(kept, text.encode())
+        (shop.scratch / "home").mkdir(mode=0o700, parents=True, exist_ok=True)
         env = {name: value for name, value in ask.env.items() if name not in shop.env}
         path = [shop.env["PATH"]]
         if ask.build.python:

@@ -50,7 +50,10 @@ def table(of: _ANY, *path: str) -> _ANY:
 
 
 def poetry(project: str, lock: str, groups: Sequence[str]) -> Locked:
-    """Read `pyproject.toml` and `poetry.lock`: the main dependencies, and `groups` (or extras) besides."""
+    """Read `pyproject.toml` and `poetry.lock`: the main dependencies, and `groups` (or extras) besides.
+
+    Without a lock (empty) the versions are what the project accepts.
+    """
     pyproject, locked = toml(project, "pyproject.toml"), toml(lock, "poetry.lock")
     own = table(pyproject, "tool", "poetry")
     wanted = list(_strings(table(pyproject, "project").get("dependencies")))
@@ -62,12 +65,12 @@ def poetry(project: str, lock: str, groups: Sequence[str]) -> Locked:
     optional = {_same(name) for group in groups for name in _strings(table(own, "extras").get(group))}
     for name, spec in declared.items():
         if name.lower() != "python":
-            wanted += _poetry_requirements(name, spec, _same(name) in optional)
+            wanted += _poetry_requirements(name, spec, _same(name) in optional, is_locked=bool(lock))
     older = table(locked, "metadata", "files")  # where poetry before 1.3 kept the hashes
     packages = [{**p, "files": p.get("files") or older.get(str(p.get("name")))} for p in _packages(locked)]
     indexes = [s["url"] for s in _tables(own.get("source")) if isinstance(s.get("url"), str)]
     return Locked(
-        requirements=tuple(_unpinned(wanted, packages)),
+        requirements=tuple(_unpinned(wanted, packages)) if lock else tuple(_one_line(each) for each in wanted),
         constraints=tuple(_constraints(packages, "markers")),
         indexes=tuple(_foreign(indexes)),
     )
@@ -109,6 +112,19 @@ def pipenv(lock: str, groups: Sequence[str]) -> Locked:
     return Locked(requirements=tuple(lines), indexes=tuple(_foreign(indexes)), is_closed=True)
 
 
+def pipfile(project: str, groups: Sequence[str]) -> Locked:
+    """Read a `Pipfile` that has no lock."""
+    declared = toml(project, "Pipfile")
+    lines = []
+    for section in ("packages", *("dev-packages" if group == "dev" else group for group in groups)):
+        for name, spec in table(declared, section).items():
+            how = {"version": spec} if isinstance(spec, str) else spec
+            if isinstance(how, Mapping):
+                lines.append(_pipenv_line(name, how))
+    indexes = [s["url"] for s in _tables(declared.get("source")) if isinstance(s.get("url"), str)]
+    return Locked(requirements=tuple(lines), indexes=tuple(_foreign(indexes)))
+
+
 def _pipenv_line(name: str, spec: _ANY) -> str:
     extras = ",".join(_strings(spec.get("extras")))
     named = f"{name}[{extras}]" if extras else name
@@ -127,13 +143,13 @@ def _pipenv_line(name: str, spec: _ANY) -> str:
     return _one_line(line)
 
 
-def _poetry_requirements(name: str, spec: object, is_wanted: bool) -> Iterator[str]:
+def _poetry_requirements(name: str, spec: object, is_wanted: bool, *, is_locked: bool = True) -> Iterator[str]:
     if isinstance(spec, list):
         for each in spec:
-            yield from _poetry_requirements(name, each, is_wanted)
+            yield from _poetry_requirements(name, each, is_wanted, is_locked=is_locked)
         return
     if not isinstance(spec, Mapping):
-        yield name
+        yield name if is_locked else f"{name}{_pep440(spec)}"
         return
     if spec.get("optional") and not is_wanted:
         return
@@ -143,9 +159,36 @@ def _poetry_requirements(name: str, spec: object, is_wanted: bool) -> Iterator[s
         yield _one_line(f"-e {spec['path']}" if spec.get("develop") else f"./{spec['path']}")
         return
     marker = f" ; {spec['markers']}" if isinstance(spec.get("markers"), str) else ""
-    if isinstance(spec.get("git"), str) or isinstance(spec.get("url"), str):
+    if not is_locked:
+        address = f"git+{spec['git']}" if isinstance(spec.get("git"), str) else spec.get("url")
+        revision = next((f"@{spec[key]}" for key in ("rev", "tag", "branch") if isinstance(spec.get(key), str)), "")
+        named += f" @ {address}{revision}" if isinstance(address, str) else _pep440(spec.get("version"))
+    elif isinstance(spec.get("git"), str) or isinstance(spec.get("url"), str):
         named += " @ lock"
     yield _one_line(named + marker)
+
+
+def _pep440(stated: object) -> str:
+    """A constraint of poetry's as PEP 440 writes it (python-poetry.org/docs/dependency-specification)."""
+    if not isinstance(stated, str) or "|" in stated:
+        return ""
+    clauses = [_clause(part.strip()) for part in stated.split(",")]
+    return ",".join(clause for clause in clauses if clause)
+
+
+def _clause(text: str) -> str:
+    found = re.fullmatch(r"(\^|~(?!=))?\s*(\d+(?:\.\d+)*)([\w.+*-]*)", text)
+    if not found:
+        return "" if text in ("", "*") else re.sub(r"^=(?!=)", "==", text.replace(" ", ""))
+    sign, numbers, rest = found[1], [int(n) for n in found[2].split(".")], found[3]
+    if not sign:
+        return f"=={text}"
+    if sign == "~":
+        kept = min(len(numbers), 2)
+    else:  # a caret keeps what is left of the first number that is not zero
+        kept = next((at + 1 for at, number in enumerate(numbers) if number), len(numbers))
+    above = [*numbers[: kept - 1], numbers[kept - 1] + 1]
+    return f">={found[2]}{rest},<{'.'.join(map(str, above))}"
 
 
 def _unpinned(wanted: Sequence[str], packages: Sequence[_ANY]) -> Iterator[str]:

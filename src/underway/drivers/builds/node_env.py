@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -11,12 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from underway.drivers.builds.problems import LOCK_WRITERS, NODE_LOCKS, lock_missing, no_tool
+from underway.drivers.builds.problems import LOCK_WRITERS, NODE_LOCKS, no_tool
 from underway.drivers.builds.workshop import Workshop
 from underway.manifest.model import NodeBuild
 from underway.terms.problem import Failure
 
 _MEND = "run the command shown in a checkout, mend what it says, and deploy again"
+
+_UNLOCKED = (
+    "no lock says the versions, and today's may not fit each other: write one and commit it, or name the day from "
+    "which the versions are taken in [build.node] as_of (npm alone can)"
+)
 
 _NOT_DOWNLOADED = {"CYPRESS_INSTALL_BINARY": "0", "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1", "HUSKY": "0"}
 """Browsers of test tools, which no build needs and many machines may not download, and hooks of git."""
@@ -36,8 +40,8 @@ class NodeEnvironment:
     settings: Mapping[str, str]
 
     async def make(self) -> None:
-        """Install from the lock, then run the script. Raises `Failure` (`build.install`, `build.lock-missing`,
-        `build.command`, `build.node`)."""
+        """Install from the lock (without one, what package.json accepts), then run the script. Raises `Failure`
+        (`build.install`, `build.command`, `build.node`)."""
         folder = self.shop.inside(self.node.dir, "build.node.dir")
         package = _json(folder / "package.json")
         tool = self._tool(package, folder)
@@ -47,11 +51,23 @@ class NodeEnvironment:
             argv = [*tool, *self._install(lock)]
             await self.shop.run(argv, folder, code="build.install", remedy=_MEND, env=env)
         elif _has_dependencies(package):
-            raise self._no_lock(folder)
+            self.shop.note(f"no lock of {self.node.manager} says the versions: {LOCK_WRITERS[self.node.manager]}")
+            argv = [*tool, *self._install_unlocked()]
+            await self.shop.run(argv, folder, code="build.install", remedy=_UNLOCKED, env=env)
         if self.node.script:
             argv = [*tool, "run", self.node.script]
             production = {"NODE_ENV": "production"}
             await self.shop.run(argv, folder, code="build.command", remedy=_MEND, env={**env, **production})
+
+    def _install_unlocked(self) -> list[str]:
+        """Install what package.json accepts as of today, or of the day that the manifest names (npm alone can)."""
+        manager = self.node.manager
+        if manager == "npm":
+            before = ["--before", self.node.as_of] if self.node.as_of else []
+            return ["install", "--no-package-lock", "--include=dev" if self.wants_dev else "--omit=dev", *before]
+        if manager == "pnpm":
+            return ["install", "--no-frozen-lockfile", *([] if self.wants_dev else ["--prod"])]
+        return ["install", *(["--production=false"] if manager == "yarn" else [])]
 
     def _install(self, lock: Path) -> list[str]:
         manager = self.node.manager
@@ -150,12 +166,6 @@ class NodeEnvironment:
                 if (at / name).is_file():
                     return at / name
         return None
-
-    def _no_lock(self, folder: Path) -> Failure:
-        name = NODE_LOCKS[self.node.manager][0]
-        inner = os.path.relpath(folder, self.shop.tree)
-        where = name if inner == "." else f"{inner}/{name}"
-        return Failure(lock_missing(self.node.manager, where, LOCK_WRITERS[self.node.manager]))
 
     def _no_tool(self, name: str, remedy: str, command: str) -> Failure:
         return Failure(no_tool(name, remedy, command))

@@ -175,8 +175,10 @@ class PythonEnvironment:
 
     async def _poetry(self, folder: Path) -> bool:
         project, lock = folder / "pyproject.toml", folder / "poetry.lock"
-        if not lock.is_file():
+        if not project.is_file():
             raise self._no_lock("poetry.lock", "poetry lock", folder)
+        if not lock.is_file():
+            self.shop.note("there is no poetry.lock: the versions are those that pyproject.toml accepts today")
         await self._locked(folder, lambda: locks.poetry(_text(project), _text(lock), self.python.groups))
         is_package = locks.table(_toml(project), "tool", "poetry").get("package-mode") is not False
         return is_package and await self._project_itself(folder)
@@ -190,10 +192,14 @@ class PythonEnvironment:
         return is_package and await self._project_itself(folder)
 
     async def _pipenv(self, folder: Path) -> bool:
-        lock = folder / "Pipfile.lock"
-        if not lock.is_file():
+        lock, project = folder / "Pipfile.lock", folder / "Pipfile"
+        if lock.is_file():
+            await self._locked(folder, lambda: locks.pipenv(_text(lock), self.python.groups))
+            return False
+        if not project.is_file():
             raise self._no_lock("Pipfile.lock", "pipenv lock", folder)
-        await self._locked(folder, lambda: locks.pipenv(_text(lock), self.python.groups))
+        self.shop.note("there is no Pipfile.lock: the versions are those that Pipfile accepts today")
+        await self._locked(folder, lambda: locks.pipfile(_text(project), self.python.groups))
         return False
 
     async def _locked(self, folder: Path, read: Callable[[], locks.Locked]) -> None:
@@ -212,6 +218,8 @@ class PythonEnvironment:
         requirements = self.shop.scratch / "requirements.txt"
         requirements.write_text("\n".join(locked.requirements) + "\n")
         argv = ["pip", "install", *self._into(), "-r", str(requirements)]
+        if not locked.is_closed and not locked.constraints:
+            argv += self._as_of()
         if locked.is_closed:
             argv.append("--no-deps")
         else:

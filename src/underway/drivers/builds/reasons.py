@@ -37,10 +37,12 @@ def cleaned(lines: Iterable[str], secrets: Sequence[str] = ()) -> list[str]:
 def reason(lines: Sequence[str]) -> str:
     """The most telling line of a failed command's log, empty when it said nothing.
 
-    In order: what uv ends with (`error:` or `×` with its causes), what npm calls an error, the last exception of a
-    Python traceback, the last line that sounds like a failure, the last line.
+    In order: what uv ends with (`error:` or `×` with its causes), what npm calls an error, the first findings of a
+    linter that ended the build, the last exception of a Python traceback, the last line that sounds like a failure,
+    the last line.
     """
-    return (_of_uv(lines) or _of_npm(lines) or _of_python(lines) or _loud(lines) or _last(lines))[:_LONGEST]
+    found = _of_uv(lines) or _of_npm(lines) or _of_lint(lines) or _of_python(lines) or _loud(lines) or _last(lines)
+    return found[:_LONGEST]
 
 
 def is_disk_full(lines: Iterable[str]) -> bool:
@@ -75,6 +77,16 @@ def _of_npm(lines: Sequence[str]) -> str:
         own = [line for line in lines if not line.startswith(("npm ", ">"))]
         return _of_python(own) or _loud(own) or said[0]
     return " ".join(said[:3])
+
+
+def _of_lint(lines: Sequence[str]) -> str:
+    """What eslint found, where a build stops at it: `  57:9  error  Component name … rule`."""
+    if not any(re.match(r"\s*✖ \d+ problems?\b", line) for line in lines):
+        return ""
+    found = [
+        re.sub(r"\s{2,}", " ", said[1]) for line in lines if (said := re.match(r"\s+\d+:\d+\s+error\s+(.*)", line))
+    ]
+    return f"its linter stops the build: {'; '.join(dict.fromkeys(found[:3]))}" if found else ""
 
 
 def _of_python(lines: Sequence[str]) -> str:

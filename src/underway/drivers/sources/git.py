@@ -9,6 +9,7 @@ user can be read.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 
@@ -49,6 +50,16 @@ def head(folder: str) -> str:
         )
     except NotGit:
         return ""
+
+
+def day(folder: str) -> str:
+    """The day (UTC, YYYY-MM-DD) on which the commit checked out was made, empty before the first one."""
+    try:
+        words = _git(folder, "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%d", "--no-show-signature")
+    except NotGit:
+        return ""
+    found = words.decode("ascii", "replace").strip()
+    return found if re.fullmatch(r"\d{4}-\d\d-\d\d", found, re.ASCII) else ""
 
 
 def is_dirty(folder: str) -> bool:
@@ -109,6 +120,7 @@ def git_environment(overrides: Mapping[str, str]) -> dict[str, str]:
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LC_ALL": "C",
+        "TZ": "UTC",
         "HOME": "/nonexistent",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,

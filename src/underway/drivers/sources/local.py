@@ -34,6 +34,7 @@ class LocalSources:
             paths=tuple(shown),
             texts=LazyTexts(root, shown),
             executables=frozenset(path for path, entry in shown.items() if entry.is_executable),
+            day=git.day(root),
         )
 
     async def fingerprint(self, path: str) -> Source:

@@ -1,0 +1,143 @@
+"""Settings of a Django project that are written in the code: a module beside them gives what a deploy must decide.
+
+`from shop.settings import *`, then what follows. `DJANGO_SETTINGS_MODULE` names it, which manage.py and wsgi.py leave
+alone when it is set (docs.djangoproject.com/en/stable/topics/settings). Nothing of the repository is changed.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from underway.detect.django import Django, setting_at
+from underway.detect.draft import Draft
+from underway.detect.index import Index, join
+from underway.detect.model import Notes
+from underway.detect.python_code import PythonCode, literal
+from underway.detect.python_project import PythonProject
+from underway.detect.services import POSTGRES_DRIVERS
+from underway.manifest.model import EnvVar, Postgres
+
+MODULE = "underway_settings"
+_ASSIGNED = re.compile(r"environ\[\s*['\"]DJANGO_SETTINGS_MODULE['\"]\s*\]\s*=")
+
+
+def overlay(
+    index: Index, code: PythonCode, project: PythonProject | None, django: Django, draft: Draft, notes: Notes
+) -> None:
+    """Add the overlay where the settings fix host names, the database's address or a public secret key.
+
+    Where it would not be read, what only the owner can change is a problem.
+    """
+    lines: list[str] = []
+    is_read = django.settings and not _names_its_own_settings(index, django)
+    _hosts(index, django, draft, notes, lines, is_read=bool(is_read))
+    _database(index, project, django, draft, notes, lines, is_read=bool(is_read))
+    if is_read:
+        _secret_key(index, code, django, draft, notes, lines)
+    if lines:
+        text = "; ".join([f"from {django.settings} import *", "import os", *lines])
+        target = shlex.quote(join(django.folder, f"{MODULE}.py"))
+        draft.commands.insert(0, f"printf '%s\\n' {shlex.quote(text)} > {target}")
+        draft.env["DJANGO_SETTINGS_MODULE"] = EnvVar(value=MODULE)
+        notes.comments.pop("env.DJANGO_SETTINGS_MODULE", None)
+        says = f"{MODULE} takes {django.settings} and what of it a deploy decides; the repository stays as it is"
+        notes.claim("env", says, django.evidence, "env.DJANGO_SETTINGS_MODULE")
+    _debug(index, code, django, notes)
+
+
+def _names_its_own_settings(index: Index, django: Django) -> bool:
+    """True when manage.py or the server's module sets the settings whatever the environment says."""
+    modules = [module.replace(".", "/") + ".py" for module in (django.wsgi, django.asgi) if module]
+    files = [join(django.folder, name) for name in ("manage.py", *modules)]
+    is_by_class = any("configurations" in index.text(path) for path in files)
+    return is_by_class or any(_ASSIGNED.search(index.text(path)) for path in files)
+
+
+def _hosts(index: Index, django: Django, draft: Draft, notes: Notes, lines: list[str], *, is_read: bool) -> None:
+    listed = django.hosts_literal
+    own = f"{draft.app}.localhost"
+    if not listed or any(h == "*" or own == h or (h.startswith(".") and own.endswith(h)) for h in listed):
+        return
+    at = setting_at(index, django, "ALLOWED_HOSTS")
+    if not is_read:
+        notes.problem(
+            "detect.hosts-fixed",
+            at,
+            f"Django answers 400 to any host but {', '.join(listed[:5])}, and the app is at {own}",
+            f'add "{own}" and your domains to ALLOWED_HOSTS, or read it: '
+            'ALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")',
+        )
+        return
+    lines.append('ALLOWED_HOSTS = os.environ["ALLOWED_HOSTS"].split(",")')
+    lines.append('CSRF_TRUSTED_ORIGINS = os.environ["CSRF_TRUSTED_ORIGINS"].split(",")')
+    draft.env["ALLOWED_HOSTS"] = EnvVar(value="${hosts}")
+    draft.env["CSRF_TRUSTED_ORIGINS"] = EnvVar(value="${origins}")
+    says = f"ALLOWED_HOSTS is fixed to {', '.join(listed[:3])}: it gets the app's own names"
+    notes.claim("host", says, at, "env.ALLOWED_HOSTS")
+
+
+_PARTS = (
+    ("NAME", "PGDATABASE"),
+    ("USER", "PGUSER"),
+    ("PASSWORD", "PGPASSWORD"),
+    ("HOST", "PGHOST"),
+    ("PORT", "PGPORT"),
+)
+
+
+def _database(
+    index: Index,
+    project: PythonProject | None,
+    django: Django,
+    draft: Draft,
+    notes: Notes,
+    lines: list[str],
+    *,
+    is_read: bool,
+) -> None:
+    if not django.uses_postgres_engine or not django.has_fixed_database or (draft.postgres and draft.postgres.env):
+        return
+    at = setting_at(index, django, "DATABASES")
+    if not is_read:
+        notes.problem(
+            "detect.database-fixed",
+            at,
+            "the settings fix the database's address, so the app cannot be given one",
+            'read it: DATABASES = {"default": dj_database_url.config()}, which takes DATABASE_URL',
+        )
+        return
+    given = ", ".join(f'"{part}": os.environ["{variable}"]' for part, variable in _PARTS)
+    lines.append(f'DATABASES["default"].update({{{given}}})')
+    if draft.postgres is None and project is not None and project.has(*POSTGRES_DRIVERS):
+        draft.postgres = Postgres()
+    notes.claim("database", "the settings fix the database's address: it gets the one provided", at)
+
+
+def _secret_key(index: Index, code: PythonCode, django: Django, draft: Draft, notes: Notes, lines: list[str]) -> None:
+    for path in django.files:
+        file = code.files.get(path)
+        value = file.literals.get("SECRET_KEY") if file is not None else None
+        if value is None:
+            continue
+        if literal(value[0]) and "SECRET_KEY" not in draft.env:
+            lines.append('SECRET_KEY = os.environ["SECRET_KEY"]')
+            draft.env["SECRET_KEY"] = EnvVar(generate="django", secret=True)
+            says = "SECRET_KEY is in the repository, where everybody can read it: one is generated and kept"
+            notes.claim("env", says, setting_at(index, django, "SECRET_KEY"), "env.SECRET_KEY")
+        return
+
+
+def _debug(index: Index, code: PythonCode, django: Django, notes: Notes) -> None:
+    for path in django.files:
+        file = code.files.get(path)
+        value = file.literals.get("DEBUG") if file is not None else None
+        if value is None:
+            continue
+        if literal(value[0]) == "True":
+            says = (
+                "DEBUG is on and nothing switches it off: error pages show code and settings to everybody. "
+                'Read it: DEBUG = os.environ.get("DEBUG") == "1"'
+            )
+            notes.claim("env", says, setting_at(index, django, "DEBUG"))
+        return

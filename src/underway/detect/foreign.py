@@ -1,0 +1,147 @@
+"""Databases and brokers that an app connects to and Underway does not provide: named early, with the remedy."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from underway.detect.index import Index
+from underway.detect.model import Evidence, Notes
+from underway.detect.needs import Variable
+from underway.manifest.model import EnvVar
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A kind of server. `python` and `node` are its clients, `connects` is how source code opens a connection."""
+
+    name: str
+    python: tuple[str, ...]
+    node: tuple[str, ...]
+    schemes: tuple[str, ...]
+    variable: re.Pattern[str]
+    connects: re.Pattern[str]
+    example: str
+
+
+_FOREIGN = (
+    Foreign(
+        "MongoDB",
+        ("pymongo", "motor", "mongoengine", "beanie", "odmantic", "flask-pymongo", "flask-mongoengine", "umongo"),
+        ("mongoose", "mongodb", "@nestjs/mongoose", "monk", "connect-mongo"),
+        ("mongodb", "mongodb+srv"),
+        re.compile(r"(?:[A-Z0-9]+_)*MONGO(?:DB|OSE)?(?:_[A-Z0-9]+)*|(?:DB|DATABASE|ATLAS)_(?:URI|URL|CONN\w*)"),
+        re.compile(
+            r"mongoose\.(?:connect|createConnection)\(|\bMongoClient\(|AsyncIOMotorClient\(|AIOEngine\(|PyMongo\("
+            r"|MongooseModule\.forRoot|MongoClient\.connect\(|mongoengine\.connect\(|init_beanie\("
+        ),
+        "mongodb://user:password@host:27017/name",
+    ),
+    Foreign(
+        "MySQL",
+        ("pymysql", "mysqlclient", "aiomysql", "asyncmy", "mysql-connector-python", "flask-mysqldb", "flask-mysql"),
+        ("mysql", "mysql2", "promise-mysql", "mariadb"),
+        ("mysql", "mysql2", "mariadb"),
+        re.compile(r"(?:[A-Z0-9]+_)*MYSQL(?:_[A-Z0-9]+)*_?(?:URL|URI|HOST)|(?:DB|DATABASE)_(?:URL|URI|HOST)"),
+        re.compile(
+            r"""mysql2?\.create(?:Connection|Pool)\(|['"]mysql(?:\+\w+)?://|pymysql\.connect\(|MySQLdb\.connect\("""
+            r"""|MySQL\(app|mysql\.connector\.connect\(|django\.db\.backends\.mysql|provider\s*=\s*"mysql"|"""
+            r"""(?:dialect|type)['"]?\s*:\s*['"](?:mysql|mariadb)['"]"""
+        ),
+        "mysql://user:password@host:3306/name",
+    ),
+    Foreign(
+        "Elasticsearch",
+        ("elasticsearch", "elasticsearch-dsl", "django-elasticsearch-dsl", "opensearch-py"),
+        ("@elastic/elasticsearch", "@opensearch-project/opensearch"),
+        (),
+        re.compile(r"(?:[A-Z0-9]+_)*(?:ELASTIC\w*|OPENSEARCH)_(?:URL|URI|HOSTS?|NODE)"),
+        re.compile(r"ELASTICSEARCH_DSL\s*="),
+        "http://host:9200",
+    ),
+    Foreign(
+        "SQL Server",
+        ("pymssql", "pyodbc", "mssql-django"),
+        ("mssql", "tedious"),
+        ("mssql", "sqlserver"),
+        re.compile(r"(?:[A-Z0-9]+_)*MSSQL(?:_[A-Z0-9]+)*_?(?:URL|HOST|SERVER)"),
+        re.compile(
+            r"""['"]mssql(?:\+\w+)?://|['"]ENGINE['"]\s*:\s*['"]mssql|provider\s*=\s*"sqlserver"|new sql\.Conn"""
+        ),
+        "mssql://user:password@host:1433/name",
+    ),
+)
+
+
+def foreign_databases(
+    index: Index, sources: list[str], has: set[str], variables: dict[str, Variable], env: dict[str, EnvVar],
+    notes: Notes, *, is_node: bool, has_own: bool,
+) -> None:  # fmt: skip
+    """Ask for the address of every foreign database that `sources` connect to with a client among `has`.
+
+    `has_own` is true when the app is given PostgreSQL: what it can use besides is then its owner's choice.
+    """
+    for foreign in _FOREIGN:
+        client = next((c for c in (foreign.node if is_node else foreign.python) if c in has), "")
+        if not client:
+            continue
+        named = _by_value(variables, foreign)
+        if has_own and not any(one.is_required for one in named):
+            continue
+        at = named[0].evidence if named else _connection(index, sources, foreign)
+        if at is None:
+            continue
+        if not named:
+            named = [v for n, v in variables.items() if _means(foreign, n) and not _has_address(v)][:1]
+        if not named:
+            notes.problem(
+                "detect.service-fixed",
+                at,
+                f"the app connects to {foreign.name} ({client}) at an address that is written here, and Underway does "
+                f"not provide {foreign.name}",
+                f"read the address from the environment there, and set the variable in [env]: {foreign.example}",
+            )
+        for one in named:
+            if one.name in env and (env[one.name].value or env[one.name].required):
+                continue
+            env[one.name] = EnvVar(required=True, secret=True)
+            notes.comments[f"env.{one.name}"] = f"{foreign.name}: only you know its address ({one.evidence})"
+            notes.problem(
+                "detect.env-missing",
+                one.evidence if one.reads else at,
+                f"the app needs {foreign.name} at {one.name}, and Underway does not provide {foreign.name}",
+                f'add to underway.toml, under [env]: {one.name} = "{foreign.example}"',
+            )
+
+
+def _by_value(variables: dict[str, Variable], foreign: Foreign) -> list[Variable]:
+    """The variables whose default or example is an address of this kind, and not one of a file."""
+    return [
+        one
+        for one in variables.values()
+        if any(value.partition("://")[0].partition("+")[0].lower() in foreign.schemes for value in one.known_values)
+        and not any(value.startswith("sqlite") for value in one.known_values)
+    ]
+
+
+def _means(foreign: Foreign, name: str) -> bool:
+    return bool(foreign.variable.fullmatch(name.upper()[:100]))
+
+
+def _has_address(one: Variable) -> bool:
+    return any("://" in value for value in one.known_values)
+
+
+_ASIDE = re.compile(r"(^|/)[\w-]*(populate|seed|migrat|fixture|import|backup|script)[\w-]*(\.\w+$|/)", re.IGNORECASE)
+
+
+def _connection(index: Index, sources: list[str], foreign: Foreign) -> Evidence | None:
+    for path in sources:
+        if _ASIDE.search(path):
+            continue
+        text = index.text(path)
+        for found in foreign.connects.finditer(text):
+            line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()].lstrip()
+            if not line.startswith(("#", "//", "*")):
+                return Evidence(path, text.count("\n", 0, found.start()) + 1)
+    return None
