@@ -55,7 +55,7 @@ def head(folder: str) -> str:
 def day(folder: str) -> str:
     """The day (UTC, YYYY-MM-DD) on which the commit checked out was made, empty before the first one."""
     try:
-        words = _git(folder, "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%d", "--no-show-signature")
+        words = git_output(folder, "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%d", "--no-show-signature")
     except NotGit:
         return ""
     found = words.decode("ascii", "replace").strip()
