@@ -26,7 +26,8 @@ def a_canary(world, **changes):
     path = world.app(**changes)
     manifest = (path / "underway.toml").read_text()
     if "canary" not in manifest:
-        world.write(path, underway_dot_toml=manifest + 'strategy = "canary"\nsteps = [10, 50]\n')
+        canary = 'strategy = "canary"\nsteps = [10, 50]'
+        world.write(path, underway_dot_toml=manifest.replace('strategy = "blue-green"', canary))
     return path
 
 

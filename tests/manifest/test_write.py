@@ -19,6 +19,8 @@ from underway.manifest.keys import Declared, Key, Table, declared
 from underway.manifest.model import EnvVar, Health, Journey, Manifest, Process, PythonBuild, Smoke
 from underway.manifest.read import read_manifest
 from underway.manifest.reference import EXAMPLE
+from underway.manifest.release import Margins, Windows
+from underway.manifest.windows import next_open
 from underway.manifest.write import render
 
 _SAMPLES: dict[int, st.SearchStrategy[Any]] = {
@@ -73,6 +75,9 @@ _SAMPLES: dict[int, st.SearchStrategy[Any]] = {
     id(probe_words.FORM_VALUE): st.sampled_from(["", "ä\n"]),
     id(probe_words.KEPT_NAME): st.sampled_from(["token", "csrf"]),
     id(probe_words.SOURCE): st.sampled_from(["json:a[0]", "header:Location", "cookie:id", "input:csrf token"]),
+    id(words.SPANS.item): st.sampled_from(["Mon-Fri 09:00-17:00", "Sat", "22:00-06:00"]),
+    id(words.TIMEZONE): st.sampled_from(["UTC", "Europe/Berlin"]),
+    id(words.PERSON): st.sampled_from(["ana", "ben.k@example.com"]),
     id(words.REDIS_URL): st.sampled_from(["", "redis://:p@h:6379/0", "${PROD_REDIS_URL}"]),
 }
 
@@ -99,7 +104,8 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
         sizes = st.integers(kinds.bytes_of(kind.least) or 0, kinds.bytes_of(kind.most) or 0)
         return st.one_of(st.just(0), sizes) if kind.none else sizes
     if isinstance(kind, kinds.Percent):
-        return st.integers(0, 10_000).map(lambda n: n / 10_000)
+        least, most = (int(float(bound[:-1]) * 100) for bound in (kind.least, kind.most))
+        return st.integers(least, most).map(lambda n: n / 10_000)
     if isinstance(kind, kinds.Duration):
         least, most = (float(kinds.seconds_of(bound) or 0) for bound in (kind.least, kind.most))
         factor = 1000.0 if kind.in_ms else 1.0
@@ -144,6 +150,10 @@ def fitted(made: Any) -> Any:
         if made.value or made.generate:
             made = dataclasses.replace(made, source="")
         return dataclasses.replace(made, at="run") if made.is_secret and made.at == "build" else made
+    if isinstance(made, Margins) and made.slower_ask > made.slower:
+        return dataclasses.replace(made, slower_ask=made.slower)
+    if isinstance(made, Windows) and next_open(0, made.allow, made.deny) is None:
+        return dataclasses.replace(made, deny=())
     if isinstance(made, Smoke):
         without = dataclasses.replace(made, json="", form={}, body="")
         return dataclasses.replace(without, method="POST", json=made.json) if made.json else without

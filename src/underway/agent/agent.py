@@ -12,14 +12,19 @@ from typing import Any, assert_never
 from underway import __version__
 from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk
 from underway.flows.books import Books
-from underway.flows.carry_out import Rollouts, carry_out
+from underway.flows.carry_out import Rollouts, carry_out, end_watch
 from underway.flows.deploy import Planning, prepare_deploy, prepare_down, prepare_rollback, take_lease
+from underway.flows.facts import DeployWishes, url_of
+from underway.flows.gates import not_yours
 from underway.flows.resume import bring_back, resume
 from underway.flows.retire import let_end
-from underway.journal.events import ActKind, AgentStarted, InstanceLost, MaintenanceSet, Ordered
+from underway.journal.events import ActKind, AgentStarted, InstanceLost, MaintenanceSet, Order, Ordered
 from underway.journal.journal import Journal
-from underway.journal.state import AppState
+from underway.journal.state import ActState, AppState, Phase
+from underway.plan.model import Plan, Rollout, read_plan
 from underway.plan.rollback import plan_retire
+from underway.plan.strategy import LOOK_BACK_S, Pace
+from underway.plan.watch import plan_watch
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act
 from underway.terms.problem import Failure, Problem, Refusal
@@ -43,6 +48,8 @@ class Agent:
         self._owner = owner
         self._plans: OrderedDict[str, tuple[float, Planning]] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._watching: dict[str, asyncio.Task[Any]] = {}
+        """By app: what carries out its watch."""
         self._retiring: dict[str, asyncio.Task[Any]] = {}
         self.leaving = asyncio.Event()
         """Set when the agent begins to end: those who follow its events and logs are let go."""
@@ -107,15 +114,20 @@ class Agent:
     async def _prepare(self, ask: PlanAsk) -> Planning:
         match ask.kind:
             case ActKind.DEPLOY:
-                return await prepare_deploy(ask.path, ask.app, self.on, self.journal, ask.allow)
+                self.books.catch_up()
+                wishes = DeployWishes(allow=ask.allow, strategy=ask.strategy, pace_of=self._pace)
+                return await prepare_deploy(ask.path, ask.app, self.on, self.journal, wishes)
             case ActKind.ROLLBACK:
                 return prepare_rollback(ask.app, ask.to, self.on, self.journal)
             case ActKind.DOWN:
                 return prepare_down(ask.app, self.on, self.journal)
-            case ActKind.RETIRE:
+            case ActKind.RETIRE | ActKind.WATCH:
                 raise Refusal([_not_for_asking()])
             case _:
                 assert_never(ask.kind)
+
+    def _pace(self, app: str) -> Pace:
+        return Pace(self.books.per_s(app, LOOK_BACK_S), LOOK_BACK_S)
 
     def run(self, plan_id: str) -> tuple[str, Planning]:
         """Run a kept plan in the background; return the act's id. Raises `Refusal`."""
@@ -125,11 +137,19 @@ class Agent:
         return self._begin(planning), planning
 
     def order(self, app: str, ask: OrderAsk) -> None:
-        """Tell the release that is on its way what a person wants. Raises `Refusal` (`release.not-on-its-way`)."""
-        state = self.journal.state(app)
-        if state.act is None or app not in self.rollouts:
+        """Tell the release that is on its way, or watched, what a person wants. It is obeyed at the next look, or once
+        the release is ready for users. Raises `Refusal` (`release.not-on-its-way`, `release.not-yours`)."""
+        held = self.journal.state(app).act
+        rollout = _rollout_of(held)
+        if held is None or rollout is None:
             raise Refusal([_not_on_its_way(app)])
-        self.journal.record(Ordered(app=app, act=state.act.id, order=ask.order, by=ask.by, because=ask.because))
+        is_onward = ask.order in (Order.ADVANCE, Order.PROMOTE) and not rollout.is_watch
+        if is_onward and rollout.approve and rollout.approve.by and ask.by not in rollout.approve.by:
+            raise Refusal([not_yours(app, rollout.approve, ask.by)])
+        account = ask.account if ask.account != ask.by else ""
+        self.journal.record(
+            Ordered(app=app, act=held.id, order=ask.order, by=ask.by, account=account, because=ask.because)
+        )
 
     def set_maintenance(self, app: str, ask: MaintenanceAsk) -> None:
         """Show the maintenance page, or the app again. Deploys do not change it."""
@@ -137,9 +157,29 @@ class Agent:
         self.on.router.set_maintenance(app, ask.is_on)
 
     def _begin(self, planning: Planning) -> str:
+        self._end_watch(planning.plan)
         act = take_lease(planning, self._new_id(), self._owner, self.on, self.journal)
-        self._spawn(self._carry_out(planning, act.app, act.id))
+        task = self._spawn(self._carry_out(planning, act.app, act.id))
+        if planning.plan.kind is ActKind.WATCH:
+            self._watching[act.app] = task
         return act.id
+
+    def _watch_on(self, app: str) -> None:
+        """Go on watching the release that a deploy has just made live."""
+        plan = plan_watch(self.journal.state(app), url_of(app, self.on))
+        if plan is not None:
+            self._begin(Planning(plan, self.journal.state(app).as_of))
+
+    def _end_watch(self, wanted: Plan) -> None:
+        """The watch of an app gives way to another act; what it watched is live and gets everybody."""
+        state = self.journal.state(wanted.app)
+        if state.act is None or state.act.kind is not ActKind.WATCH or not state.is_free:
+            return
+        if rolling := self.rollouts.pop(wanted.app, None):
+            rolling.give_way()
+        if task := self._watching.pop(wanted.app, None):
+            task.cancel()
+        end_watch(state, self.journal, f"a {wanted.kind.value} began")
 
     async def _carry_out(self, planning: Planning, app: str, act_id: str) -> None:
         try:
@@ -148,6 +188,7 @@ class Agent:
             self._note_stuck(app, error)
             await self.on.clock.sleep(PICK_UP_AFTER_S)
             await self._pick_up(app)
+        self._watch_on(app)
         self._keep_warm(app)
 
     async def _pick_up(self, app: str) -> None:
@@ -176,8 +217,12 @@ class Agent:
         self.stuck[app] = why
 
     async def _take_over(self, app: str) -> None:
+        if task := asyncio.current_task():
+            self._watching[app] = task
         await self._pick_up(app)
+        self._watching.pop(app, None)
         await bring_back(app, self.on, self.journal)
+        self._watch_on(app)
         self._keep_warm(app)
 
     def _keep_warm(self, app: str) -> None:
@@ -194,7 +239,7 @@ class Agent:
             await let_end(app, slot, self.on, self.journal)
         if self._is_idle(app, slot):
             state = self.journal.state(app)
-            self._begin(Planning(plan_retire(app, state.slots[slot].release, slot), state.seq))
+            self._begin(Planning(plan_retire(app, state.slots[slot].release, slot), state.as_of))
 
     def _is_idle(self, app: str, slot: Slot) -> bool:
         """True while a release is kept on `slot` and nothing wants it."""
@@ -234,10 +279,11 @@ class Agent:
             )
         )
 
-    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -250,6 +296,13 @@ class Agent:
 
 def _uses(state: AppState, service: str) -> bool:
     return any(f"services.{service}" in it.manifest for it in state.releases.values() if not it.is_pruned)
+
+
+def _rollout_of(held: ActState | None) -> Rollout | None:
+    """The rollout, or watch, that an act has or is about to have."""
+    if held is None or held.phase is not Phase.RUNNING:
+        return None
+    return next((stage.rollout for stage in read_plan(held.plan).stages if stage.rollout), None)
 
 
 def _no_plan(plan_id: str) -> Problem:
@@ -265,8 +318,8 @@ def _not_on_its_way(app: str) -> Problem:
     return Problem(
         code="release.not-on-its-way",
         where=app,
-        why=f"no release of {app} is getting its traffic step by step now",
-        remedy="an order goes to a canary while it is under way",
+        why=f"no release of {app} is getting its traffic step by step, and none is watched",
+        remedy="an order goes to a release while it is on its way, and while it is watched after that",
         command=f"underway status {app}",
     )
 

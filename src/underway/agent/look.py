@@ -22,6 +22,7 @@ from underway.agent.views import (
 )
 from underway.flows.deploy import Planning
 from underway.flows.facts import url_of
+from underway.journal.events import ActKind
 from underway.journal.state import AppState, ReleaseState, StepState
 from underway.manifest.read import read_manifest
 from underway.terms.problem import Problem, Refusal
@@ -43,6 +44,8 @@ def plan_view(plan_id: str, planning: Planning) -> PlanView:
         digest=plan.digest,
         steps=plan.lines(),
         notes=plan.notes,
+        strategy=plan.strategy,
+        because=plan.because,
         claims=tuple(ClaimView(about=c.about, says=c.says, evidence=c.evidence) for c in planning.claims),
         manifest=planning.manifest,
         is_detected=bool(planning.claims),
@@ -70,6 +73,7 @@ def status_view(agent: Agent) -> StatusView:
 def app_view(agent: Agent, state: AppState) -> AppView:
     idle = state.slots.get(state.live_slot.other) if state.live_slot else None
     live = state.live_release
+    is_watching = state.act is not None and state.act.kind is ActKind.WATCH
     return AppView(
         app=state.app,
         url=url_of(state.app, agent.on) if state.live else "",
@@ -81,7 +85,8 @@ def app_view(agent: Agent, state: AppState) -> AppView:
         warm_until=state.warm_until if idle else 0.0,
         path=state.path,
         instances=tuple(_instance(agent, instance) for instance in agent.on.runtime.instances(state.app)),
-        act=_act(agent, state),
+        act=None if is_watching else _act(agent, state),
+        watching=_act(agent, state) if is_watching else None,
         last=state.last,
         troubles=tuple(_troubles(agent, state)),
         traffic=_traffic(agent, state.app),
@@ -142,7 +147,7 @@ def _rollout(agent: Agent, app: str, paused: str) -> RolloutView | None:
         because=verdict.because,
         waiting_for=verdict.waiting_for,
         strengths=verdict.strengths,
-        paused=paused,
+        paused=rolling.closed.waiting_for if rolling.closed else paused,
         is_held=rolling.kept.is_held,
     )
 
@@ -226,7 +231,7 @@ def _state(state: AppState, it: ReleaseState) -> str:
         return "live"
     if it.is_pruned:
         return "pruned"
-    if state.act and state.act.release == release:
+    if state.act and state.act.release == release and state.act.kind is not ActKind.WATCH:
         return "deploying"
     if state.slot_of(release):
         return "warm"

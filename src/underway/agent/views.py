@@ -20,6 +20,9 @@ class Alive(msgspec.Struct, frozen=True, kw_only=True):
     api: int
 
 
+HowAsked = Literal["", "auto", "canary", "blue-green", "instant"]
+
+
 class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ask for a plan. `deploy` wants `path` (and maybe `app`); `rollback` wants `app` (and maybe `to`); `down` wants
     `app`."""
@@ -28,6 +31,7 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     app: str = ""
     path: str = ""
     to: str = ""
+    strategy: HowAsked = ""
     allow: tuple[Literal["contract"], ...] = ()
     """What may be although it would stop a deploy: pending migrations that destroy, break or block."""
 
@@ -50,10 +54,12 @@ class LintView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An order to the release that is on its way. `by` names who gives it."""
+    """An order to the release that is on its way, or that is watched. `by` names who gives it, `account` the account
+    that asks, where that is another name."""
 
     order: Order
     by: str
+    account: str = ""
     because: str = ""
 
 
@@ -110,6 +116,8 @@ class PlanView(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     steps: tuple[StepLine, ...]
     notes: tuple[str, ...]
+    strategy: str = ""
+    because: str = ""
     claims: tuple[ClaimView, ...] = ()
     manifest: str = ""
     is_detected: bool = False
@@ -165,6 +173,8 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     instances: tuple[InstanceView, ...]
     act: ActView | None = None
+    watching: ActView | None = None
+    """The watch of the live release, when one goes on. It gives way to any other act."""
     last: Finished | None = None
     troubles: tuple[str, ...] = ()
     traffic: dict[str, Traffic] = {}

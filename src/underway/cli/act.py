@@ -26,15 +26,22 @@ _REPLANS = 3
 
 
 def perform(
-    ask: PlanAsk, *, is_json: bool, is_dry_run: bool = False, is_waiting: bool = False, question: str = ""
+    ask: PlanAsk,
+    *,
+    is_json: bool,
+    is_dry_run: bool = False,
+    is_waiting: bool = False,
+    is_watching: bool = False,
+    question: str = "",
 ) -> int:
-    """Carry an ask through; return the exit code. `question` is asked first where a person can answer.
+    """Carry an ask through; return the exit code. `question` is asked first where a person can answer. With
+    `is_watching` the watch that follows a deploy is followed to its end as well.
 
     With `is_json` the last line is a `finished` object whatever happens, short of being interrupted.
     """
     began = time.monotonic()
     try:
-        return _perform(ask, is_json, is_dry_run, is_waiting, question)
+        return _perform(ask, is_json, is_dry_run, is_waiting, is_watching, question)
     except (Refusal, Failure, AgentGone) as error:
         if not is_json:
             raise
@@ -42,7 +49,7 @@ def perform(
         return exit_code_of(error)
 
 
-def _perform(ask: PlanAsk, is_json: bool, is_dry_run: bool, is_waiting: bool, question: str) -> int:
+def _perform(ask: PlanAsk, is_json: bool, is_dry_run: bool, is_waiting: bool, is_watching: bool, question: str) -> int:
     terminal = Terminal()
     client = connect()
     plan = _plan(client, ask, is_waiting)
@@ -55,10 +62,28 @@ def _perform(ask: PlanAsk, is_json: bool, is_dry_run: bool, is_waiting: bool, qu
         return Outcome.REFUSED.exit_code
     plan, started = _run(client, ask, plan, is_waiting)
     try:
-        return _follow(client, started, plan, terminal, is_json)
+        code = _follow(client, started, plan, terminal, is_json)
+        if is_watching and code == 0 and (watch := _watch_of(client, plan)):
+            code = _follow(client, watch, plan, terminal, is_json)
+        return code
     except KeyboardInterrupt:
         _say_that_it_goes_on(plan)
         return EXIT_INTERRUPTED
+
+
+def _watch_of(client: Client, plan: PlanView) -> Started | None:
+    """The act that watches the release of `plan`, once the agent has begun it; None when there is none."""
+    deadline = time.monotonic() + 3
+    while time.monotonic() < deadline:
+        try:
+            watching = client.get(f"/v1/apps/{plan.app}", AppView).watching
+        except AgentGone:
+            connect(os.environ)
+            continue
+        if watching is not None and watching.release == plan.release:
+            return Started(act=watching.id, app=plan.app, release=plan.release)
+        time.sleep(0.1)
+    return None
 
 
 def _say_that_it_goes_on(plan: PlanView) -> None:
@@ -140,9 +165,10 @@ def _follow(client: Client, started: Started, plan: PlanView, terminal: Terminal
 
 def _rollout(client: Client, app: str) -> RolloutView | None:
     try:
-        act = client.get(f"/v1/apps/{app}", AppView).act
+        view = client.get(f"/v1/apps/{app}", AppView)
     except AgentGone:
         return None
+    act = view.act or view.watching
     return act.rollout if act else None
 
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 
 import click
 
-from underway.agent.views import PlanAsk
+from underway.agent.views import HowAsked, PlanAsk
 from underway.cli.act import perform
 from underway.journal.events import ActKind
 from underway.terms.problem import Problem, Refusal
@@ -21,12 +21,28 @@ from underway.terms.problem import Problem, Refusal
     type=click.Choice(["contract"]),
     help="contract: pending migrations may destroy, break and block.",
 )
+@click.option(
+    "--strategy",
+    default="",
+    type=click.Choice(get_args(HowAsked)),
+    metavar="HOW",
+    help="canary, blue-green, instant or auto, whatever the manifest says.",
+)
+@click.option("--watch", is_flag=True, help="Stay until the watch after it is over.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--wait", is_flag=True, help="Queue behind a deploy of the same app that is under way.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @click.option("--json", "is_json", is_flag=True, help="One JSON object per event; the last is `finished`.")
 def deploy(
-    path: str, app: str, allow: tuple[Literal["contract"], ...], dry_run: bool, wait: bool, yes: bool, is_json: bool
+    path: str,
+    app: str,
+    strategy: str,
+    watch: bool,
+    allow: tuple[Literal["contract"], ...],
+    dry_run: bool,
+    wait: bool,
+    yes: bool,
+    is_json: bool,
 ) -> None:
     """Build the app in PATH, start it beside the release that runs, and move traffic to it when it is well.
 
@@ -39,8 +55,8 @@ def deploy(
     _require_utf8(str(where))
     is_first_guess = not yes and not dry_run and where.is_dir() and not (where / "underway.toml").exists()
     question = "Deploy what was recognised?" if is_first_guess else ""
-    ask = PlanAsk(kind=ActKind.DEPLOY, path=str(where), app=app, allow=allow)
-    sys.exit(perform(ask, is_json=is_json, is_dry_run=dry_run, is_waiting=wait, question=question))
+    ask = PlanAsk(kind=ActKind.DEPLOY, path=str(where), app=app, strategy=cast(HowAsked, strategy), allow=allow)
+    sys.exit(perform(ask, is_json=is_json, is_dry_run=dry_run, is_waiting=wait, is_watching=watch, question=question))
 
 
 def _require_utf8(path: str) -> None:

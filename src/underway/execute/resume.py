@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from underway.journal.events import ActKind
 from underway.journal.state import ActState, Phase, StepState
 
 INTERRUPTIONS_UNTIL_UNDO = 3
@@ -23,6 +24,10 @@ def next_move(act: ActState) -> NextMove:
         return NextMove("close", "it had no plan yet, so nothing was changed")
     if act.phase is Phase.UNDOING or StepState.FAILED in act.steps.values():
         return NextMove("undo", "it was being taken back, and that goes on")
+    if act.kind is ActKind.WATCH and act.interruptions < INTERRUPTIONS_UNTIL_UNDO:
+        return NextMove("go_on", "the watch goes on with what it had seen")
+    if act.kind is ActKind.WATCH and not act.steps:
+        return NextMove("close", f"it was interrupted {act.interruptions} times")
     if act.interruptions >= INTERRUPTIONS_UNTIL_UNDO:
         return NextMove("undo", f"it was interrupted {act.interruptions} times")
     begun = next((step for step, state in act.steps.items() if state is StepState.STARTED), None)

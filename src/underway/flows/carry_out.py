@@ -11,7 +11,7 @@ from underway.flows.rollout import RollingOut, roll_out
 from underway.flows.watch import watch
 from underway.journal.events import ActKind, Counts, Finished, Judged, StepTime
 from underway.journal.journal import Journal
-from underway.journal.state import ActState, StepState
+from underway.journal.state import ActState, AppState, StepState
 from underway.observe.traffic import Tally
 from underway.plan.model import Plan, Stage
 from underway.ports.drivers import Drivers
@@ -74,7 +74,7 @@ async def _forward(
             finally:
                 del rollouts[act.app]
             if verdict.action is Action.ROLL_BACK:
-                return None, verdict.because
+                return await _take_back(stage, act, on, journal), verdict.because
         if stage.watch and not _was_watched(act, journal):
             verdict = await watch(act.app, plan.release, stage.watch, on)
             journal.record(Judged(app=act.app, act=act.id, release=plan.release, verdict=verdict))
@@ -83,11 +83,36 @@ async def _forward(
     return None, ""
 
 
+async def _take_back(stage: Stage, act: Act, on: Drivers, journal: Journal) -> Problem | None:
+    """Go the way back of a stage that has one; the others are undone by the caller."""
+    try:
+        await run(stage.back, act, on, journal)
+    except Stopped as stopped:
+        return stopped.problem
+    return None
+
+
 def _is_past(stage: Stage, plan: Plan, act: Act, journal: Journal) -> bool:
     """The rollout was over before an interruption: a step of a later stage had begun."""
     later = plan.stages[plan.stages.index(stage) + 1 :]
     begun = _held(act, journal).steps
     return any(step.id in begun for it in later for step in it.steps)
+
+
+def end_watch(state: AppState, journal: Journal, because: str) -> None:
+    """Close the watch of a release that is live and stays so."""
+    if state.act is None or state.act.kind is not ActKind.WATCH:
+        return
+    ended = Finished(
+        app=state.app,
+        act=state.act.id,
+        kind=ActKind.WATCH,
+        release=state.act.release,
+        outcome=Outcome.DONE,
+        because=because,
+        live=state.live,
+    )
+    journal.record(ended)
 
 
 def _was_watched(act: Act, journal: Journal) -> bool:
@@ -128,6 +153,7 @@ def _finish(
         because=because,
         live=live,
         traffic=tally.by_release() if tally else {},
+        strategy=plan.strategy,
     )
     journal.record(event)
     return event

@@ -10,7 +10,7 @@ import msgspec
 
 from underway.detect.model import Claim
 from underway.flows.carry_out import carry_out
-from underway.flows.facts import deploy_facts, down_facts, rollback_facts
+from underway.flows.facts import NO_WISHES, DeployWishes, deploy_facts, down_facts, rollback_facts
 from underway.journal.events import ActKind, ActStarted, Finished, Planned
 from underway.journal.journal import Journal
 from underway.plan.deploy import plan_deploy
@@ -33,27 +33,29 @@ class Planning(NamedTuple):
     secrets: Mapping[str, Secret] = MappingProxyType({})
 
 
-async def prepare_deploy(path: str, name: str, on: Drivers, journal: Journal, allow: tuple[str, ...] = ()) -> Planning:
+async def prepare_deploy(
+    path: str, name: str, on: Drivers, journal: Journal, wishes: DeployWishes = NO_WISHES
+) -> Planning:
     """Facts → plan. Changes nothing. Raises `Refusal` with all problems at once."""
-    facts, claims = await deploy_facts(path, name, on, journal, allow)
-    return Planning(plan_deploy(facts), facts.state.seq, claims, facts.manifest_text, facts.secrets)
+    facts, claims = await deploy_facts(path, name, on, journal, wishes)
+    return Planning(plan_deploy(facts), facts.state.as_of, claims, facts.manifest_text, facts.secrets)
 
 
 def prepare_rollback(app: str, to: str, on: Drivers, journal: Journal) -> Planning:
     facts = rollback_facts(app, to, on, journal)
-    return Planning(plan_rollback(facts), facts.state.seq)
+    return Planning(plan_rollback(facts), facts.state.as_of)
 
 
 def prepare_down(app: str, on: Drivers, journal: Journal) -> Planning:
     facts = down_facts(app, on, journal)
-    return Planning(plan_down(facts), facts.state.seq)
+    return Planning(plan_down(facts), facts.state.as_of)
 
 
 def take_lease(planning: Planning, act_id: str, owner: str, on: Drivers, journal: Journal) -> Act:
     """Hold the app for this plan. Raises `Refusal` when someone else does, or when the plan is stale."""
     plan = planning.plan
     state = journal.state(plan.app)
-    if state.act or state.seq != planning.as_of:
+    if state.act or state.as_of != planning.as_of:
         raise Refusal([_stale(plan)])
     for name, value in planning.secrets.items():
         on.vault.put(plan.app, name, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 from underway.detect.complete import complete
@@ -26,6 +27,7 @@ from underway.manifest.read import read_manifest
 from underway.manifest.write import render
 from underway.plan.facts import DeployFacts, DownFacts, RollbackFacts
 from underway.plan.model import read_plan
+from underway.plan.strategy import NO_PACE, Pace
 from underway.ports.builds import BuildAsk
 from underway.ports.drivers import Drivers
 from underway.ports.services import CacheAddress, DatabaseAddress
@@ -44,8 +46,24 @@ STAND_IN = "stand-in-while-building-0000000000000000000000000000"
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "package-lock.json", "pnpm-lock.yaml", "yarn.lock")
 
 
+def no_pace(app: str) -> Pace:
+    return NO_PACE
+
+
+class DeployWishes(NamedTuple):
+    """What the person who asked for a deploy wants of it, and what the agent knows of the app's traffic."""
+
+    allow: tuple[str, ...] = ()
+    strategy: str = ""
+    """Overrules the manifest's; empty does not."""
+    pace_of: Callable[[str], Pace] = no_pace
+
+
+NO_WISHES = DeployWishes()
+
+
 async def deploy_facts(
-    path: str, name: str, on: Drivers, journal: Journal, allow: tuple[str, ...] = ()
+    path: str, name: str, on: Drivers, journal: Journal, wishes: DeployWishes = NO_WISHES
 ) -> tuple[DeployFacts, tuple[Claim, ...]]:
     """Read the repository, the machine and the journal. Raises `Refusal` with everything that stands in the way."""
     if name:
@@ -73,7 +91,7 @@ async def deploy_facts(
         release=release_id(on.clock.now(), on.clock.entropy()),
         manifest=manifest,
         secrets=secrets,
-        allow=allow,
+        allow=wishes.allow,
         manifest_text=render(manifest),
         ask=ask,
         key=key,
@@ -84,6 +102,8 @@ async def deploy_facts(
         other_ports=other_ports,
         url=url_of(manifest.app, on),
         notes=_notes(state, text, ask.source.path),
+        pace=wishes.pace_of(manifest.app),
+        strategy=wishes.strategy,
     )
     return facts, claims
 

@@ -17,9 +17,9 @@ DISK_NEEDED_BYTES = 200_000_000
 
 
 def held(state: AppState) -> Sequence[Problem]:
-    if state.act is None:
-        return ()
     act = state.act
+    if act is None or state.is_free:
+        return ()
     return [
         Problem(
             code="lease.held",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from underway.execute.resume import next_move
-from underway.flows.carry_out import Rollouts, carry_out
-from underway.journal.events import Finished, Interrupted
+from underway.flows.carry_out import Rollouts, carry_out, end_watch
+from underway.journal.events import ActKind, Finished, Interrupted
 from underway.journal.journal import Journal
+from underway.journal.state import AppState
 from underway.manifest.read import read_manifest
 from underway.plan.model import read_plan
 from underway.plan.parts import bring_back_steps
@@ -16,12 +17,19 @@ from underway.terms.outcome import Outcome
 
 async def resume(app: str, on: Drivers, journal: Journal, rollouts: Rollouts | None = None) -> Finished | None:
     """End the act that a former agent left unfinished. Returns the event that ended it, None when there was none."""
-    held = journal.state(app).act
+    state = journal.state(app)
+    held = state.act
     if held is None:
         return None
     act = Act(app, held.id)
     move = next_move(held)
     journal.record(Interrupted(app=app, act=act.id, goes_on=move.kind == "go_on", because=move.because))
+    if held.kind is ActKind.WATCH and move.kind == "go_on" and not _runs(state, on):
+        end_watch(state, journal, "what it watched had been stopped")
+        return journal.state(app).last
+    if move.kind == "close" and held.kind is ActKind.WATCH:
+        end_watch(state, journal, move.because)
+        return journal.state(app).last
     if move.kind == "close":
         ended = Finished(
             app=app,
@@ -35,6 +43,11 @@ async def resume(app: str, on: Drivers, journal: Journal, rollouts: Rollouts | N
         journal.record(ended)
         return ended
     return await carry_out(read_plan(held.plan), act, on, journal, move.kind, rollouts)
+
+
+def _runs(state: AppState, on: Drivers) -> bool:
+    """Something of the live release runs: neither the machine nor everything in this home was stopped meanwhile."""
+    return any(i.spec.release == state.live for i in on.runtime.instances(state.app))
 
 
 async def bring_back(app: str, on: Drivers, journal: Journal) -> None:

@@ -26,6 +26,7 @@ class ActKind(Enum):
     ROLLBACK = "rollback"
     DOWN = "down"
     RETIRE = "retire"
+    WATCH = "watch"
 
 
 class Order(Enum):
@@ -274,6 +275,15 @@ class ShareMoved(Event, frozen=True, kw_only=True, tag="share_moved"):
     because: str
 
 
+class ProbesMade(Event, frozen=True, kw_only=True, tag="probes_made"):
+    """Smoke requests and journeys were made against a release. `failed` says what was wrong, one line each."""
+
+    release: str
+    passed: int
+    slowest_ms: float = 0.0
+    failed: tuple[str, ...] = ()
+
+
 class Paused(Event, frozen=True, kw_only=True, tag="paused"):
     """The release on its way goes no further by itself: a person is asked. The guard still takes it back if need be."""
 
@@ -283,10 +293,12 @@ class Paused(Event, frozen=True, kw_only=True, tag="paused"):
 
 
 class Ordered(Event, frozen=True, kw_only=True, tag="ordered"):
-    """A person gave an order to the release that is on its way. `by` is the account that asked."""
+    """A person gave an order to the release that is on its way. `by` is who gave it, `account` the account that asked
+    for it, where that is another name."""
 
     order: Order
     by: str
+    account: str = ""
     because: str = ""
 
 
@@ -318,6 +330,7 @@ class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     live: str = ""
     """The release that serves now, empty when none does."""
     traffic: dict[str, Traffic] = msgspec.field(default_factory=dict)
+    strategy: str = ""
 
 
 class InstanceLost(Event, frozen=True, kw_only=True, tag="instance_lost"):
@@ -380,6 +393,7 @@ AnyEvent = (
     | Migrated
     | TrafficSwitched
     | ShareMoved
+    | ProbesMade
     | Paused
     | Ordered
     | Judged

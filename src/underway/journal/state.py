@@ -36,6 +36,7 @@ from underway.journal.events import (
     Ordered,
     Paused,
     Planned,
+    ProbesMade,
     Recorded,
     ReleaseMade,
     ReleasePruned,
@@ -90,6 +91,7 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     StepFailed: {Phase.RUNNING: Phase.UNDOING},
     Judged: {Phase.RUNNING: Phase.RUNNING},
     ShareMoved: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
+    ProbesMade: {Phase.RUNNING: Phase.RUNNING},
     Paused: {Phase.RUNNING: Phase.RUNNING},
     Ordered: {Phase.RUNNING: Phase.RUNNING},
     UndoStarted: {Phase.RUNNING: Phase.UNDOING, Phase.UNDOING: Phase.UNDOING},
@@ -167,6 +169,9 @@ class ReleaseState(msgspec.Struct, kw_only=True):
     duration_s: float = 0.0
     traffic: Traffic | None = None
     is_pruned: bool = False
+    strategy: str = ""
+    is_watched: bool = False
+    """Its watch at 100 % is over."""
 
 
 class SlotState(msgspec.Struct, kw_only=True):
@@ -179,6 +184,8 @@ class AppState(msgspec.Struct, kw_only=True):
 
     app: str
     seq: int = 0
+    as_of: int = 0
+    """The number of the last event that a plan may rest on: a watch that only looks changes nothing for it."""
     releases: dict[str, ReleaseState] = msgspec.field(default_factory=dict)
     slots: dict[Slot, SlotState] = msgspec.field(default_factory=dict)
     live: str = ""
@@ -200,6 +207,11 @@ class AppState(msgspec.Struct, kw_only=True):
     """The name of the database that the last restore replaced."""
     lost: list[InstanceLost] = msgspec.field(default_factory=list)
     """The latest instances that ended by themselves (at most ten)."""
+
+    @property
+    def is_free(self) -> bool:
+        """An act may begin: none is under way, or only a watch, which gives way."""
+        return self.act is None or (self.act.kind is ActKind.WATCH and not self.act.steps)
 
     @property
     def live_release(self) -> ReleaseState | None:
@@ -255,9 +267,18 @@ def apply(states: dict[str, AppState], record: Recorded) -> None:
     after = follow_on(holder(state), event)
     states[event.app] = state
     state.seq = record.seq
+    if not _only_looks(state, event):
+        state.as_of = record.seq
     _enter(state, event, record.at)
     if state.act:
         state.act.phase = after.phase
+
+
+def _only_looks(state: AppState, event: Event) -> bool:
+    if isinstance(event, ActStarted | Finished):
+        return event.kind is ActKind.WATCH and (isinstance(event, ActStarted) or event.outcome is Outcome.DONE)
+    is_watch = state.act is not None and state.act.kind is ActKind.WATCH
+    return is_watch and isinstance(event, Planned | Judged | ShareMoved | Paused | Ordered | ProbesMade | Interrupted)
 
 
 def _enter(state: AppState, event: AnyEvent, at: float) -> None:
@@ -366,6 +387,7 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
             | UndoFailed()
             | Judged()
             | ShareMoved()
+            | ProbesMade()
             | Paused()
             | Ordered()
             | Interrupted()
@@ -388,5 +410,19 @@ def _finish(state: AppState, event: Finished) -> None:
         release.because = event.because
         release.duration_s = event.duration_s
         release.traffic = event.traffic.get(event.release)
-    state.last = event
+        release.strategy = event.strategy
+    if event.kind is ActKind.WATCH:
+        _watched(state, event)
+    else:
+        state.last = event
     state.act = None
+
+
+def _watched(state: AppState, event: Finished) -> None:
+    """A good watch changes nothing but that it is over; a bad one is what last happened to the app."""
+    if release := state.releases.get(event.release):
+        release.is_watched = True
+        if event.outcome is Outcome.ROLLED_BACK:
+            release.outcome, release.because = event.outcome, event.because
+    if event.outcome is not Outcome.DONE:
+        state.last = event

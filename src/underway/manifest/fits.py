@@ -7,7 +7,9 @@ from typing import Any
 
 from underway.manifest.model import EnvVar, Health, Journey, Manifest, Postgres, PythonBuild, Smoke
 from underway.manifest.probe_words import PLACEHOLDER, UNIQUE
+from underway.manifest.release import Margins, Windows
 from underway.manifest.spot import Spot
+from underway.manifest.windows import next_open
 from underway_kit.values import LIST_OF
 
 
@@ -72,6 +74,24 @@ def _postgres(postgres: Postgres, spot: Spot) -> None:
         )
 
 
+def _margins(margins: Margins, spot: Spot) -> None:
+    if margins.slower_ask > margins.slower:
+        spot.at("slower_ask").refuse(
+            "a person would be asked only when the release is already taken back",
+            "write a smaller slower_ask, or a larger slower",
+            "manifest.conflict",
+        )
+
+
+def _windows(windows: Windows, spot: Spot) -> None:
+    if next_open(0, windows.allow, windows.deny) is None:
+        spot.at("deny" if windows.deny else "allow").refuse(
+            "no release could ever get a user: nothing of the week is left",
+            "leave some time of the week open",
+            "manifest.conflict",
+        )
+
+
 def _smoke(smoke: Smoke, spot: Spot) -> None:
     bodies = [name for name, value in (("body", smoke.body), ("json", smoke.json), ("form", smoke.form)) if value]
     if len(bodies) > 1:
@@ -132,6 +152,8 @@ CHECKS: Mapping[type[Any], tuple[Callable[[Any, Spot], None], ...]] = {
     Health: (_health,),
     EnvVar: (_env_var,),
     Postgres: (_postgres,),
+    Margins: (_margins,),
+    Windows: (_windows,),
     Smoke: (_smoke,),
     Journey: (_journey,),
 }
@@ -157,6 +179,12 @@ def whole_fits(manifest: Manifest, spot: Spot) -> None:
             "no process is called web, so nothing would get the traffic",
             "name the one that listens on $PORT web",
             "manifest.nothing-to-run",
+        )
+    if manifest.release.when_quiet == "probe" and not manifest.smokes and not manifest.journeys:
+        spot.at("release").at("when_quiet").refuse(
+            "there is nothing to probe with: no [[smoke]] and no [[journey]]",
+            'write one, or when_quiet = "wait"',
+            "manifest.conflict",
         )
     for number, smoke in enumerate(manifest.smokes):
         here = spot.at("smoke").at(number)

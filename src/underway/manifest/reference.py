@@ -94,8 +94,13 @@ has = ["user.id"]
 
 [release]
 strategy = "canary"
-steps = [5, 25, 50]
-watch = "30s"
+steps = [0, 5, 25, 50]
+approve = {by = ["ana"]}
+watch = "10m"
+
+[release.windows]
+deny = ["Fri 15:00-24:00", "Sat-Sun"]
+timezone = "Europe/Berlin"
 
 [release.limits]
 failed_health_checks = 3

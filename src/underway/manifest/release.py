@@ -1,4 +1,4 @@
-"""`[release]`: how a release takes over, and what takes it back."""
+"""`[release]`: how a release takes over, who lets it, and what takes it back."""
 
 from __future__ import annotations
 
@@ -23,9 +23,61 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Margins:
+    """`[release.margins]`: how much worse than the running release a new one may be. `slower` are fractions, 0.25 for
+    "25%"."""
+
+    error_ratio: Annotated[
+        float, Key("error_ratio", words.RATIO, "2.0", "Errors: this many times those of the running release.")
+    ] = 1.5
+    error_margin: Annotated[
+        float, Key("error_margin", words.RATE, '"0.5%"', "Errors: this much more of all requests, on top.")
+    ] = 0.001
+    slower: Annotated[
+        float, Key("slower", words.SLOWER, '"40%"', "Answers slower by more than this take the release back.")
+    ] = 0.25
+    slower_ask: Annotated[
+        float,
+        Key(
+            "slower_ask",
+            words.SLOWER,
+            '"15%"',
+            "Slower by more than this, and less than `slower`: the release waits for a person. With several instances "
+            "a side they differ less by chance, and this alone takes it back.",
+        ),
+    ] = 0.10
+
+
+@dataclass(frozen=True)
+class Approve:
+    """`[release.approve]`: a person lets the release go on at each step."""
+
+    by: Annotated[
+        tuple[str, ...],
+        Key("by", words.PEOPLE, '["ana", "ben"]', "Who may: one of these. Empty: anybody who can reach the agent."),
+    ] = ()
+
+
+@dataclass(frozen=True)
+class Windows:
+    """`[release.windows]`: when a release may get more users."""
+
+    allow: Annotated[
+        tuple[str, ...],
+        Key("allow", words.SPANS, '["Mon-Thu 09:00-17:00", "Fri 09:00-15:00"]', "Only then. Empty: at any time."),
+    ] = ()
+    deny: Annotated[
+        tuple[str, ...], Key("deny", words.SPANS, '["Fri 15:00-24:00", "Sat-Sun"]', "Not then, whatever `allow` says.")
+    ] = ()
+    timezone: Annotated[
+        str, Key("timezone", words.TIMEZONE, '"Europe/Berlin"', "The zone of these times (IANA name).")
+    ] = "UTC"
+
+
+@dataclass(frozen=True)
 class ReleaseKeys:
     """`[release]`. `strategy` is auto | canary | blue-green | instant; `steps` are percentages of traffic;
-    `watch_s` how long a release is watched after the switch; `keep` how many releases are kept."""
+    `watch_s` how long a release is watched at 100 %; `keep` how many releases are kept."""
 
     strategy: Annotated[
         str,
@@ -33,16 +85,72 @@ class ReleaseKeys:
             "strategy",
             words.STRATEGY,
             '"canary"',
-            "How traffic moves. `blue-green` moves all of it at once and watches (`auto` is this); `canary` moves it "
-            "in `steps`, each when the requests of both releases allow it; `instant` moves it and does not watch.",
+            "How traffic moves. `canary` moves it in `steps`, each when the requests of both releases allow it; "
+            "`blue-green` moves all of it at once and watches; `instant` moves it and does not watch. `auto` is a "
+            "canary when the last ten minutes brought enough requests to compare releases by, else blue-green; the "
+            "plan says which and why.",
         ),
     ] = "auto"
     steps: Annotated[
-        tuple[int, ...], Key("steps", words.STEPS, "[1, 10, 50]", "The percentages of traffic of a canary, ascending.")
+        tuple[int, ...],
+        Key(
+            "steps",
+            words.STEPS,
+            "[0, 5, 50]",
+            "The percentages of traffic of a canary, ascending. A leading 0 is the dark step: live for those who ask "
+            "for it (`?underway_release=candidate`, or the header `X-Underway-Release: candidate`), for nobody else.",
+        ),
     ] = (5, 25, 50)
+    step_s: Annotated[
+        float,
+        Key("step_time", words.STEP_TIME, '"5m"', "A step lasts at least this long: a fault needs time to show."),
+    ] = 100.0
+    patience_s: Annotated[
+        float,
+        Key("patience", words.PATIENCE, '"1h"', "A step without a verdict by then is quiet: see `when_quiet`."),
+    ] = 1800.0
+    when_quiet: Annotated[
+        str,
+        Key(
+            "when_quiet",
+            words.WHEN_QUIET,
+            '"probe"',
+            "What a canary does when there is too little traffic for a verdict: `wait` for it and ask a person, "
+            "`probe` with `[[smoke]]` and `[[journey]]` beside the users and then ask, or `advance` with eyes open.",
+        ),
+    ] = "wait"
+    probes_promote: Annotated[
+        bool,
+        Key(
+            "probes_promote",
+            words.FLAG,
+            "true",
+            "Probes count as evidence to go on. Off: a probe that never touches the broken path would let it through.",
+        ),
+    ] = False
+    approve: Annotated[
+        Approve | None,
+        Table("approve", Approve, "A person lets the release go on at each step.", is_switch=True),
+    ] = None
+    windows: Annotated[
+        Windows,
+        Table(
+            "windows",
+            Windows,
+            "When a release may get more users; it waits until then. Taking one back never waits. Spans are days, "
+            "times, or both: `Mon-Fri 09:00-17:00`, `Sat-Sun`, `22:00-06:00`.",
+        ),
+    ] = field(default_factory=Windows)
     watch_s: Annotated[
-        float, Key("watch", words.WATCH, '"30s"', "How long a release is watched after it has all traffic.")
-    ] = 5.0
+        float,
+        Key(
+            "watch",
+            words.WATCH,
+            '"30m"',
+            "How long a release is watched after it has all traffic, while the old one stays warm. `underway deploy` "
+            "returns after the first seconds of it; the agent goes on watching.",
+        ),
+    ] = 600.0
     drain_s: Annotated[
         float, Key("drain", words.DRAIN, '"1m"', "How long requests of the old release may take to end.")
     ] = 30.0
@@ -59,3 +167,6 @@ class ReleaseKeys:
     failures: Annotated[Failures, Table("failures", Failures, "Which answers count as failed, and for whom.")] = field(
         default_factory=Failures
     )
+    margins: Annotated[
+        Margins, Table("margins", Margins, "How much worse than the running release a new one may be.")
+    ] = field(default_factory=Margins)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from underway.manifest.kinds import Choice, Duration, Flag, ListOf, MapOf, Number, Percent, Size, Text, Whole
+from underway.manifest.windows import spans_of
 from underway.terms.environment import BASE, OWN
 from underway.terms.release import APP_NAME
 from underway_kit.values import LIST_OF, TYPES
@@ -43,6 +44,22 @@ def _shared_path(text: str) -> Wrong:
     for part in parts:
         if part in _NEVER_SHARED:
             return (f"{part} is made anew by every build", "name a folder the app writes to, for instance uploads")
+    return None
+
+
+def _span(text: str) -> Wrong:
+    if spans_of(text) is not None:
+        return None
+    return ("it names no part of the week", 'write "Mon-Fri 09:00-17:00", "Fri 15:00-24:00" or "Sat-Sun"')
+
+
+def _timezone(text: str) -> Wrong:
+    from zoneinfo import ZoneInfo  # imported here: only a manifest that names a zone needs it
+
+    try:
+        ZoneInfo(text)
+    except (OSError, ValueError, KeyError):
+        return ("there is no such time zone", 'write its IANA name, for instance "Europe/Berlin" or "UTC"')
     return None
 
 
@@ -339,6 +356,16 @@ DOMAINS = ListOf(DOMAIN, 100)
 PACKAGES = ListOf(PACKAGE, 50)
 GROUPS = ListOf(GROUP, 50)
 EXTENSIONS = ListOf(EXTENSION, 50)
+WHEN_QUIET = Choice(("wait", "probe", "advance"))
+PERSON = Text(
+    "a person's name",
+    '"ana"',
+    80,
+    _matches(re.compile(r"[\w.@+-]+"), "it is no name as one word", 'write it as it is given with --as: "ana"'),
+)
+PEOPLE = ListOf(PERSON, 50)
+SPANS = ListOf(Text("a part of the week", '"Fri 15:00-24:00"', 40, _span), 50)
+TIMEZONE = Text("a time zone", '"Europe/Berlin"', 60, _timezone)
 STEPS = ListOf(Whole(0, 99), 50, _ascending)
 
 VERSION = Whole(1, 1)
@@ -355,6 +382,10 @@ WATCH = Duration("0s", "7d")
 DRAIN = Duration("0s", "1h")
 LOCK_TIMEOUT = Duration("0s", "10m")
 LATENCY = Duration("1ms", "10m", in_ms=True)
+STEP_TIME = Duration("0s", "1d")
+PATIENCE = Duration("1s", "7d")
+RATIO = Number(1, 100)
+SLOWER = Percent("1%", "900%")
 RATE = Percent("0%", "100%")
 FLAG = Flag()
 SUCCESSES = Whole(1, 1000)

@@ -12,6 +12,7 @@ from underway.manifest.read import read_manifest
 from underway.plan.facts import DeployFacts
 from underway.plan.model import Plan, Stage
 from underway.plan.parts import backup_ask, env_of, free_slot, rollout_of, start_steps, swap_workers, watch_of
+from underway.plan.strategy import Strategy, choose
 from underway.steps.back_up import BackUp
 from underway.steps.build_release import BuildRelease
 from underway.steps.every_step import EveryStep
@@ -31,8 +32,12 @@ def plan_deploy(facts: DeployFacts) -> Plan:
     held = state.slots.get(slot)
     start: list[EveryStep] = [
         *free_slot(held.release if held else "", slot, manifest.release.drain_s),
-        *start_steps(manifest, facts.release, facts.key, slot, facts.ports, facts.other_ports, state.route),
+        *start_steps(
+            manifest, facts.release, facts.key, slot, facts.ports, facts.other_ports, state.route, is_probed=True
+        ),
     ]
+    chosen = choose(manifest, facts.pace, facts.strategy, is_first=state.live_slot is None)
+    shares = _shares(manifest, chosen.strategy)
     switch: list[EveryStep] = [
         *swap_workers(manifest, facts.release, facts.key, slot, live_manifest(state), state.live, live_key(state)),
         SwitchTraffic(
@@ -44,19 +49,19 @@ def plan_deploy(facts: DeployFacts) -> Plan:
         ),
     ]
     stages = [Stage(name="prepare", steps=tuple(_prepare(facts)))]
-    if state.live_slot and manifest.release.strategy == "canary":
+    if state.live_slot and shares:
         split = SplitTraffic(
             release=facts.release,
             slot=slot,
             was=state.live,
             was_slot=state.live_slot,
-            steps=manifest.release.steps,
+            steps=shares,
         )
-        rollout = rollout_of(manifest, slot, state.live)
+        rollout = rollout_of(manifest, slot, facts.release, state.live, shares)
         stages.append(Stage(name="canary", steps=(*start, split), rollout=rollout))
-        stages.append(Stage(name="release", steps=tuple(switch), watch=watch_of(manifest)))
+        stages.append(Stage(name="release", steps=tuple(switch), watch=watch_of(manifest, chosen.strategy)))
     else:
-        stages.append(Stage(name="release", steps=(*start, *switch), watch=watch_of(manifest)))
+        stages.append(Stage(name="release", steps=(*start, *switch), watch=watch_of(manifest, chosen.strategy)))
     if finish := _prune(facts):
         stages.append(Stage(name="finish", steps=tuple(finish)))
     return Plan(
@@ -68,7 +73,19 @@ def plan_deploy(facts: DeployFacts) -> Plan:
         stages=tuple(stages),
         notes=facts.notes,
         path=facts.ask.source.path,
+        strategy=chosen.strategy,
+        because=chosen.because,
     )
+
+
+def _shares(manifest: Manifest, strategy: Strategy) -> tuple[int, ...]:
+    """The percentages on the way to all traffic. Where somebody must let a blue-green release go on, it waits with
+    none."""
+    keys = manifest.release
+    if strategy == "canary":
+        return keys.steps
+    is_gated = strategy == "blue-green" and bool(keys.approve or keys.windows.allow or keys.windows.deny)
+    return (0,) if is_gated else ()
 
 
 def live_manifest(state: AppState) -> Manifest | None:

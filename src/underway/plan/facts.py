@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from underway.journal.state import AppState
 from underway.manifest.model import Manifest
+from underway.plan.strategy import NO_PACE, Pace
 from underway.ports.builds import BuildAsk
 from underway.terms.process import Instance
 from underway.terms.release import Slot
@@ -36,6 +37,9 @@ class DeployFacts:
     notes: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     """What the person who asked allows: contract."""
+    pace: Pace = NO_PACE
+    strategy: str = ""
+    """What the command line asked for, empty for nothing."""
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     """Values to keep in the vault before the plan is run, by their names there."""
 

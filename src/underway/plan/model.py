@@ -10,7 +10,9 @@ import msgspec
 
 from underway.guard.policy import Policy
 from underway.journal.events import ActKind, StepLine
+from underway.manifest.release import Approve, Windows
 from underway.steps.every_step import EveryStep
+from underway.steps.probe_release import Probing
 from underway.terms.release import Slot
 
 
@@ -28,22 +30,30 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
-    """How a release earns its traffic: the guard's policy, and whether a person approves each step."""
+    """How a release earns its traffic: the guard's policy, who lets it go on and when, what it is probed with.
+
+    With `is_watch` it has all traffic already and is watched there.
+    """
 
     policy: Policy
     slot: Slot
     stable: str
     health: Watch
-    is_approved_by_person: bool = False
+    approve: Approve | None = None
+    windows: Windows = Windows()
+    probing: Probing | None = None
+    is_watch: bool = False
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """Steps that end in a state worth watching. A failure or a bad verdict undoes this and all earlier stages."""
+    """Steps that end in a state worth watching. A failure or a bad verdict undoes this and all earlier stages; where
+    there is a way `back`, a bad verdict runs that instead."""
 
     name: str
     steps: tuple[EveryStep, ...]
     watch: Watch | None = None
     rollout: Rollout | None = None
+    back: tuple[EveryStep, ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +67,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     stages: tuple[Stage, ...]
     notes: tuple[str, ...] = ()
     path: str = ""
+    strategy: str = ""
+    """canary | blue-green | instant, empty where nothing is released; and `because` why."""
+    because: str = ""
 
     @property
     def steps(self) -> tuple[EveryStep, ...]:

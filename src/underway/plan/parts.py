@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from underway.guard.policy import Limits, Policy
+from underway.guard.policy import Limits, Margins, Policy, WhenQuiet
 from underway.journal.state import AppState
 from underway.manifest.model import Manifest, Process
 from underway.plan.facts import route_for
 from underway.plan.model import Rollout, Watch
+from underway.plan.strategy import Strategy
 from underway.steps.back_up import BackupAsk
 from underway.steps.check_health import CheckHealth
 from underway.steps.environment import EnvAsk
 from underway.steps.every_step import EveryStep
 from underway.steps.free_slot import FreeSlot
+from underway.steps.probe_release import ProbeRelease, Probing
 from underway.steps.route_app import RouteApp
 from underway.steps.start_release import StartRelease, SwapWorkers
 from underway.steps.warm_up import WarmUp
@@ -66,8 +68,10 @@ def start_steps(
     ports: tuple[int, ...],
     other_ports: tuple[int, ...],
     former: AppRoute | None,
+    *,
+    is_probed: bool = False,
 ) -> list[EveryStep]:
-    """Start the release on a slot, wait for health, route it where needed, and warm it up."""
+    """Start the release on a slot, wait for health, route it where needed, warm it up, and probe it if asked."""
     web = manifest.processes.get("web")
     host = host_of(manifest)
     steps: list[EveryStep] = [
@@ -83,6 +87,8 @@ def start_steps(
         steps.append(
             WarmUp(release=release, path=path, host=host, requests=manifest.release.warm_up, instances=len(ports) or 1)
         )
+    if is_probed and (probing := probing_of(manifest, release)):
+        steps.append(ProbeRelease(probing=probing))
     return steps
 
 
@@ -109,19 +115,49 @@ def swap_workers(
     ]
 
 
-def watch_of(manifest: Manifest) -> Watch | None:
-    """How the release is watched after the switch; None for the instant strategy."""
-    keys = manifest.release
-    if keys.strategy == "instant" or keys.watch_s <= 0:
+SETTLE_S = 5.0
+"""A deploy waits this long after the switch before it says that the release is live; the rest of the watch goes on
+without it."""
+
+
+def watch_of(manifest: Manifest, strategy: Strategy) -> Watch | None:
+    """How the release is watched right after the switch; None for the instant strategy."""
+    if strategy == "instant" or manifest.release.watch_s <= 0:
         return None
     return _watch(manifest)
 
 
-def rollout_of(manifest: Manifest, slot: Slot, stable: str) -> Rollout:
-    """How the release on `slot` earns its traffic against `stable`."""
+def probing_of(manifest: Manifest, release: str) -> Probing | None:
+    """What `release` is probed with, None when the manifest says nothing."""
+    if not manifest.smokes and not manifest.journeys:
+        return None
+    return Probing(
+        release=release,
+        host=host_of(manifest),
+        env=env_of(manifest, release),
+        smokes=manifest.smokes,
+        journeys=manifest.journeys,
+    )
+
+
+def rollout_of(
+    manifest: Manifest, slot: Slot, release: str, stable: str, steps: tuple[int, ...], *, is_watch: bool = False
+) -> Rollout:
+    """How `release` on `slot` earns its traffic against `stable`, or is watched with all of it."""
     keys, web = manifest.release, manifest.processes.get("web")
     policy = Policy(
-        steps=tuple(step / 100 for step in keys.steps),
+        steps=tuple(step / 100 for step in steps),
+        margins=Margins(
+            error_ratio=keys.margins.error_ratio,
+            error_margin=keys.margins.error_margin,
+            slower_ask=1 + keys.margins.slower_ask,
+            slower_back=1 + keys.margins.slower,
+        ),
+        step_s=keys.step_s,
+        bake_s=keys.watch_s,
+        patience_s=keys.patience_s,
+        when_quiet=WhenQuiet(keys.when_quiet),
+        probes_may_promote=keys.probes_promote,
         limits=Limits(
             failed_health_checks=keys.limits.failed_health_checks,
             error_rate=keys.limits.error_rate,
@@ -130,13 +166,22 @@ def rollout_of(manifest: Manifest, slot: Slot, stable: str) -> Rollout:
         ),
         processes_per_side=web.instances if web else 1,
     )
-    return Rollout(policy=policy, slot=slot, stable=stable, health=_watch(manifest))
+    return Rollout(
+        policy=policy,
+        slot=slot,
+        stable=stable,
+        health=_watch(manifest),
+        approve=keys.approve,
+        windows=keys.windows,
+        probing=probing_of(manifest, release),
+        is_watch=is_watch,
+    )
 
 
 def _watch(manifest: Manifest) -> Watch:
     keys = manifest.release
     return Watch(
-        for_s=keys.watch_s,
+        for_s=min(keys.watch_s, SETTLE_S),
         path=manifest.health.path,
         status=manifest.health.status,
         host=manifest.health.host or host_of(manifest),

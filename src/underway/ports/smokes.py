@@ -23,14 +23,14 @@ class Smokes(Protocol):
     """Makes the requests of `[[smoke]]` and `[[journey]]` over HTTP on loopback. Never raises for what the other side
     does: what went wrong is in the result.
 
-    `values` fill `${env.NAME}` by NAME; what they hold, cookies, and what a step keeps is masked in the result.
-    Every request carries `X-Underway-Probe`, so that it is counted apart from users' requests.
+    `values` fill `${env.NAME}` by NAME; every `Secret` among them, cookies, and what a step keeps is masked in
+    the result. Every request carries `X-Underway-Probe`, so that it is counted apart from users' requests.
     """
 
-    async def ask(self, smoke: Smoke, at: Dial, values: Mapping[str, Secret]) -> Walked:
+    async def ask(self, smoke: Smoke, at: Dial, values: Mapping[str, str | Secret]) -> Walked:
         """One request on its own."""
         ...
 
-    async def walk(self, journey: Journey, at: Dial, values: Mapping[str, Secret]) -> Walked:
+    async def walk(self, journey: Journey, at: Dial, values: Mapping[str, str | Secret]) -> Walked:
         """Its requests in order, with one jar of cookies; it ends at the first that fails."""
         ...

@@ -58,6 +58,18 @@ async def environment(ask: EnvAsk, build: Build, on: Drivers, through: Login | N
     return values
 
 
+def probe_values(ask: EnvAsk, app: str, on: Drivers) -> Mapping[str, str | Secret]:
+    """What a probe may fill in: the app's variables, those that are secret as such, and everything of its vault, which
+    may then be hidden wherever the app shows it. Raises `Refusal` (`env.missing`)."""
+    kept = on.vault.values(app)
+    values: dict[str, str | Secret] = dict(kept)
+    for name, value in _of_manifest(ask, on).items():
+        variable = ask.variables[name]
+        is_plain = variable.value == value and not variable.secret and not variable.generate and name not in kept
+        values[name] = value if is_plain else Secret(value)
+    return values
+
+
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

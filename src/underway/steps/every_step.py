@@ -8,6 +8,7 @@ from underway.steps.check_health import CheckHealth
 from underway.steps.free_slot import FreeSlot
 from underway.steps.lint_migrations import LintMigrations
 from underway.steps.migrate import MigrateDatabase
+from underway.steps.probe_release import ProbeRelease
 from underway.steps.provision import ProvisionPostgres, ProvisionRedis
 from underway.steps.prune_releases import PruneReleases
 from underway.steps.route_app import RouteApp, UnrouteApp
@@ -29,6 +30,7 @@ EveryStep = (
     | CheckHealth
     | RouteApp
     | WarmUp
+    | ProbeRelease
     | SplitTraffic
     | SwapWorkers
     | SwitchTraffic

@@ -26,6 +26,8 @@ def show_plan(plan: PlanView, terminal: Terminal) -> None:
         terminal.line(f"{terminal.mark('warning')} {clean(note)}")
     was = f", {plan.was} is live" if plan.was and plan.was != plan.release else ""
     terminal.line(terminal.paint(f"Plan: {plan.kind.value} {plan.app} {plan.release}{was}", "bold"))
+    if plan.strategy and plan.was:
+        terminal.line(f"  {plan.strategy}: {clean(plan.because)}")
     for number, step in enumerate(plan.steps, start=1):
         one_way = terminal.paint("  one way", "amber") if step.is_one_way else ""
         terminal.line(f"  {number:>2}  {clean(step.says)}{one_way}")

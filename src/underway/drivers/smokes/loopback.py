@@ -28,11 +28,11 @@ _LEAST_MASKED = 4
 class LoopbackSmokes:
     """`Smokes` over one connection per request."""
 
-    async def ask(self, smoke: Smoke, at: Dial, values: Mapping[str, Secret]) -> Walked:
+    async def ask(self, smoke: Smoke, at: Dial, values: Mapping[str, str | Secret]) -> Walked:
         """See the port."""
         return Walked(name=smoke.title, asked=(await _Visitor(at, values).ask(smoke),))
 
-    async def walk(self, journey: Journey, at: Dial, values: Mapping[str, Secret]) -> Walked:
+    async def walk(self, journey: Journey, at: Dial, values: Mapping[str, str | Secret]) -> Walked:
         """See the port."""
         visitor = _Visitor(at, values)
         asked: list[Asked] = []
@@ -46,12 +46,12 @@ class LoopbackSmokes:
 class _Visitor:
     """One visitor: its cookies, and what it kept."""
 
-    def __init__(self, at: Dial, values: Mapping[str, Secret]) -> None:
+    def __init__(self, at: Dial, values: Mapping[str, str | Secret]) -> None:
         self._at = at
         self._values = values
         self._cookies: dict[str, str] = {}
         self._kept: dict[str, str] = {}
-        self._hidden = {value.reveal() for value in values.values()} - {""}
+        self._hidden = {value.reveal() for value in values.values() if isinstance(value, Secret)} - {""}
         self._unique = secrets.token_hex(6)
 
     async def ask(self, smoke: Smoke) -> Asked:
@@ -81,7 +81,7 @@ class _Visitor:
         value = self._values.get(name.removeprefix("env."))
         if value is None or not name.startswith("env."):
             raise Unfilled(f"${{{name}}} has no value")
-        return value.reveal()
+        return value.reveal() if isinstance(value, Secret) else value
 
     def _keep(self, smoke: Smoke, heard: Heard) -> str:
         """Keep what later steps need; what is wrong when it is not there."""
