@@ -130,7 +130,7 @@ def _perform(scene: Scene, example: Path, work: Path, client: Client, picture: P
         ask = PlanAsk(kind=ActKind.ROLLBACK, app=APP, to=to)
     else:
         _lay_out(example, scene, work)
-        ask = PlanAsk(kind=ActKind.DEPLOY, app=APP, path=str(work))
+        ask = PlanAsk(kind=ActKind.DEPLOY, app=APP, path=str(work), strategy="blue-green")
     plan = _plan(client, ask)
     picture.plan(plan)
     started = client.post(f"/v1/plans/{plan.id}/run", Started)

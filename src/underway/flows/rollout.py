@@ -31,6 +31,8 @@ from underway.terms.smoke import Walked
 from underway.terms.verdict import Action, Verdict
 
 TICK_S = 1.0
+LOOK_EVERY_S = 0.2
+"""How often the log is read: a failure is judged at once, and a bad release is gone before the second is over."""
 
 
 class Kept(msgspec.Struct):
@@ -72,6 +74,7 @@ class RollingOut:
                 ended = await self._until_first_users() or await self._until_ended()
             finally:
                 await self._probes.stop()
+                await self._signs.stop()
             self._end(ended)
         assert self.kept.ended is not None
         return self.kept.ended
@@ -108,9 +111,8 @@ class RollingOut:
             why = "it has all of them, and is watched" if self.ask.is_watch else "the first visitors"
         self._move(first, why)
         while True:
-            self._read_requests()
             self._count_probes(self._probes.look(self._wants_probes()))
-            health = await self._signs.check()
+            health = self._signs.look()
             if died := self._signs.ended(self.kept.restarts, self.ask.is_watch):
                 return Verdict(action=Action.ROLL_BACK, because=died, rule="died")
             tick(self.ask.policy, self.kept.evidence, self.on.clock.now(), health, self._signs.memory())
@@ -122,7 +124,18 @@ class RollingOut:
             waiting_for = self.closed.waiting_for if self.closed else verdict.waiting_for
             self.verdict = msgspec.structs.replace(verdict, waiting_for=waiting_for)
             self._save()
-            await self.on.clock.sleep(TICK_S)
+            await self._until_next_look()
+
+    async def _until_next_look(self) -> None:
+        """A second; or until the candidate fails, or somebody orders something."""
+        until = self.on.clock.monotonic() + TICK_S
+        failed = self.kept.evidence.pending.candidate_failed
+        orders = len(self._held().orders)
+        while self.on.clock.monotonic() < until:
+            await self.on.clock.sleep(LOOK_EVERY_S)
+            self._read_requests()
+            if self.kept.evidence.pending.candidate_failed > failed or len(self._held().orders) > orders:
+                return
 
     def _judge(self) -> Verdict:
         return judge(self.ask.policy, self.kept.evidence, self.plan.release, self.ask.stable)
@@ -317,7 +330,7 @@ class RollingOut:
         )
         return Kept(
             evidence=begin(self.ask.policy, baseline, now),
-            offset=log.end(),
+            offset=self.on.request_log.end(),
             moves=[],
             restarts=self._signs.restarts(),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -28,16 +30,33 @@ class Signs:
         self._failed: dict[str, int] = defaultdict(int)
         self._said = ""
         self._checked_at = -CHECK_EVERY_S
+        self._asking: asyncio.Task[Health] | None = None
 
     def restarts(self) -> dict[str, int]:
         return {i.spec.id: i.restarts for i in self._on.runtime.instances(self._app)}
 
-    async def check(self) -> Health | None:
-        """The checks failed in a row, on the worst instance of each side; None when it is not yet time to ask."""
+    def look(self) -> Health | None:
+        """The checks failed in a row, on the worst instance of each side; None while there is nothing new.
+
+        The asking itself goes on in the background: an instance that hangs must not keep the guard from looking.
+        """
+        health = None
+        if self._asking is not None and self._asking.done():
+            health = self._asking.result()
+            self._asking = None
         now = self._on.clock.monotonic()
-        if now - self._checked_at < CHECK_EVERY_S:
-            return None
-        self._checked_at = now
+        if self._asking is None and now - self._checked_at >= CHECK_EVERY_S:
+            self._checked_at = now
+            self._asking = asyncio.create_task(self._check())
+        return health
+
+    async def stop(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._asking
+
+    async def _check(self) -> Health:
         worst = {self._candidate: 0, self._stable: 0}
         for instance in self._on.runtime.instances(self._app):
             name = instance.spec.id
