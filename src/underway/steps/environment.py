@@ -65,7 +65,7 @@ def probe_values(ask: EnvAsk, app: str, on: Drivers) -> Mapping[str, str | Secre
     values: dict[str, str | Secret] = dict(kept)
     for name, value in _of_manifest(ask, on).items():
         variable = ask.variables[name]
-        is_plain = variable.value == value and not variable.secret and not variable.generate and name not in kept
+        is_plain = variable.value == value and not variable.is_secret and name not in kept
         values[name] = value if is_plain else Secret(value)
     return values
 

@@ -22,7 +22,7 @@ MAX_BODY_BYTES = 1 << 20
 MAX_SHOWN_CHARS = 300
 MAX_COOKIES = 100
 _LEAST_MASKED = 4
-"""Shorter values of cookies and kept values are no secrets, and masking them would shred the text."""
+"""Shorter values cannot be secrets, and masking them would shred the text."""
 
 
 class LoopbackSmokes:
@@ -51,7 +51,10 @@ class _Visitor:
         self._values = values
         self._cookies: dict[str, str] = {}
         self._kept: dict[str, str] = {}
-        self._hidden = {value.reveal() for value in values.values() if isinstance(value, Secret)} - {""}
+        self._hidden: set[str] = set()
+        for value in values.values():
+            if isinstance(value, Secret):
+                self._hide(value.reveal())
         self._unique = secrets.token_hex(6)
 
     async def ask(self, smoke: Smoke) -> Asked:
