@@ -1,235 +1,163 @@
 """How often the guard is wrong and how fast it is right, beside its peers: `python -m bench.guard --quick`.
 
-Every cell is a world (or a fault in the plain world) at a rate of traffic; every run of it is seeded with its number,
-so the tables are the same on every machine. `--write` puts them into docs/guard.md.
+Every cell of the tables is a world (or a fault in the plain world) at a rate of traffic; every rollout is seeded with
+its number, so the tables are the same on every machine. Finished cells are kept with a digest of the code they came
+from (its meaning, not its comments): a cell is made again only when that changed. `--write` puts the tables into
+docs/guard.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import hashlib
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path
-from statistics import median
 
+from underway.cli.guard_jobs import measure
 from underway.guard.policy import Policy
-from underway.guard.simulate.peers import PEERS
-from underway.guard.simulate.rollout import Ending, roll_out
-from underway.guard.simulate.worlds import FAULTS, HEALTHY, WORLDS, Fault, World
+from underway.guard.simulate.study import (
+    JUDGES,
+    MEMORY,
+    OURS,
+    RATES,
+    Cell,
+    Figures,
+    fault_cells,
+    healthy_cells,
+    memory_cells,
+    thin_cells,
+)
+from underway.guard.simulate.tables import (
+    bound,
+    fault_table,
+    healthy_table,
+    held_table,
+    markdown,
+    memory_table,
+    thin_table,
+)
+from underway.guard.simulate.worlds import FAULTS, HEALTHY, WORLDS
 
-RATES = (0.5, 5.0, 50.0, 500.0)
-OURS = "Underway"
-DOC = Path(__file__).parent.parent / "docs" / "guard.md"
+ROOT = Path(__file__).parent.parent
+DOC = ROOT / "docs" / "guard.md"
+STORE = ROOT / "bench" / ".guard-figures.json"
+GUARD = ROOT / "src" / "underway" / "guard"
 BEGIN, END = "<!-- simulated: begin -->", "<!-- simulated: end -->"
+RUNS, QUICK_RUNS, SEED = 1000, 30, 0
+WORLD_NAMES = tuple(world.name for world in WORLDS)
+FAULT_NAMES = tuple(fault.name for fault in FAULTS)
+THAT_DECIDE = (
+    *("baseline", "carry", "clients", "decide", "errors", "evidence", "fold", "latency", "limits", "memory"),
+    *("observe", "policy", "rates", "shares", "wager", "simulate/rollout", "simulate/worlds"),
+)
+"""The modules on which a rollout's end depends: the guard without its words, and the simulated day."""
 
 
-@dataclass(frozen=True)
-class Cell:
-    judge: str
-    world: str
-    fault: str
-    rps: float
+@cache
+def digest(*modules: str) -> str:
+    """Of what these modules mean: comments and docstrings do not count."""
+    found = hashlib.sha256()
+    for name in modules:
+        tree = ast.parse((GUARD / f"{name}.py").read_text())
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list):
+                node.body = [x for x in body if not _is_text(x)] or [ast.Pass()]  # type: ignore[attr-defined]  # has one
+        found.update(ast.unparse(tree).encode())
+    return found.hexdigest()[:12]
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What came out of `runs` rollouts of one cell: counts, and medians over the rollouts."""
-
-    runs: int
-    rolled_back: int
-    paused: int
-    promoted: int
-    seconds: float
-    """Median seconds to the roll-back, or to the end where none was rolled back."""
-    failed: float
-    """Median failed requests of users on the candidate, over the rollouts that were rolled back (else over all)."""
-    promoted_at: float | None
-    reasons: dict[str, int]
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-def world_named(name: str) -> World:
-    return next(world for world in WORLDS if world.name == name)
-
-
-def fault_named(name: str) -> Fault:
-    return next(fault for fault in (HEALTHY, *FAULTS) if fault.name == name)
-
-
-def one(cell: Cell, seed: int) -> Ending:
-    world, fault = world_named(cell.world), fault_named(cell.fault)
-    if cell.judge == OURS:
-        return roll_out(Policy(), world, fault, cell.rps, seed)
-    return PEERS[cell.judge](world, fault, cell.rps, seed)
-
-
-def run_chunk(cell: Cell, seeds: Sequence[int]) -> list[Ending]:
-    return [one(cell, seed) for seed in seeds]
-
-
-def summed_up(endings: Sequence[Ending]) -> Figures:
-    back = [ending for ending in endings if ending.how == "rolled-back"]
-    counted = back or endings
-    promotions = [ending.promoted_at_s for ending in endings if ending.promoted_at_s is not None]
-    reasons: dict[str, int] = {}
-    for ending in endings:
-        key = f"{ending.how}: {ending.reason}"
-        reasons[key] = reasons.get(key, 0) + 1
-    return Figures(
-        runs=len(endings),
-        rolled_back=len(back),
-        paused=sum(ending.how == "paused" for ending in endings),
-        promoted=sum(ending.how == "promoted" for ending in endings),
-        seconds=median(ending.at_s for ending in counted),
-        failed=median(ending.failed for ending in counted),
-        promoted_at=median(promotions) if promotions else None,
-        reasons=reasons,
-    )
-
-
-def cells(judges: Iterable[str], rates: Iterable[float], only: Sequence[str]) -> list[Cell]:
-    rates = list(rates)
-    chosen = []
-    for judge in judges:
-        for rps in rates:
-            chosen += [Cell(judge, world.name, HEALTHY.name, rps) for world in WORLDS]
-            chosen += [Cell(judge, WORLDS[0].name, fault.name, rps) for fault in FAULTS]
-    chosen = [cell for cell in chosen if cell.judge == OURS or not world_named(cell.world).people]
-    chosen.sort(key=lambda cell: (cell.fault != HEALTHY.name, -cell.rps))
-    return [cell for cell in chosen if not only or cell.world in only or cell.fault in only]
-
-
-def runs_of(cell: Cell, options: argparse.Namespace) -> int:
-    if options.quick:
-        return 30
-    if options.runs:
-        return int(options.runs)
+def digest_of(cell: Cell) -> str:
+    if cell.world == MEMORY:
+        return digest("memory", "simulate/leaks")
     if cell.judge != OURS:
-        return 300
-    return 1000
+        return digest("simulate/peers", "simulate/worlds")
+    return digest(*THAT_DECIDE)
 
 
-def measure(chosen: Sequence[Cell], options: argparse.Namespace) -> dict[Cell, Figures]:
-    """Run every cell that is not in the store yet, in `--jobs` processes."""
-    done = load(options.store)
-    with ProcessPoolExecutor(options.jobs) as pool:
-        for cell in chosen:
-            runs = runs_of(cell, options)
-            if cell in done and done[cell].runs >= runs:
-                continue
-            began = time.monotonic()
-            size = max(1, min(50, runs // options.jobs))
-            chunks = [range(at, min(at + size, runs)) for at in range(0, runs, size)]
-            endings = [ending for part in pool.map(run_chunk, [cell] * len(chunks), chunks) for ending in part]
-            done[cell] = summed_up(endings)
-            save(options.store, done)
-            print(
-                f"{cell.judge:20} {cell.rps:5g} rps {cell.world:12} {cell.fault:12} "
-                f"{time.monotonic() - began:6.1f} s  {done[cell].reasons}",
-                file=sys.stderr,
-                flush=True,
-            )
-    return done
-
-
-def load(store: Path | None) -> dict[Cell, Figures]:
-    if store is None or not store.exists():
-        return {}
-    return {Cell(**row["cell"]): Figures(**row["figures"]) for row in json.loads(store.read_text())}
-
-
-def save(store: Path | None, done: dict[Cell, Figures]) -> None:
-    if store is not None:
-        rows = [{"cell": asdict(cell), "figures": asdict(figures)} for cell, figures in done.items()]
-        store.write_text(json.dumps(rows, indent=1))
-
-
-def share(count: int, of: int) -> str:
-    value = 100 * count / of
-    return "0" if not count else f"{value:.2g}" if value < 10 else f"{value:.0f}"
-
-
-def brief(value: float) -> str:
-    if value >= 10_000:
-        return f"{value / 1000:.0f} k"
-    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
-
-
-def healthy_table(done: dict[Cell, Figures], judges: Sequence[str]) -> list[str]:
-    """False roll-backs of healthy releases in per cent, at each rate."""
-    lines = [
-        "| world | " + " | ".join(judges) + " |",
-        "|---" * (len(judges) + 1) + "|",
+def cells() -> list[Cell]:
+    """All cells, those first that are quoted most."""
+    return [
+        *memory_cells(),
+        *fault_cells([OURS], FAULT_NAMES, RATES),
+        *thin_cells(),
+        *sorted(healthy_cells([OURS], WORLD_NAMES, RATES), key=_is_late),
+        *healthy_cells(JUDGES[1:], WORLD_NAMES, RATES),
+        *fault_cells(JUDGES[1:], FAULT_NAMES, RATES),
     ]
-    for world in WORLDS:
-        row = []
-        for judge in judges:
-            found = [done.get(Cell(judge, world.name, HEALTHY.name, rps)) for rps in RATES]
-            row.append(" / ".join(share(f.rolled_back, f.runs) if f else "–" for f in found))
-        lines.append(f"| {world.says} | " + " | ".join(row) + " |")
-    return lines
 
 
-def paused_table(done: dict[Cell, Figures]) -> list[str]:
-    """What else happened to healthy releases under the guard: paused for a person, and the time to 100 %."""
-    lines = ["| world | paused, % at 0.5 / 5 / 50 / 500 rps | seconds to 100 % |", "|---|---|---|"]
-    for world in WORLDS:
-        found = [done.get(Cell(OURS, world.name, HEALTHY.name, rps)) for rps in RATES]
-        paused = " / ".join(share(f.paused, f.runs) if f else "–" for f in found)
-        times = " / ".join(f"{f.promoted_at:.0f}" if f and f.promoted_at else "–" for f in found)
-        lines.append(f"| {world.says} | {paused} | {times} |")
-    return lines
+def _is_late(cell: Cell) -> tuple[bool, float]:
+    return cell.world in ("people", "sick-client"), -cell.rps
 
 
-def fault_table(done: dict[Cell, Figures], judges: Sequence[str]) -> list[str]:
-    """Missed (+ paused) per cent · median seconds · median failed requests of users."""
-    lines = ["| fault | rps | " + " | ".join(judges) + " |", "|---" * (len(judges) + 2) + "|"]
-    for fault in FAULTS:
-        for rps in RATES:
-            row = [fault_cell(done.get(Cell(judge, WORLDS[0].name, fault.name, rps))) for judge in judges]
-            lines.append(f"| {fault.says} | {rps:g} | " + " | ".join(row) + " |")
-    return lines
+class Store:
+    """Finished cells in a JSON file, each with the digest of the code that made it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        rows = json.loads(path.read_text()) if path.exists() else []
+        self.rows = {(Cell(**row["cell"]), row["digest"]): Figures(**row["figures"]) for row in rows}
+
+    def find(self, cell: Cell) -> Figures | None:
+        return self.rows.get((cell, digest_of(cell)))
+
+    def keep(self, cell: Cell, figures: Figures) -> None:
+        self.rows[cell, digest_of(cell)] = figures
+        rows = [{"cell": asdict(c), "digest": d, "figures": asdict(f)} for (c, d), f in self.rows.items()]
+        draft = self.path.with_suffix(".new")
+        draft.write_text(json.dumps(rows, indent=0))
+        draft.replace(self.path)
 
 
-def fault_cell(found: Figures | None) -> str:
-    if found is None:
-        return "–"
-    missed = share(found.promoted, found.runs)
-    if found.paused:
-        missed += f" (+{share(found.paused, found.runs)})"
-    if not found.rolled_back:
-        return missed
-    return f"{missed} · {brief(found.seconds)} s · **{brief(found.failed)}**"
+def chosen(options: argparse.Namespace) -> list[Cell]:
+    found = [cell for cell in cells() if not (options.no_peers and cell.judge != OURS)]
+    if options.rates:
+        found = [cell for cell in found if cell.rps in options.rates]
+    if options.only:
+        found = [cell for cell in found if cell.world in options.only or cell.fault in options.only]
+    return found
 
 
 def report(done: dict[Cell, Figures]) -> str:
-    judges = [OURS, *PEERS]
-    runs = sorted({figures.runs for cell, figures in done.items() if cell.judge == OURS})
-    theirs = sorted({figures.runs for cell, figures in done.items() if cell.judge != OURS})
-    sizes = (
-        f"{' or '.join(map(str, runs))} runs a cell for Underway, {' or '.join(map(str, theirs)) or 'no'} for the rest"
-    )
-    return "\n".join(
-        [
-            f"Made by `make bench-guard` ({sizes}; every run seeded).",
-            "",
-            "Healthy releases rolled back, in per cent, at 0.5 / 5 / 50 / 500 requests a second:",
-            "",
-            *healthy_table(done, judges),
-            "",
-            "What else happens to a healthy release under Underway:",
-            "",
-            *paused_table(done),
-            "",
-            "Bad releases: missed % (+ paused for a person %) · median seconds until it is gone · **median failed"
-            " requests of users**:",
-            "",
-            *fault_table(done, judges),
-        ]
-    )
+    tables = [
+        healthy_table(done, JUDGES, WORLD_NAMES, RATES),
+        held_table(done, WORLD_NAMES, RATES),
+        fault_table(done, JUDGES, FAULT_NAMES, RATES, "plain"),
+        thin_table(done),
+        memory_table(done),
+    ]
+    return "\n\n".join([sizes(done), *(markdown(table) for table in tables)])
+
+
+def sizes(done: dict[Cell, Figures]) -> str:
+    """How many rollouts a cell stands for, honestly, cell by cell where they differ."""
+    runs = sorted({figures.runs for figures in done.values()})
+    most = runs[-1] if runs else 0
+    missing = len(set(cells()) - set(done))
+    parts = [
+        f"Made by `make bench-guard` (guard {digest(*THAT_DECIDE)}, seeds {SEED} to {SEED + most - 1}):"
+        f" {most:,} rollouts a cell. 0 of {most:,} means: below {bound(most):.1f} % with 95 % confidence."
+    ]
+    for fewer in runs[:-1]:
+        names = [_name(cell) for cell, figures in done.items() if figures.runs == fewer]
+        parts.append(f"Only {fewer:,} rollouts: {'; '.join(names)}.")
+    if missing:
+        parts.append(f"{missing} cells are missing.")
+    return " ".join(parts)
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.judge}, {cell.world if cell.fault == HEALTHY.name else cell.fault} at {cell.rps:g}"
 
 
 def write(text: str) -> None:
@@ -240,17 +168,32 @@ def write(text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="30 runs a cell: a look, not a proof")
-    parser.add_argument("--runs", type=int, default=0, help="runs a cell (default 2,000 up to 5 rps, else 1,000)")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_RUNS} rollouts a cell: a look, not a proof")
+    parser.add_argument("--runs", type=int, default=0, help=f"rollouts a cell (default {RUNS:,})")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once")
-    parser.add_argument("--rates", type=float, nargs="+", default=list(RATES))
+    parser.add_argument("--rates", type=float, nargs="+", default=[])
     parser.add_argument("--only", nargs="+", default=[], help="names of worlds and faults")
     parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--store", type=Path, help="keep figures in this JSON file and go on from it")
+    parser.add_argument("--store", type=Path, default=STORE, help="keep figures in this JSON file and go on from it")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {DOC.name}")
     options = parser.parse_args()
-    judges = [OURS] if options.no_peers else [OURS, *PEERS]
-    text = report(measure(cells(judges, options.rates, options.only), options))
+    runs = QUICK_RUNS if options.quick else options.runs or RUNS
+    store = Store(options.store)
+    done: dict[Cell, Figures] = {}
+    wanted: list[tuple[Cell, int]] = []
+    for cell in chosen(options):
+        found = store.find(cell)
+        if found is not None:
+            done[cell] = found
+        if found is None or found.runs < runs:
+            wanted.append((cell, runs))
+    began = time.monotonic()
+    for number, (cell, figures) in enumerate(measure(wanted, Policy(), SEED, options.jobs), 1):
+        store.keep(cell, figures)
+        done[cell] = figures
+        spent = time.monotonic() - began
+        print(f"{number}/{len(wanted)} {spent:6.0f} s  {_name(cell)}: {figures.reasons}", file=sys.stderr, flush=True)
+    text = report(done)
     if options.write:
         write(text)
     print(text)

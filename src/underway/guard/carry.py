@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from underway.guard.decide import Reason
 from underway.guard.errors import SEVERITY_PRIORS
-from underway.guard.evidence import Evidence, Gate, LimitWatch, limit_wager
+from underway.guard.evidence import Evidence, Gate, LimitWatch, alarm_wager
 from underway.guard.fold import fold
 from underway.guard.latency import LATENCY_PRIORS
 from underway.guard.limits import broke_again
@@ -42,7 +42,7 @@ def carried_out(policy: Policy, state: Evidence, reason: Reason, weight: float |
         case Reason.RESUME:
             away.returned_at, away.breaks = None, 0
             state.step_at += state.clock - away.left_at
-            state.alarm = limit_wager()
+            state.alarm = alarm_wager()
         case Reason.WIDEN:
             pass
         case _:

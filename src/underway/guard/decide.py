@@ -170,12 +170,20 @@ def points(policy: Policy, state: Evidence) -> bool:
 
 
 def _alarm(policy: Policy, state: Evidence) -> Decision | None:
-    """The candidate fails more than is usual: narrow its share and ask who fails, for a minute at least."""
+    """The candidate fails more than is usual: narrow its share and ask who fails, for a minute at least.
+
+    A slow poison alone is no reason to narrow: it takes many requests to see and each costs little, so the steps go on.
+    At 100 %, where nothing is compared, it is: half of the traffic goes back to the stable release.
+    """
     if state.weight <= 0:
         return None
-    if state.alarm.strength < (ALARM if state.weight < 1 else ALARM_AT_FULL):
-        return None
-    if state.weight < 1 and state.errors.strength < SHARED:
+    poison, *worse = state.alarm.stakes
+    if state.weight >= 1:
+        if state.alarm.strength < ALARM_AT_FULL:
+            return None
+        share = WIDEST if poison > sum(worse) else question_share(state)
+        return Decision(Action.WAIT, Reason.NARROW, share)
+    if sum(worse) < ALARM or state.errors.strength < SHARED:
         return None
     return Decision(Action.WAIT, Reason.NARROW, min(state.weight, question_share(state)))
 
@@ -196,6 +204,17 @@ def _soft(policy: Policy, state: Evidence) -> Decision | None:
     return None
 
 
+def least_step_s(policy: Policy, state: Evidence) -> float:
+    """How long the present step lasts at least. The last one is the last chance to compare: where a hundred seconds
+    bring few requests it takes longer."""
+    if state.step != len(policy.steps) - 1 or policy.thorough_s <= policy.step_s:
+        return policy.step_s
+    weight, answered = state.at_weights[-1] if state.at_weights else (0.0, 0)
+    if weight == state.weight and answered >= policy.thorough_requests:
+        return policy.step_s
+    return policy.thorough_s
+
+
 def _forward(policy: Policy, state: Evidence) -> Decision:
     age_s = state.clock - state.step_at
     if state.step >= len(policy.steps):
@@ -207,7 +226,7 @@ def _forward(policy: Policy, state: Evidence) -> Decision:
         if age_s < policy.step_s:
             return Decision(Action.WAIT, Reason.DARK)
         return Decision(Action.ADVANCE, Reason.STEP_PASSED, following)
-    if age_s < policy.step_s:
+    if age_s < least_step_s(policy, state):
         return Decision(Action.WAIT, Reason.STEP_YOUNG)
     if passes(policy, state, state.step):
         if not points(policy, state):

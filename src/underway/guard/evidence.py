@@ -10,7 +10,7 @@ from underway.guard.clients import Clients
 from underway.guard.errors import SEVERITY_PRIORS
 from underway.guard.latency import LATENCY_PRIORS, Block, Reference
 from underway.guard.memory import MemoryTrend
-from underway.guard.rates import EXCESS_PRIORS
+from underway.guard.rates import ALARM_PRIORS, EXCESS_PRIORS
 from underway.guard.wager import Wager, open_wager
 
 
@@ -44,6 +44,10 @@ class Calm(msgspec.Struct):
 
 def limit_wager() -> Wager:
     return open_wager(EXCESS_PRIORS)
+
+
+def alarm_wager() -> Wager:
+    return open_wager(ALARM_PRIORS)
 
 
 class LimitWatch(msgspec.Struct):
@@ -115,7 +119,7 @@ class Evidence(msgspec.Struct):
     probes: Counts = msgspec.field(default_factory=Counts)
     probe_limit: Wager = msgspec.field(default_factory=limit_wager)
     errors: Wager = msgspec.field(default_factory=lambda: open_wager(SEVERITY_PRIORS))
-    alarm: Wager = msgspec.field(default_factory=limit_wager)
+    alarm: Wager = msgspec.field(default_factory=alarm_wager)
     """That the candidate fails more than the stable release *usually* does. An incident that both share raises it too,
     so it only narrows the candidate's share for a while, where the comparison is sharpest."""
     slower_ask: Wager = msgspec.field(default_factory=lambda: open_wager(LATENCY_PRIORS))

@@ -13,6 +13,8 @@ from underway.guard.latency import LATENCY_PRIORS, LEAST_REFERENCE, Block, Tilts
 from underway.guard.limits import is_calm
 from underway.guard.policy import Policy
 from underway.guard.rates import (
+    ALARM_EXCESSES,
+    ALARM_PRIORS,
     EXCESS_PRIORS,
     SLOW_SHARE,
     effective_limit,
@@ -50,7 +52,8 @@ def let_stakes_in(state: Evidence, fraction: float) -> None:
     release_stake(state.errors, SEVERITY_PRIORS, fraction)
     release_stake(state.slower_ask, LATENCY_PRIORS, fraction)
     release_stake(state.slower_back, LATENCY_PRIORS, fraction)
-    for wager in (*state.limits.wagers(), state.alarm):
+    release_stake(state.alarm, ALARM_PRIORS, fraction)
+    for wager in state.limits.wagers():
         release_stake(wager, EXCESS_PRIORS, fraction)
 
 
@@ -127,7 +130,7 @@ def _fold_limits(policy: Policy, state: Evidence, seen: Counts) -> None:
         _settle_if_any(watch.candidate_slow, slow, seen.candidate_slow, seen.candidate_timed)
     _settle_if_any(watch.stable_slow, slow, seen.stable_slow, seen.stable_timed)
     tolerated = policy.margins.error_ratio * grid(state.baseline.error_rate) + policy.margins.error_margin
-    _settle_if_any(state.alarm, over_limit_odds(tolerated), seen.candidate_failed, seen.candidate)
+    _settle_if_any(state.alarm, over_limit_odds(tolerated, ALARM_EXCESSES), seen.candidate_failed, seen.candidate)
 
 
 def _settle_if_any(wager: Wager, odds: tuple[tuple[float, ...], tuple[float, ...]], bad: int, of: int) -> None:

@@ -106,7 +106,7 @@ class Reference(msgspec.Struct):
 
 
 class Tilts:
-    """The tilt of every bucket under each alternative, given the reference (which is not empty).
+    """The tilt t of every bucket under each alternative with e^t − 1, given the reference (which is not empty).
 
     Kept for the buckets that the reference knows; a time between two of them gets the tilt of the faster one.
     """
@@ -121,25 +121,24 @@ class Tilts:
             normal.inv_cdf((1 - edge) * (below - share / 2) + edge / 2)
             for below, share in zip(at_or_below, mass, strict=True)
         ]
-        self.rows = [_tilts([d * score - d * d / 2 for score in scores], mass, at_or_below) for d in SHIFTS]
+        rows = [_tilts([d * score - d * d / 2 for score in scores], mass, at_or_below) for d in SHIFTS]
         for quantile, times in TAILS:
             first = bisect_right(at_or_below, quantile + 1e-9)
             tail = 1 - at_or_below[first - 1] if first else 1.0
             more, less = log(times), log((1 - min(tail * times, 0.9)) / max(1 - tail, 0.1))
-            self.rows.append(_tilts([less] * first + [more] * (len(mass) - first), mass, at_or_below))
+            rows.append(_tilts([less] * first + [more] * (len(mass) - first), mass, at_or_below))
+        self.columns = [[(tilt, expm1(tilt)) for tilt in column] for column in zip(*rows, strict=True)]
 
     def place(self, index: int) -> int:
-        """Where in a row the tilt of bucket `index` stands."""
+        """The number of the column for bucket `index`."""
         return max(bisect_right(self.known, index) - 1, 0)
 
 
 def _tilts(ratios: list[float], mass: list[float], at_or_below: list[float]) -> list[float]:
     """Log hazard ratios from log-likelihood ratios: each less the log ratio of the mass at and below the bucket."""
     worse = accumulate(share * exp(ratio) for ratio, share in zip(ratios, mass, strict=True))
-    return [
-        min(max(ratio - log(bad / fine), -STEEPEST), STEEPEST)
-        for ratio, bad, fine in zip(ratios, worse, at_or_below, strict=True)
-    ]
+    tilts = [ratio - log(bad / fine) for ratio, bad, fine in zip(ratios, worse, at_or_below, strict=True)]
+    return [-STEEPEST if tilt < -STEEPEST else STEEPEST if tilt > STEEPEST else tilt for tilt in tilts]
 
 
 def block_factors(candidate: Mapping[int, int], stable: Mapping[int, int], tilts: Tilts) -> list[float]:
@@ -151,10 +150,11 @@ def block_factors(candidate: Mapping[int, int], stable: Mapping[int, int], tilts
         both = mine + stable.get(index, 0)
         share = left_mine / left
         if 0 < share < 1:
-            place = tilts.place(index)
-            for j, row in enumerate(tilts.rows):
-                tilt = row[place]
-                factors[j] += tilt * mine - both * log1p(share * expm1(tilt))
+            column = tilts.columns[tilts.place(index)]
+            factors = [
+                factor + tilt * mine - both * log1p(share * more)
+                for factor, (tilt, more) in zip(factors, column, strict=True)
+            ]
         left_mine -= mine
         left -= both
     return factors

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import msgspec
 
 from underway.guard.baseline import Baseline, Counts
 from underway.guard.evidence import Evidence, Gate, Health, Outcome
 from underway.guard.fold import SHARE_BELIEF, close_block, fold, fold_gates, is_cold, let_stakes_in, slow_bucket
-from underway.guard.latency import BUCKETS, Block, bucket, position, position_shift
+from underway.guard.latency import Block, bucket
 from underway.guard.limits import note_suspicion
 from underway.guard.memory import seconds_to_limit
 from underway.guard.policy import Policy
@@ -83,14 +81,27 @@ def observe(policy: Policy, state: Evidence, outcome: Outcome) -> None:
             block[index] = block.get(index, 0) + 1
 
 
+class Times(msgspec.Struct):
+    """Times of many good answers, each of another client: how many, how many beyond the p95 limit, and their
+    `latency.bucket`s. The candidate's are divided by `slower_ask`, and once more, by `slower_back`, in `buckets_back`.
+    """
+
+    number: int = 0
+    slow: int = 0
+    buckets: dict[int, int] = msgspec.field(default_factory=dict)
+    buckets_back: dict[int, int] = msgspec.field(default_factory=dict)
+
+
 class Slice(msgspec.Struct):
-    """Requests of a short while at one weight, each of another client; times as `latency.position`s."""
+    """Requests of a short while at one weight, each of another client, in numbers."""
 
     weight: float
+    candidate_ok: int = 0
     candidate_failed: int = 0
+    stable_ok: int = 0
     stable_failed: int = 0
-    candidate_times: list[float] = msgspec.field(default_factory=list)
-    stable_times: list[float] = msgspec.field(default_factory=list)
+    candidate_times: Times | None = None
+    stable_times: Times | None = None
 
 
 def observe_slice(policy: Policy, state: Evidence, seen: Slice) -> None:
@@ -99,43 +110,35 @@ def observe_slice(policy: Policy, state: Evidence, seen: Slice) -> None:
         fold(policy, state)
         state.pending_weight = seen.weight
     pending = state.pending
-    pending.candidate += seen.candidate_failed + len(seen.candidate_times)
+    pending.candidate += seen.candidate_ok + seen.candidate_failed
     pending.candidate_failed += seen.candidate_failed
-    pending.stable += seen.stable_failed + len(seen.stable_times)
+    pending.stable += seen.stable_ok + seen.stable_failed
     pending.stable_failed += seen.stable_failed
     state.clients_failed += seen.candidate_failed
-    if state.first_candidate_at is None and (seen.candidate_failed or seen.candidate_times):
+    if state.first_candidate_at is None and (seen.candidate_failed or seen.candidate_ok):
         state.first_candidate_at = state.clock
-    limit = position(policy.limits.p95_ms)
-    if state.block is None:
+    theirs, mine = seen.stable_times, seen.candidate_times
+    if state.block is None and (theirs or mine):
         state.block = Block(began_at=state.clock)
-    block, counts_here = state.block, seen.weight == state.weight
-    if seen.stable_times:
-        pending.stable_timed += len(seen.stable_times)
-        pending.stable_slow += _beyond(limit, seen.stable_times)
-        if counts_here:
-            _count_into(block.stable, seen.stable_times, 0.0)
-    if seen.candidate_times:
-        pending.candidate_timed += len(seen.candidate_times)
-        pending.candidate_slow += _beyond(limit, seen.candidate_times)
-        times = seen.candidate_times
+    if theirs is not None:
+        pending.stable_timed += theirs.number
+        pending.stable_slow += theirs.slow
+        if state.block is not None and seen.weight == state.weight:
+            _count_into(state.block.stable, theirs.buckets)
+    if mine is not None:
+        pending.candidate_timed += mine.number
+        pending.candidate_slow += mine.slow
         if is_cold(policy, state):
-            state.cold_left -= len(times)
-            times = []
-        if times and counts_here:
-            _count_into(block.candidate_ask, times, position_shift(policy.margins.slower_ask))
+            state.cold_left -= mine.number
+        elif state.block is not None and seen.weight == state.weight:
+            _count_into(state.block.candidate_ask, mine.buckets)
             if seen.weight < 1:
-                _count_into(block.candidate_back, times, position_shift(policy.slower_back))
+                _count_into(state.block.candidate_back, mine.buckets_back)
 
 
-def _beyond(limit: float, times: list[float]) -> int:
-    return sum(at > limit for at in times) if max(times) > limit else 0
-
-
-def _count_into(buckets: dict[int, int], times: list[float], shift: float) -> None:
-    for place, number in Counter([int(at - shift) for at in times]).items():
-        index = 0 if place < 0 else BUCKETS - 1 if place >= BUCKETS else place
-        buckets[index] = buckets.get(index, 0) + number
+def _count_into(buckets: dict[int, int], more: dict[int, int]) -> None:
+    for place, number in more.items():
+        buckets[place] = buckets.get(place, 0) + number
 
 
 def time_candidate(policy: Policy, state: Evidence, latency_ms: float) -> None:

@@ -58,6 +58,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     gates: tuple[float, ...] = (0.20, 0.10, 0.05)
     step_s: float = 100.0
     """A step lasts at least this long: a fault may need a minute to show."""
+    thorough_requests: int = 1000
+    """The last step before everybody lasts until the candidate had so many requests, if they come in `thorough_s`."""
+    thorough_s: float = 220.0
     bake_s: float = 600.0
     """How long the release is watched at 100 % while the old one stays warm."""
     patience_s: float = 1800.0

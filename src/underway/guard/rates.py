@@ -9,6 +9,9 @@ from math import exp, log
 EXCESSES = (0.05, 0.2, 0.5, 0.9)
 """Alternatives to a limit p: p + (1−p)·excess."""
 EXCESS_PRIORS = (0.2, 0.2, 0.2, 0.4)
+ALARM_EXCESSES = (0.01, *EXCESSES)
+ALARM_PRIORS = (0.2, 0.2, 0.2, 0.2, 0.2)
+"""The alarm compares with what is usual, so it also expects a slow poison."""
 SLOW_SHARE = 0.05
 """A p95 over its limit means that more than 5 % of requests are slower."""
 NEAR_LIMIT = 1.5
@@ -32,12 +35,14 @@ def effective_limit(limit: float, stable_rate: float) -> float:
 
 
 @lru_cache(maxsize=256)
-def over_limit_odds(limit: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def over_limit_odds(
+    limit: float, excesses: tuple[float, ...] = EXCESSES
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Log factors (bad request, good request), one for each excess, of the bet that the rate is over `limit`.
 
     Likelihood ratio of Bernoulli(limit + …) to Bernoulli(limit): losing for every rate below the limit.
     """
-    rates = [limit + (1 - limit) * excess for excess in EXCESSES]
+    rates = [limit + (1 - limit) * excess for excess in excesses]
     return tuple(log(r / limit) for r in rates), tuple(log((1 - r) / (1 - limit)) for r in rates)
 
 

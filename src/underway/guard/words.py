@@ -6,7 +6,7 @@ from math import exp, log
 from typing import assert_never
 
 from underway.guard.baseline import Counts
-from underway.guard.decide import QUESTION_GATE, QUESTION_S, Decision, Reason
+from underway.guard.decide import QUESTION_GATE, QUESTION_S, Decision, Reason, least_step_s
 from underway.guard.detectable import detectable_rate
 from underway.guard.evidence import Evidence
 from underway.guard.policy import Policy
@@ -215,8 +215,11 @@ def waiting_for(policy: Policy, state: Evidence, decision: Decision) -> str:
     """What a waiting verdict waits for, and about how long."""
     age_s = state.clock - state.step_at
     match decision.reason:
-        case Reason.STEP_YOUNG | Reason.DARK:
+        case Reason.DARK:
             return f"the step's {span(policy.step_s)}: {span(policy.step_s - age_s)} more"
+        case Reason.STEP_YOUNG:
+            least_s = least_step_s(policy, state)
+            return f"the step's {span(least_s)}: {span(least_s - age_s)} more"
         case Reason.BAKING:
             return f"{span(policy.bake_s - age_s)} more of watching at 100 %"
         case Reason.NEEDS_REQUESTS:

@@ -16,12 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, sqrt
 from random import Random
+from statistics import NormalDist
 
 from underway.guard.simulate.rollout import Ending
-from underway.guard.simulate.worlds import LIMIT_MS, MEDIAN_MS, SPREAD, Fault, Weather, World, poisson
+from underway.guard.simulate.worlds import LIMIT_MS, MEDIAN_MS, SPREAD, Fault, Weather, World, poisson, slower_than
 
-MOST_DRAWS = 400
-"""A minute's p95 is taken from at most so many of its requests."""
 KAYENTA_MINUTES = 60
 Z98 = 2.326
 
@@ -39,32 +38,37 @@ Peer = Callable[[World, Fault, float, int], Ending]
 
 
 class Course:
-    """A simulated day, second by second, as counts."""
+    """A simulated day as counts. A sum of Poisson counts is Poisson, so an interval is drawn at once."""
 
     def __init__(self, world: World, fault: Fault, rps: float, seed: int) -> None:
         self.chance = Random(seed)
-        self.weather = Weather(world, fault, rps, self.chance)
+        self.weather = Weather(world, fault, rps, seed)
+        self.fault = fault
         self.second = 0
         self.failed = 0
-        self.sick_bucket = self.chance.random() if world.sick_client else 1.0
+        self.sick_bucket = self.weather.sick_bucket if world.sick_client else 1.0
+
+    def begin(self) -> None:
+        """An interval begins; failures count from the fault's beginning (a whole minute)."""
+        if self.second == self.fault.after_s:
+            self.failed = 0
 
     def run(self, seconds: int, weight: float) -> Seen:
         """The candidate's requests in the next `seconds` at this weight."""
-        seen = Seen()
+        self.begin()
+        bad = slow = fast = 0.0
         for _ in range(seconds):
             moment = self.weather.at(self.second, weight)
-            bad = poisson(moment.rps * weight * moment.candidate_error, self.chance)
-            if self.sick_bucket < weight:
-                seen.requests += (looped := poisson(1.0, self.chance))
-                seen.failed += looped
-                self.failed -= looped
-            good = poisson(moment.rps * weight * (1 - moment.candidate_error), self.chance)
-            slow = poisson(good * self.weather.slow_share(moment, self.second, LIMIT_MS), self.chance) if good else 0
-            seen.requests += bad + good
-            seen.failed += bad
-            seen.slow += min(slow, good)
+            good = moment.rps * weight * (1 - moment.candidate_error)
+            bad += moment.rps * weight * moment.candidate_error
+            slow_now = good * self.weather.slow_share(moment, self.second, LIMIT_MS)
+            slow, fast = slow + slow_now, fast + good - slow_now
             self.second += 1
+        seen = Seen(failed=poisson(bad, self.chance), slow=poisson(slow, self.chance))
         self.failed += seen.failed
+        if self.sick_bucket < weight:
+            seen.failed += poisson(float(seconds), self.chance)
+        seen.requests = seen.failed + seen.slow + poisson(fast, self.chance)
         return seen
 
     def end(self, how: str, reason: str, promoted: bool = False) -> Ending:
@@ -117,47 +121,56 @@ def ratio_at_every_look(world: World, fault: Fault, rps: float, seed: int) -> En
 
 def kayenta(world: World, fault: Fault, rps: float, seed: int) -> Ending:
     course = Course(world, fault, rps, seed)
-    canary: tuple[list[float], list[float]] = ([], [])
-    baseline: tuple[list[float], list[float]] = ([], [])
-    weight = 0.10
+    rates: tuple[list[float], list[float]] = ([], [])
+    times: tuple[list[float], list[float]] = ([], [])
     for _ in range(KAYENTA_MINUTES):
-        counts = [0, 0, 0, 0]
-        shifts = [0.0, 0.0]
-        for _ in range(60):
-            moment = course.weather.at(course.second, weight)
-            share, extra_ms = course.weather.longer(course.second)
-            course.second += 1
-            if course.sick_bucket < 2 * weight:
-                side = 0 if course.sick_bucket < weight else 1
-                looped = poisson(1.0, course.chance)
-                counts[2 * side] += looped
-                course.failed -= looped if side == 0 else 0
-            for side, error in enumerate((moment.candidate_error, moment.stable_error)):
-                counts[2 * side] += poisson(moment.rps * weight * error, course.chance)
-                counts[2 * side + 1] += poisson(moment.rps * weight * (1 - error), course.chance)
-            shifts[0] += moment.candidate_shift / 60
-            shifts[1] += moment.stable_shift / 60
-        course.failed += counts[0]
-        for side, (rates, times) in enumerate((canary, baseline)):
-            bad, good = counts[2 * side], counts[2 * side + 1]
-            if bad + good:
-                rates.append(bad / (bad + good))
-            if good:
-                longer = (share, extra_ms) if side == 0 else (0.0, 0.0)
-                times.append(_p95(good, shifts[side], longer, course.chance))
-    for mine, theirs in zip(canary, baseline, strict=True):
-        if is_high(mine, theirs):
-            return course.end("rolled-back", "score")
+        _minute(course, rates, times)
+    if is_high(*rates) or is_high(*times):
+        return course.end("rolled-back", "score")
     return course.end("promoted", "score", promoted=True)
 
 
+def _minute(course: Course, rates: tuple[list[float], list[float]], times: tuple[list[float], list[float]]) -> None:
+    """One minute's error rate and p95 of canary and baseline, 10 % of the traffic each."""
+    course.begin()
+    weight, chance = 0.10, course.chance
+    bad, good, shifts = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
+    longer = (0.0, 0.0)
+    for _ in range(60):
+        moment = course.weather.at(course.second, weight)
+        longer = course.weather.longer(course.second)
+        course.second += 1
+        for side, error in enumerate((moment.candidate_error, moment.stable_error)):
+            bad[side] += moment.rps * weight * error
+            good[side] += moment.rps * weight * (1 - error)
+        shifts[0] += moment.candidate_shift / 60
+        shifts[1] += moment.stable_shift / 60
+    for side in (0, 1):
+        failed, answered = poisson(bad[side], chance), poisson(good[side], chance)
+        course.failed += failed if side == 0 else 0
+        if side * weight <= course.sick_bucket < (side + 1) * weight:
+            failed += poisson(60.0, chance)
+        if failed + answered:
+            rates[side].append(failed / (failed + answered))
+        if answered:
+            times[side].append(_p95(answered, shifts[side], longer if side == 0 else (0.0, 0.0), chance))
+
+
 def _p95(requests: int, shift: float, longer: tuple[float, float], chance: Random) -> float:
+    """The 95th percentile of so many draws: an order statistic of uniforms is a beta variate, put through the inverse
+    of the distribution function."""
+    rank = min(int(0.95 * requests), requests - 1) + 1
+    at = min(max(chance.betavariate(rank, requests - rank + 1), 1e-9), 1 - 1e-9)
     share, extra_ms = longer
-    drawn = sorted(
-        MEDIAN_MS * exp(shift + SPREAD * chance.gauss(0, 1)) + (extra_ms if share and chance.random() < share else 0.0)
-        for _ in range(min(requests, MOST_DRAWS))
-    )
-    return drawn[min(int(0.95 * len(drawn)), len(drawn) - 1)]
+    low = MEDIAN_MS * exp(shift + SPREAD * NormalDist().inv_cdf(at))
+    if not share:
+        return low
+    high = low + extra_ms
+    while high - low > 0.1:
+        ms = (low + high) / 2
+        above = (1 - share) * slower_than(ms, shift) + share * slower_than(ms - extra_ms, shift)
+        low, high = (ms, high) if above > 1 - at else (low, ms)
+    return (low + high) / 2
 
 
 def is_high(mine: list[float], theirs: list[float]) -> bool:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import accumulate
-from math import e, exp, log
+from math import exp
 from random import Random
-from statistics import NormalDist
 
 from underway.guard.baseline import Baseline
 from underway.guard.carry import carried_out
 from underway.guard.decide import Decision, Reason, decide
 from underway.guard.evidence import Evidence, Outcome
-from underway.guard.latency import bucket_ms, position, position_shift
-from underway.guard.observe import Slice, begin, observe, observe_slice, tick
+from underway.guard.judge import strengths
+from underway.guard.observe import Slice, Times, begin, observe, observe_slice, tick
 from underway.guard.policy import Policy
-from underway.guard.simulate.worlds import LIMIT_MS, MEDIAN_MS, SPREAD, Fault, Moment, Weather, World, poisson
+from underway.guard.simulate.times import times_of_candidate, times_of_stable
+from underway.guard.simulate.worlds import (
+    COLD_REQUESTS,
+    MEDIAN_MS,
+    SPREAD,
+    Fault,
+    Moment,
+    Weather,
+    World,
+    poisson,
+)
 from underway.terms.verdict import Action
 
 HORIZON_S = 7200
@@ -31,8 +39,35 @@ REACTION_S = 0.1
 
 
 @dataclass(frozen=True)
+class Probing:
+    """Probes of the candidate beside its users: so many per second, and whether they touch what is broken."""
+
+    per_s: float = 0.0
+    sees_fault: bool = False
+
+
+NO_PROBES = Probing()
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look of the guard saw, for a picture: the candidate's share, its failed requests so far, how strong the
+    evidence is (for each kind, in `judge.strengths` order), and the rule that spoke."""
+
+    at_s: float
+    weight: float
+    failed: int
+    rule: str
+    strengths: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Ending:
-    """How a rollout ended: `how` is rolled-back, promoted or paused; `failed` counts failed requests of users."""
+    """How a rollout ended: `how` is rolled-back, promoted or paused; `failed` counts failed requests of users on the
+    candidate since the fault began.
+
+    `at_s` is when the traffic was taken back, when a person was asked, or when the watch was over.
+    """
 
     how: str
     reason: str
@@ -59,45 +94,51 @@ def people(rps: float, chance: Random) -> list[Person]:
     ]
 
 
-@lru_cache(maxsize=1)
-def quantiles() -> list[float]:
-    """4,096 equally likely latencies as positions on the scale of buckets."""
-    normal = NormalDist(log(MEDIAN_MS), SPREAD)
-    scale = position_shift(e)
-    zero = position(1.0)
-    return [zero + scale * normal.inv_cdf((i + 0.5) / 4096) for i in range(4096)]
-
-
-def roll_out(policy: Policy, world: World, fault: Fault, rps: float, seed: int) -> Ending:
-    """Simulate one rollout."""
-    return Rollout(policy, world, fault, rps, Random(seed)).run()
+def roll_out(
+    policy: Policy,
+    world: World,
+    fault: Fault,
+    rps: float,
+    seed: int,
+    probing: Probing = NO_PROBES,
+    looks: list[Look] | None = None,
+) -> Ending:
+    """Simulate one rollout. Where `looks` is given, every look of the guard is added to it."""
+    return Rollout(policy, world, fault, rps, seed, probing, looks).run()
 
 
 class Rollout:
-    def __init__(self, policy: Policy, world: World, fault: Fault, rps: float, chance: Random) -> None:
-        self.policy, self.chance, self.world = policy, chance, world
+    def __init__(
+        self,
+        policy: Policy,
+        world: World,
+        fault: Fault,
+        rps: float,
+        seed: int,
+        probing: Probing = NO_PROBES,
+        looks: list[Look] | None = None,
+    ) -> None:
+        chance = Random(seed)
+        self.policy, self.chance, self.world, self.fault = policy, chance, world, fault
+        self.probing, self.looks = probing, looks
+        self.probes_due = 0.0
         self.people = people(rps, chance) if world.people else []
         self.busy = list(accumulate(person.busy for person in self.people))
-        self.sick_bucket = chance.random()
-        self.weather = Weather(world, fault, rps, chance)
+        self.weather = Weather(world, fault, rps, seed)
         self.state: Evidence = begin(policy, self._history(world, rps), 0.0)
         self.failed = 0
         self.served = 0
         self.promoted_at: float | None = None
         self.paused_at: float | None = None
-        self.scale = position_shift(e)
 
     def _history(self, world: World, rps: float) -> Baseline:
-        times = [int(at) for at in self.chance.choices(quantiles(), k=round(min(rps * HISTORY_S, 5000)))]
+        times = times_of_stable(self.policy, round(min(rps * HISTORY_S, 5000)), 0.0, self.chance)
         requests = rps * HISTORY_S
         baseline = Baseline(arrived=requests, over_s=HISTORY_S)
         baseline.requests += requests
         baseline.timed += requests
         baseline.failed += requests * world.base_error
-        counts: dict[int, int] = {}
-        for at in times:
-            counts[at] = counts.get(at, 0) + 1
-        baseline.reference.learn(counts, 0.0)
+        baseline.reference.learn(times.buckets, 0.0)
         return baseline
 
     def run(self) -> Ending:
@@ -112,9 +153,14 @@ class Rollout:
 
     def _second(self, second: int) -> Ending | None:
         state, chance = self.state, self.chance
+        if second == self.fault.after_s:
+            self.failed = 0
         moment = self.weather.at(second, state.weight)
         self._sick_client()
-        if self.people:
+        ending = self._probe(second, moment)
+        if ending is not None:
+            return ending
+        if self.people and state.weight < 1:
             return self._second_of_people(second, moment)
         part = 0.0
         while True:
@@ -124,18 +170,21 @@ class Rollout:
             good = poisson(to_candidate * (1 - moment.candidate_error), chance)
             stable_bad = poisson(to_stable * moment.stable_error, chance)
             stable_good = poisson(to_stable * (1 - moment.stable_error), chance)
+            answered = stable_answered = 0
             for number in range(bad):
                 share = 1 / (bad - number + 1)
                 sent = Slice(
                     weight,
+                    self._some(good, share),
                     1,
+                    self._some(stable_good, share),
                     self._some(stable_bad, share),
-                    self._candidate_times(self._some(good, share), moment, second),
-                    self._stable_times(self._some(stable_good, share), moment),
                 )
-                good -= len(sent.candidate_times)
+                good -= sent.candidate_ok
+                stable_good -= sent.stable_ok
                 stable_bad -= sent.stable_failed
-                stable_good -= len(sent.stable_times)
+                answered += sent.candidate_ok
+                stable_answered += sent.stable_ok
                 self.failed += 1
                 observe_slice(self.policy, state, sent)
                 moved = part + left * (number + 1) / (bad + 1)
@@ -145,23 +194,23 @@ class Rollout:
                     return ending
                 if state.weight != weight:
                     part = moved
+                    self._observe_times(Slice(weight), answered, stable_answered, moment, second)
                     break
             else:
-                observe_slice(
-                    self.policy,
-                    state,
-                    Slice(
-                        weight,
-                        0,
-                        stable_bad,
-                        self._candidate_times(good, moment, second),
-                        self._stable_times(stable_good, moment),
-                    ),
-                )
+                rest = Slice(weight, good, 0, stable_good, stable_bad)
+                self._observe_times(rest, answered + good, stable_answered + stable_good, moment, second)
                 if state.weight >= 1 and second % QUIET_LOOK_S:
                     return None
                 tick(self.policy, state, second + 1.0)
                 return self._act(second + 1.0, moment)
+
+    def _observe_times(self, sent: Slice, answered: int, stable_answered: int, moment: Moment, second: int) -> None:
+        """Send the slice together with the times of what was answered at its weight in this second."""
+        if answered:
+            sent.candidate_times = self._candidate_times(answered, sent.weight, moment, second)
+        if stable_answered:
+            sent.stable_times = times_of_stable(self.policy, stable_answered, moment.stable_shift, self.chance)
+        observe_slice(self.policy, self.state, sent)
 
     def _sick_client(self) -> None:
         """One client that fails in a loop, on the release of its cohort. Its failures are its own."""
@@ -173,9 +222,35 @@ class Rollout:
                 self.policy,
                 self.state,
                 Outcome(
-                    is_candidate=self.sick_bucket < weight, weight=weight, failed=True, latency_ms=5.0, client="sick"
+                    is_candidate=self.weather.sick_bucket < weight,
+                    weight=weight,
+                    failed=True,
+                    latency_ms=5.0,
+                    client="sick",
                 ),
             )
+
+    def _probe(self, second: int, moment: Moment) -> Ending | None:
+        """The probes of this second, while the candidate has not everything."""
+        if not self.probing.per_s or self.state.weight >= 1:
+            return None
+        self.probes_due += self.probing.per_s
+        while self.probes_due >= 1:
+            self.probes_due -= 1
+            error = moment.candidate_error if self.probing.sees_fault else moment.stable_error
+            bad = self.chance.random() < error
+            ms = MEDIAN_MS * exp(moment.stable_shift + SPREAD * self.chance.gauss(0, 1))
+            observe(
+                self.policy,
+                self.state,
+                Outcome(is_candidate=True, weight=0.0, failed=bad, latency_ms=ms, is_probe=True),
+            )
+            if bad:
+                tick(self.policy, self.state, float(second))
+                ending = self._act(float(second), moment)
+                if ending is not None:
+                    return ending
+        return None
 
     def _second_of_people(self, second: int, moment: Moment) -> Ending | None:
         """Each request is somebody's: the person's cohort decides the release, the person's habits the latency."""
@@ -205,30 +280,24 @@ class Rollout:
     def _some(self, number: int, share: float) -> int:
         return min(number, int(number * share + self.chance.random()))
 
-    def _stable_times(self, number: int, moment: Moment) -> list[float]:
-        shift = moment.stable_shift * self.scale
-        return [at + shift for at in self.chance.choices(quantiles(), k=number)] if number else []
-
-    def _candidate_times(self, number: int, moment: Moment, second: int) -> list[float]:
+    def _candidate_times(self, number: int, weight: float, moment: Moment, second: int) -> Times:
         """The candidate's times. At 100 % nothing is compared, so only whether they are over the limit matters."""
-        if not number:
-            return []
-        if self.state.weight >= 1:
-            slow = min(poisson(number * self.weather.slow_share(moment, second, LIMIT_MS), self.chance), number)
-            return [position(2 * LIMIT_MS)] * slow + [position(MEDIAN_MS)] * (number - slow)
-        shift = moment.candidate_shift * self.scale
-        times = [at + shift for at in self.chance.choices(quantiles(), k=number)]
-        share, extra_ms = self.weather.longer(second)
-        if share:
-            times = [position(bucket_ms(at) + extra_ms) if self.chance.random() < share else at for at in times]
-        if self.served < 15:
-            times = [at + self.weather.cold_factor(self.served + i) * self.scale for i, at in enumerate(times)]
+        if weight >= 1:
+            limit_ms = self.policy.limits.p95_ms
+            slow = poisson(number * self.weather.slow_share(moment, second, limit_ms), self.chance)
+            return Times(number=number, slow=min(slow, number))
+        cold = [self.weather.cold_factor(n) for n in range(self.served, min(self.served + number, COLD_REQUESTS))]
         self.served += number
-        return times
+        return times_of_candidate(
+            self.policy, number, moment.candidate_shift, self.chance, self.weather.longer(second), cold
+        )
 
     def _act(self, at_s: float, moment: Moment) -> Ending | None:
         state = self.state
         decision: Decision = decide(self.policy, state)
+        if self.looks is not None:
+            seen = tuple(strength.value for strength in strengths(self.policy, state))
+            self.looks.append(Look(at_s, state.weight, self.failed, decision.reason.value, seen))
         if decision.action is Action.ROLL_BACK:
             self._linger(moment)
             return self._end("rolled-back", decision.reason.value, at_s)
@@ -239,7 +308,7 @@ class Rollout:
                 return self._end("paused", decision.reason.value, at_s)
             self.paused_at = at_s if self.paused_at is None else self.paused_at
             if at_s - self.paused_at > PAUSED_FOR_S:
-                return self._end("paused", decision.reason.value, at_s)
+                return self._end("paused", decision.reason.value, self.paused_at)
             return None
         self.paused_at = None
         if decision.weight is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import erfc, exp, log, pi, sin, sqrt
+from math import erfc, exp, floor, lgamma, log, pi, sin, sqrt
 from random import Random
 
 MEDIAN_MS = 60.0
@@ -11,6 +11,8 @@ SPREAD = 0.6
 """Latency is log-normal: p50 60 ms, p95 161 ms, p99 242 ms."""
 BASE_ERROR = 0.001
 LIMIT_MS = 500.0
+COLD_REQUESTS = 15
+"""A cold start fades over so many requests."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,16 @@ class Moment:
 
 
 class Weather:
-    """One course of a world with a fault. `at` is asked once for every second, in order."""
+    """One course of a world with a fault. `at` is asked once for every second, in order.
 
-    def __init__(self, world: World, fault: Fault, rps: float, chance: Random) -> None:
+    It draws from a stream of its own, so that every judge sees the same day at the same seed.
+    """
+
+    def __init__(self, world: World, fault: Fault, rps: float, seed: int) -> None:
+        chance = Random(f"weather {seed}")
         self._world, self._fault, self._rps, self._chance = world, fault, rps, chance
+        self.sick_bucket = chance.random()
+        """The cohort of the client that fails in a loop, where the world has one."""
         self._phase = chance.random() * 2 * pi
         self._wander = chance.gauss(0, 0.15)
         self._passing = chance.gauss(0, world.unlike[1])
@@ -148,26 +156,34 @@ class Weather:
         """The log factor on the candidate's request number `served` while it is cold."""
         if not self._world.cold_start:
             return 0.0
-        return log(1 + 2 * max(0.0, 1 - served / 15))
+        return log(1 + 2 * max(0.0, 1 - served / COLD_REQUESTS))
 
 
 def slower_than(ms: float, shift: float) -> float:
     """The share of requests slower than `ms` when latency is shifted by `shift` (a logarithm)."""
-    return 0.5 * erfc((log(ms / MEDIAN_MS) - shift) / (SPREAD * sqrt(2)))
+    return 0.5 * erfc((log(max(ms, 1e-3) / MEDIAN_MS) - shift) / (SPREAD * sqrt(2)))
 
 
 def poisson(mean: float, chance: Random) -> int:
-    """A Poisson variate: Knuth's product below 30, halves added above (Ahrens and Dieter 1974 in spirit)."""
+    """A Poisson variate: Knuth's product below 10, transformed rejection above (Hörmann 1993, PTRS)."""
     if mean <= 0:
         return 0
-    if mean > 400:
-        return max(0, round(chance.gauss(mean, sqrt(mean))))
-    number = 0
-    while mean > 30:
-        number += poisson(30.0, chance)
-        mean -= 30.0
-    floor, product = exp(-mean), chance.random()
-    while product > floor:
-        number += 1
-        product *= chance.random()
-    return number
+    if mean < 10:
+        number, least, product = 0, exp(-mean), chance.random()
+        while product > least:
+            number += 1
+            product *= chance.random()
+        return number
+    log_mean, b = log(mean), 0.931 + 2.53 * sqrt(mean)
+    a = -0.059 + 0.02483 * b
+    scale, squeeze = 1.1239 + 1.1328 / (b - 3.4), 0.9277 - 3.6224 / (b - 2)
+    while True:
+        u, v = chance.random() - 0.5, chance.random()
+        us = 0.5 - abs(u)
+        number = floor((2 * a / us + b) * u + mean + 0.43) if us else -1
+        if us >= 0.07 and v <= squeeze:
+            return number
+        if number < 0 or (us < 0.013 and v > us):
+            continue
+        if log(v * scale / (a / (us * us) + b)) <= number * log_mean - mean - lgamma(number + 1):
+            return number
