@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import isfinite
 from random import Random
 
@@ -13,8 +14,8 @@ from tests.guard.scenes import at_weight, failed, feed, known, ok
 
 from underway.guard.evidence import Counts, Evidence, Outcome
 from underway.guard.judge import carried_out, judge
-from underway.guard.latency import position
-from underway.guard.observe import Slice, begin, observe, observe_slice, tick
+from underway.guard.latency import bucket
+from underway.guard.observe import Slice, Times, begin, observe, observe_slice, tick
 from underway.guard.policy import Policy
 from underway.terms.verdict import Action
 
@@ -58,25 +59,48 @@ def test_the_order_within_a_look_does_not_matter(seconds: list[list[Outcome]], c
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(outcomes, min_size=1, max_size=8))
-def test_a_slice_counts_as_its_requests_one_by_one(seconds: list[list[Outcome]]) -> None:
-    one, other = at_weight(POLICY, 0.5), at_weight(POLICY, 0.5)
+@given(st.lists(outcomes, min_size=1, max_size=8), st.sampled_from([0.05, 0.5, 1.0]), st.sampled_from([0, 5]))
+def test_a_slice_counts_as_its_requests_one_by_one(
+    seconds: list[list[Outcome]], weight: float, cold_requests: int
+) -> None:
+    policy = Policy(cold_start_requests=cold_requests, cold_start_s=0.0)
+    one, other = at_weight(policy, weight), at_weight(policy, weight)
+    one.cold_left = other.cold_left = cold_requests
     for second in seconds:
-        feed(POLICY, one, second)
+        sent = [msgspec.structs.replace(outcome, weight=weight) for outcome in second]
+        if cold_requests and one.cold_left > 0:  # one by one it warms up within a look, at once it does after it
+            sent = [outcome for outcome in sent if outcome.failed or not outcome.is_candidate]
+            sent += [ok(True, weight, 60.0)] * max(one.cold_left, 0)
+        feed(policy, one, sent)
+        good = [o for o in sent if not o.failed]
+        mine, theirs = [o for o in good if o.is_candidate], [o for o in good if not o.is_candidate]
         observe_slice(
-            POLICY,
+            policy,
             other,
             Slice(
-                0.5,
-                sum(o.failed and o.is_candidate for o in second),
-                sum(o.failed and not o.is_candidate for o in second),
-                [position(o.latency_ms) for o in second if not o.failed and o.is_candidate],
-                [position(o.latency_ms) for o in second if not o.failed and not o.is_candidate],
+                weight,
+                candidate_ok=len(mine),
+                candidate_failed=sum(o.failed and o.is_candidate for o in sent),
+                stable_ok=len(theirs),
+                stable_failed=sum(o.failed and not o.is_candidate for o in sent),
+                candidate_times=times_of(policy, mine) if mine else None,
+                stable_times=times_of(policy, theirs) if theirs else None,
             ),
         )
-        tick(POLICY, other, other.last_now + 1)
+        tick(policy, other, other.last_now + 1)
     assert strengths(one) == pytest.approx(strengths(other))
-    assert one.total == other.total
+    assert (one.total, one.clients_failed, one.cold_left) == (other.total, other.clients_failed, other.cold_left)
+    assert one.block == other.block
+
+
+def times_of(policy: Policy, seen: list[Outcome]) -> Times:
+    tolerance = policy.margins.slower_ask if seen[0].is_candidate else 1.0
+    return Times(
+        number=len(seen),
+        slow=sum(o.latency_ms > policy.limits.p95_ms for o in seen),
+        buckets=Counter(bucket(o.latency_ms, tolerance) for o in seen),
+        buckets_back=Counter(bucket(o.latency_ms, policy.slower_back) for o in seen),
+    )
 
 
 @settings(max_examples=40, deadline=None)

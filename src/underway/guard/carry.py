@@ -43,7 +43,7 @@ def carried_out(policy: Policy, state: Evidence, reason: Reason, weight: float |
             away.returned_at, away.breaks = None, 0
             state.step_at += state.clock - away.left_at
             state.alarm = alarm_wager()
-        case Reason.WIDEN:
+        case Reason.WIDEN | Reason.OPEN:
             pass
         case _:
             go_to(policy, state, state.step + 1)

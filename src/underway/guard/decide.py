@@ -64,6 +64,7 @@ class Reason(Enum):
     STEP_YOUNG = "step-young"
     NEEDS_REQUESTS = "needs-requests"
     WIDEN = "widen"
+    OPEN = "open"
     LEANS = "leans"
     STEP_PASSED = "step-passed"
     QUIET = "quiet"
@@ -222,13 +223,16 @@ def _forward(policy: Policy, state: Evidence) -> Decision:
             return Decision(Action.WAIT, Reason.BAKING)
         return Decision(Action.CONTINUE, Reason.DONE)
     following = share_for(policy, state, state.step + 1)
+    is_passed = passes(policy, state, state.step)
+    if is_passed and 0 < state.weight < policy.steps[state.step] and not points(policy, state):
+        return Decision(Action.WAIT, Reason.OPEN, share_for(policy, state, state.step))
     if state.weight <= 0:
         if age_s < policy.step_s:
             return Decision(Action.WAIT, Reason.DARK)
         return Decision(Action.ADVANCE, Reason.STEP_PASSED, following)
     if age_s < least_step_s(policy, state):
         return Decision(Action.WAIT, Reason.STEP_YOUNG)
-    if passes(policy, state, state.step):
+    if is_passed:
         if not points(policy, state):
             return Decision(Action.ADVANCE, Reason.STEP_PASSED, following)
         if age_s < policy.patience_s:

@@ -109,7 +109,7 @@ def fold_errors(policy: Policy, state: Evidence, seen: Counts, weight: float) ->
 def share_of(state: Evidence, weight: float) -> float:
     """The candidate's share of traffic to bet with: the weight, or what really arrived when that is clearly more."""
     share = state.share_candidate / state.share_all
-    return weight if share < 1.2 * weight else min(round(share, 2), 0.99)
+    return weight if share < 1.2 * weight else min(float(f"{share:.2g}"), 0.99)
 
 
 def _remember_share(state: Evidence, seen: Counts) -> None:

@@ -74,10 +74,8 @@ def observe(policy: Policy, state: Evidence, outcome: Outcome) -> None:
         is_slow = outcome.latency_ms > policy.limits.p95_ms
         state.pending.stable_timed += 1
         state.pending.stable_slow += is_slow
-        if state.block is None:
-            state.block = Block(began_at=state.clock)
+        block = _open_block(state).stable
         if outcome.weight == state.weight:
-            block = state.block.stable
             block[index] = block.get(index, 0) + 1
 
 
@@ -117,23 +115,29 @@ def observe_slice(policy: Policy, state: Evidence, seen: Slice) -> None:
     state.clients_failed += seen.candidate_failed
     if state.first_candidate_at is None and (seen.candidate_failed or seen.candidate_ok):
         state.first_candidate_at = state.clock
-    theirs, mine = seen.stable_times, seen.candidate_times
-    if state.block is None and (theirs or mine):
-        state.block = Block(began_at=state.clock)
-    if theirs is not None:
-        pending.stable_timed += theirs.number
-        pending.stable_slow += theirs.slow
-        if state.block is not None and seen.weight == state.weight:
-            _count_into(state.block.stable, theirs.buckets)
-    if mine is not None:
-        pending.candidate_timed += mine.number
-        pending.candidate_slow += mine.slow
+    counts_here = seen.weight == state.weight
+    if seen.stable_times is not None:
+        pending.stable_timed += seen.stable_times.number
+        pending.stable_slow += seen.stable_times.slow
+        block = _open_block(state)
+        if counts_here:
+            _count_into(block.stable, seen.stable_times.buckets)
+    if seen.candidate_times is not None:
+        pending.candidate_timed += seen.candidate_times.number
+        pending.candidate_slow += seen.candidate_times.slow
         if is_cold(policy, state):
-            state.cold_left -= mine.number
-        elif state.block is not None and seen.weight == state.weight:
-            _count_into(state.block.candidate_ask, mine.buckets)
+            state.cold_left -= seen.candidate_times.number
+        elif counts_here:
+            block = _open_block(state)
+            _count_into(block.candidate_ask, seen.candidate_times.buckets)
             if seen.weight < 1:
-                _count_into(state.block.candidate_back, mine.buckets_back)
+                _count_into(block.candidate_back, seen.candidate_times.buckets_back)
+
+
+def _open_block(state: Evidence) -> Block:
+    if state.block is None:
+        state.block = Block(began_at=state.clock)
+    return state.block
 
 
 def _count_into(buckets: dict[int, int], more: dict[int, int]) -> None:
@@ -150,9 +154,8 @@ def time_candidate(policy: Policy, state: Evidence, latency_ms: float) -> None:
     if is_cold(policy, state):
         state.cold_left -= 1
     elif state.pending_weight == state.weight:
-        if state.block is None:
-            state.block = Block(began_at=state.clock)
-        ask, back = state.block.candidate_ask, state.block.candidate_back
+        block = _open_block(state)
+        ask, back = block.candidate_ask, block.candidate_back
         index = bucket(latency_ms, policy.margins.slower_ask)
         ask[index] = ask.get(index, 0) + 1
         if state.weight < 1:
