@@ -10,7 +10,7 @@ from underway.terms.route import AppRoute, SlotTarget
 class Router(Protocol):
     """The proxy in front of all apps of a home.
 
-    Only `configure` may reload it, and only when the picture changed. `set_share`, `set_target` and
+    Only `configure` may reload it, and only when the picture changed. `set_share`, `set_target`, `set_candidate` and
     `set_maintenance` are atomic file writes that the proxy reads again at every request. All are idempotent.
     """
 
@@ -37,6 +37,10 @@ class Router(Protocol):
 
     def set_target(self, app: str, slot: Slot, target: SlotTarget | None) -> None:
         """Say which release is on a slot (it appears in the access log) and where its static files are."""
+        ...
+
+    def set_candidate(self, app: str, slot: Slot | None) -> None:
+        """Say on which slot the release is that is on its way: who asks for `candidate` gets it. None: on no slot."""
         ...
 
     def set_maintenance(self, app: str, is_on: bool) -> None:

@@ -29,6 +29,7 @@ class SwitchTraffic(msgspec.Struct, frozen=True, kw_only=True, tag="switch_traff
 
     async def apply(self, act: Act, on: Drivers) -> Did:
         on.router.set_share(act.app, _share(self.slot))
+        on.router.set_candidate(act.app, None)
         switched = TrafficSwitched(
             app=act.app,
             act=act.id,

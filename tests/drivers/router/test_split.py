@@ -8,6 +8,8 @@ from pathlib import Path
 from bench.strict_load import Connection, request_bytes
 from tests.drivers.router.proxied import HOST, RELEASE_A, RELEASE_B, Proxy, Upstream, proxy, route
 
+from underway.terms.release import Slot
+
 
 async def _bodies(to: Proxy, count: int, cookies: list[str] | None = None) -> list[tuple[str, str]]:
     """(which app answered, the cookie it set) for `count` visitors, on one kept-alive connection."""
@@ -90,5 +92,34 @@ def test_a_request_can_name_its_release(tmp_path: Path, app_a: Upstream, app_b: 
                     assert (answer.body, answer.headers.get("set-cookie")) == (name, None)
                 unknown = await to.get(headers={"X-Underway-Release": "{file./etc/passwd}"})
                 assert unknown.status == 421, "a probe must not take another release for the one it asked for"
+
+    asyncio.run(scenario())
+
+
+def test_the_team_gets_a_cookie_for_the_release_on_its_way_and_nobody_else_sees_it(
+    tmp_path: Path, app_a: Upstream, app_b: Upstream
+) -> None:
+    async def scenario() -> None:
+        async with proxy(tmp_path, route(a=(app_a.port,), b=(app_b.port,))) as to:
+            named = {"X-Underway-Release": "candidate"}
+            assert (await to.get(headers=named)).status == 421
+            assert (await to.get("/?underway_release=candidate")).body == b"A", "there is nothing to see yet"
+            to.router.set_candidate("shop", Slot.B)
+            assert (await to.get(headers=named)).body == b"B"
+            invited = await to.get("/?underway_release=candidate")
+            assert (invited.status, invited.headers["location"]) == (302, "/")
+            cookie = invited.headers["set-cookie"].partition(";")[0]
+            assert cookie == f"underway_release={RELEASE_B}"
+            for _ in range(20):
+                assert (await to.get(headers={"Cookie": f"a=b; {cookie}"})).body == b"B"
+                assert (await to.get()).body == b"A"
+            for forged in ("", "candidate", "zzz", "{file./etc/passwd}"):
+                assert (await to.get(headers={"Cookie": f"underway_release={forged}"})).body == b"A"
+                assert (await to.get(f"/?underway_release={forged}" if forged != "candidate" else "/")).body == b"A"
+            left = await to.get("/?underway_release=off", headers={"Cookie": cookie})
+            assert "Max-Age=0" in left.headers["set-cookie"]
+            to.router.set_candidate("shop", None)
+            to.router.set_target("shop", Slot.B, None)
+            assert (await to.get(headers={"Cookie": cookie})).body == b"A", "a cookie outlives its release"
 
     asyncio.run(scenario())

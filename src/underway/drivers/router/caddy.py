@@ -133,6 +133,10 @@ class CaddyRouter:
         files.replace_link(files.static_link(self._home, app, slot), target.static_dir if target else "")
         files.replace_text(files.release_file(self._home, app, slot), target.release if target else "")
 
+    def set_candidate(self, app: str, slot: Slot | None) -> None:
+        files.lay_out(self._home, app)
+        files.replace_text(files.candidate_file(self._home, app), slot.value if slot else "")
+
     def set_maintenance(self, app: str, is_on: bool) -> None:
         files.lay_out(self._home, app)
         files.replace_text(files.maintenance_file(self._home, app), files.ON if is_on else files.OFF)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from underway.drivers.router import files, pages
+from underway.drivers.router.chosen import chosen_by_name
 from underway.drivers.router.share import EVERYBODY, NOBODY
 from underway.drivers.router.sockets import SIDES
 from underway.drivers.router.static import (
@@ -30,8 +31,6 @@ HTTPS_FDS = (6, 7, 8)
 """The listening sockets are inherited, so that their accept queues outlive a reload and the proxy itself. A
 configuration listens on its side and the one before it (`sockets.py`)."""
 BUCKET_COOKIE = "underway_bucket"
-RELEASE_HEADER = "X-Underway-Release"
-"""A request with a release's id in it goes to that release, whatever the split is."""
 PROBE_HEADER = "X-Underway-Probe"
 """Marks our own requests: the access log sets them apart."""
 STREAM_CLOSE_DELAY = "24h"
@@ -156,7 +155,7 @@ def _app(home: Home, route: AppRoute, *, is_secure: bool) -> Json:
             }
         )
     routes += [
-        _chosen_by_header(home, app),
+        *chosen_by_name(home, app),
         _maintenance(home, app),
         _chosen_by_share(home, app),
         *(
@@ -194,28 +193,6 @@ def _maintenance(home: Home, app: str) -> Json:
         "handle": [page(503, pages.MAINTENANCE, {"Retry-After": ["30"]})],
     }
     return {"match": [_unchosen()], "handle": [{"handler": "subroute", "routes": [closed]}]}
-
-
-def _chosen_by_header(home: Home, app: str) -> Json:
-    wanted = f"{{http.request.header.{RELEASE_HEADER}}}"
-    return {
-        "match": [{"header_regexp": {RELEASE_HEADER: {"pattern": "."}}}],
-        "handle": [
-            {
-                "handler": "subroute",
-                "routes": [
-                    *(
-                        {
-                            "match": [{"vars": {wanted: [_file(files.release_file(home, app, slot))]}}],
-                            "handle": [{"handler": "vars", "slot": slot.value}],
-                        }
-                        for slot in Slot
-                    ),
-                    {"match": [_unchosen()], "handle": [page(421, pages.NO_SUCH_RELEASE)], "terminal": True},
-                ],
-            }
-        ],
-    }
 
 
 def _chosen_by_share(home: Home, app: str) -> Json:

@@ -28,6 +28,11 @@ def release_file(home: Home, app: str, slot: Slot) -> Path:
     return home.route(app) / slot.value / "release"
 
 
+def candidate_file(home: Home, app: str) -> Path:
+    """The slot of the release that is on its way, empty when none is."""
+    return home.route(app) / "candidate"
+
+
 def static_link(home: Home, app: str, slot: Slot) -> Path:
     return home.route(app) / slot.value / "static"
 
@@ -91,6 +96,7 @@ def lay_out(home: Home, app: str) -> None:
     for path, text in (
         (share_file(home, app), NOBODY),
         (maintenance_file(home, app), OFF),
+        (candidate_file(home, app), ""),
         *((release_file(home, app, slot), "") for slot in Slot),
     ):
         if not path.exists():
