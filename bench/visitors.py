@@ -87,7 +87,7 @@ class Visitors:
             all_headers |= {"Content-Type": "application/json", "X-CSRF-Token": visitor.csrf}
         sent = b"" if body is None else json.dumps(body).encode()
         request = request_bytes(self._host, path, method=method, headers=all_headers, body=sent)
-        connection = self._idle.pop() if self._idle else Connection("127.0.0.1", self._port)
+        connection = self._connection()
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await connection.ask(request)
@@ -104,6 +104,15 @@ class Visitors:
         else:
             self.served += 1
         return answer
+
+    def _connection(self) -> Connection:
+        """One that is idle and still open, as a browser would choose it, or a new one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_open and not connection.was_closed:
+                return connection
+            connection.close()
+        return Connection("127.0.0.1", self._port)
 
     async def _send(self) -> None:
         loop = asyncio.get_running_loop()

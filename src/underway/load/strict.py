@@ -65,6 +65,18 @@ class Connection:
     def is_open(self) -> bool:
         return self._socket is not None
 
+    @property
+    def was_closed(self) -> bool:
+        """Open here, and closed by the server while nothing was asked: what every client looks at before it reuses."""
+        if self._socket is None:
+            return False
+        try:
+            return self._socket.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
         family = socket.AF_INET6 if ":" in self._at[0] else socket.AF_INET
