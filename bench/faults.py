@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -356,8 +357,14 @@ def main() -> int:
     rates = [float(rate) for rate in ("5,50" if asked.quick else asked.rates).split(",")]
     chosen = [case for case in CASES if not asked.only or case.name in asked.only.split(",")]
     cells = [(case, rps) for rps in rates for case in chosen]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended then too
     world = make_world()
+
+    def stop(*_: object) -> None:
+        """What was started is ended when this program is told to end; threads still wait for their deploys."""
+        world.close()
+        os._exit(143)
+
+    signal.signal(signal.SIGTERM, stop)
     try:
         seen = asyncio.run(all_cells(world, cells, asked.at_once))
     finally:
