@@ -360,7 +360,9 @@ def main() -> int:
     world = make_world()
 
     def stop(*_: object) -> None:
-        """What was started is ended when this program is told to end; threads still wait for their deploys."""
+        """What was started is ended when this program is told to end, the commands first: they would go on."""
+        for child in psutil.Process().children():
+            child.kill()
         world.close()
         os._exit(143)
 
