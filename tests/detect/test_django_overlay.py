@@ -79,7 +79,6 @@ def test_a_public_secret_key_is_replaced(look: Look) -> None:
     [
         pytest.param('ALLOWED_HOSTS = ["*"]\nSECRET_KEY = os.environ["SECRET_KEY"]\n', id="nothing-is-fixed"),
         pytest.param('ALLOWED_HOSTS = [".localhost"]\n', id="its-own-name-is-accepted"),
-        pytest.param("ALLOWED_HOSTS = []\n", id="none-are-listed"),
     ],
 )
 def test_nothing_is_laid_over_settings_that_need_nothing(look: Look, settings: str) -> None:
@@ -97,6 +96,17 @@ def test_where_the_settings_are_named_in_code_the_owner_is_told(look: Look, sett
     hard = 'import os\nos.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"\n'
     (problem,) = look(project(settings, hard)).problems
     assert (problem.code, problem.where) == (code, "config/settings.py:2")
+
+
+def test_no_hosts_at_all_get_the_apps_own_as_well(look: Look) -> None:
+    found = overlaid(look(project("ALLOWED_HOSTS = []\n")), {}, {"ALLOWED_HOSTS": "a", "CSRF_TRUSTED_ORIGINS": "b"})
+    assert found["ALLOWED_HOSTS"] == ["a"]
+
+
+def test_debug_is_switched_off_by_the_name_that_the_settings_ask_for(look: Look) -> None:
+    manifest = look(project("DEBUG = 'ON_A_HOST' not in os.environ\n")).manifest
+    assert manifest is not None
+    assert manifest.env["ON_A_HOST"] == EnvVar(value="1")
 
 
 def test_debug_that_nothing_switches_off_is_told(look: Look) -> None:

@@ -6,6 +6,7 @@ alone when it is set (docs.djangoproject.com/en/stable/topics/settings). Nothing
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 
@@ -13,7 +14,7 @@ from underway.detect.django import Django, setting_at
 from underway.detect.draft import Draft
 from underway.detect.index import Index, join
 from underway.detect.model import Notes
-from underway.detect.python_code import PythonCode, literal
+from underway.detect.python_code import PythonCode, literal, source_of
 from underway.detect.python_project import PythonProject
 from underway.detect.services import POSTGRES_DRIVERS
 from underway.manifest.model import EnvVar, Postgres
@@ -43,7 +44,7 @@ def overlay(
         notes.comments.pop("env.DJANGO_SETTINGS_MODULE", None)
         says = f"{MODULE} takes {django.settings} and what of it a deploy decides; the repository stays as it is"
         notes.claim("env", says, django.evidence, "env.DJANGO_SETTINGS_MODULE")
-    _debug(index, code, django, notes)
+    _debug(index, code, django, draft, notes)
 
 
 def _names_its_own_settings(index: Index, django: Django) -> bool:
@@ -57,9 +58,11 @@ def _names_its_own_settings(index: Index, django: Django) -> bool:
 def _hosts(index: Index, django: Django, draft: Draft, notes: Notes, lines: list[str], *, is_read: bool) -> None:
     listed = django.hosts_literal
     own = f"{draft.app}.localhost"
-    if not listed or any(h == "*" or own == h or (h.startswith(".") and own.endswith(h)) for h in listed):
+    if listed is None or any(h == "*" or own == h or (h.startswith(".") and own.endswith(h)) for h in listed):
         return
     at = setting_at(index, django, "ALLOWED_HOSTS")
+    if not is_read and not listed:
+        return  # Django itself accepts localhost and its subdomains while DEBUG is on
     if not is_read:
         notes.problem(
             "detect.hosts-fixed",
@@ -73,7 +76,8 @@ def _hosts(index: Index, django: Django, draft: Draft, notes: Notes, lines: list
     lines.append('CSRF_TRUSTED_ORIGINS = os.environ["CSRF_TRUSTED_ORIGINS"].split(",")')
     draft.env["ALLOWED_HOSTS"] = EnvVar(value="${hosts}")
     draft.env["CSRF_TRUSTED_ORIGINS"] = EnvVar(value="${origins}")
-    says = f"ALLOWED_HOSTS is fixed to {', '.join(listed[:3])}: it gets the app's own names"
+    what = f"fixed to {', '.join(listed[:3])}" if listed else "empty"
+    says = f"ALLOWED_HOSTS is {what}: it gets the app's own names"
     notes.claim("host", says, at, "env.ALLOWED_HOSTS")
 
 
@@ -114,6 +118,15 @@ def _database(
     notes.claim("database", "the settings fix the database's address: it gets the one provided", at)
 
 
+def _switch(node: ast.expr) -> str:
+    """The variable of `"NAME" not in os.environ`."""
+    if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.NotIn):
+        name = literal(node.left) or ""
+        if source_of(node.comparators[0]) in ("os.environ", "environ") and re.fullmatch(r"[A-Z][A-Z0-9_]{1,60}", name):
+            return name
+    return ""
+
+
 def _secret_key(index: Index, code: PythonCode, django: Django, draft: Draft, notes: Notes, lines: list[str]) -> None:
     for path in django.files:
         file = code.files.get(path)
@@ -128,13 +141,18 @@ def _secret_key(index: Index, code: PythonCode, django: Django, draft: Draft, no
         return
 
 
-def _debug(index: Index, code: PythonCode, django: Django, notes: Notes) -> None:
+def _debug(index: Index, code: PythonCode, django: Django, draft: Draft, notes: Notes) -> None:
     for path in django.files:
         file = code.files.get(path)
         value = file.literals.get("DEBUG") if file is not None else None
         if value is None:
             continue
-        if literal(value[0]) == "True":
+        name = _switch(value[0])
+        if name:
+            draft.env[name] = EnvVar(value="1")
+            says = f"{name} switches DEBUG off by being set"
+            notes.claim("env", says, setting_at(index, django, "DEBUG"), f"env.{name}")
+        elif literal(value[0]) == "True":
             says = (
                 "DEBUG is on and nothing switches it off: error pages show code and settings to everybody. "
                 'Read it: DEBUG = os.environ.get("DEBUG") == "1"'

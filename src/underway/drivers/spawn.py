@@ -6,6 +6,7 @@ leader of the session to write its exit code to a file: so it is known even when
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -15,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from underway.drivers import proc, process_log
+from underway.drivers.account import Account
 from underway.drivers.cgroups import Group
 
 INSTANCE_LEADER = "underway-instance"
@@ -37,6 +39,9 @@ _TASK = (
     '_uw_k=$1; shift; while [ "$_uw_k" -gt 0 ]; do echo $$ >"$1/cgroup.procs"; shift; _uw_k=$((_uw_k-1)); '
     'done 2>/dev/null; unset _uw_k; exec "$@"'
 )
+_TASK_AS = 'read -r _uw_go; unset _uw_go; exec "$@" </dev/null'
+_BLOCK_BYTES = 512
+"""What `ulimit -f` of sh counts in (POSIX, XCU ulimit)."""
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_./+-]+")
 _SHELL_WORD = re.compile(
     "[.]|:|alias|bg|break|case|cd|command|continue|do|done|echo|elif|else|esac|eval|exec|exit|export|false|fg|fi|for|"
@@ -71,14 +76,43 @@ def spawn_instance(
 
 
 def spawn_task(
-    argv: Sequence[str], cwd: str, env: Mapping[str, str], log: Path, group: Group
+    argv: Sequence[str],
+    cwd: str,
+    env: Mapping[str, str],
+    log: Path,
+    group: Group,
+    *,
+    account: Account | None = None,
+    file_bytes: int = 0,
 ) -> subprocess.Popen[bytes]:
-    """Start `argv` as it is. Raises `OSError` or `ValueError`."""
-    places = [str(place) for place in group.folders]
-    return _popen(["-c", _TASK, TASK_LEADER, str(len(places)), *places, *argv], cwd, env, log)
+    """Start `argv` as it is, as `account` where one is given. Raises `OSError` or `ValueError`."""
+    limit = f"ulimit -c 0; ulimit -f {file_bytes // _BLOCK_BYTES}\n" if file_bytes else ""
+    if account is None or not account.is_other:
+        places = [str(place) for place in group.folders]
+        return _popen(["-c", limit + _TASK, TASK_LEADER, str(len(places)), *places, *argv], cwd, env, log)
+    reading, writing = os.pipe()
+    try:
+        popen = _popen(["-c", limit + _TASK_AS, TASK_LEADER, *argv], cwd, env, log, account=account, stdin=reading)
+        for place in group.folders:  # the account may not: it waits until we have done it
+            with contextlib.suppress(OSError):
+                (place / "cgroup.procs").write_text(str(popen.pid))
+        with contextlib.suppress(BrokenPipeError):
+            os.write(writing, b"\n")
+    finally:
+        os.close(reading)
+        os.close(writing)
+    return popen
 
 
-def _popen(arguments: Sequence[str], cwd: str, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+def _popen(
+    arguments: Sequence[str],
+    cwd: str,
+    env: Mapping[str, str],
+    log: Path,
+    *,
+    account: Account | None = None,
+    stdin: int = subprocess.DEVNULL,
+) -> subprocess.Popen[bytes]:
     output = process_log.open_to_append(log)
     try:
         return subprocess.Popen(
@@ -86,12 +120,15 @@ def _popen(arguments: Sequence[str], cwd: str, env: Mapping[str, str], log: Path
             executable="/bin/sh",
             cwd=cwd,
             env=dict(env),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output,
             stderr=output,
             start_new_session=True,
             close_fds=True,
             umask=_UMASK,
+            user=account.other_uid if account else None,
+            group=account.other_gid if account else None,
+            extra_groups=account.other_groups if account else None,
         )
     finally:
         os.close(output)

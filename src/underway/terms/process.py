@@ -91,7 +91,8 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A command that runs to its end: a build step, a migration, a dump.
 
-    `argv` is run as it is; `env` is the whole environment. `log_path` receives stdout and stderr.
+    `argv` is run as it is; `env` is the whole environment. `log_path` receives stdout and stderr. `user` is the
+    account it runs as (empty: ours); `file_bytes` the largest file it may write (0: any).
     """
 
     id: str
@@ -101,6 +102,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     log_path: str
     timeout_s: float
     memory_bytes: int = 0
+    file_bytes: int = 0
+    user: str = ""
 
 
 class TaskEnd(msgspec.Struct, frozen=True, kw_only=True):

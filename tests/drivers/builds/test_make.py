@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import stat
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from underway.drivers import cgroups
+from underway.drivers.builds import workshop
+from underway.drivers.builds.builder import ACCOUNTS
+from underway.drivers.cgroups import ControlGroups
 from underway.manifest.model import BuildKeys, NodeBuild, PythonBuild, Static
 from underway.terms.problem import Failure
 from underway.terms.release import Build
@@ -29,7 +37,7 @@ def test_a_build_runs_from_its_own_copy(bench: Any) -> None:
     assert Path(build.dir, ".venv/bin/python").exists(), "scripts that say .venv/bin/python work"
     assert not (bench.tree / ".venv").exists(), "the work tree stays as it was"
     assert not Path(build.dir, "../scratch").exists()
-    assert stat.S_IMODE(bench.home.builds("shop").stat().st_mode) == 0o700
+    assert stat.S_IMODE(bench.home.builds("shop").stat().st_mode) & 0o066 == 0, "others may at most pass through"
     assert stat.S_IMODE(Path(build.dir, "../build.log").stat().st_mode) == 0o600
 
 
@@ -342,3 +350,64 @@ def test_a_driver_failure_is_no_problem_of_the_build(bench: Any) -> None:
     assert isinstance(failure, Failure)
     assert failure.problem.code == "build.node"
     assert bench.left() == []
+
+
+def test_commands_run_as_an_account_of_their_own_and_see_nothing_of_root(
+    bench: Any, request: pytest.FixtureRequest
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can run a build as somebody else")
+    open_to_all = Path(tempfile.mkdtemp(prefix="uw-", dir="/tmp"))
+    request.addfinalizer(lambda: shutil.rmtree(open_to_all))
+    open_to_all.chmod(0o755)
+    bench = type(bench)(open_to_all, bench.environ)
+    bench.write({"package.json": '{"name": "x", "scripts": {"build": "id -un > who; mkdir dist; cp who dist"}}'})
+    secret = bench.home.root / "vault.json"
+    bench.home.root.mkdir(parents=True, exist_ok=True)
+    secret.write_text("canary")
+    secret.chmod(0o600)
+    steal = f"cat {secret} > stolen 2>&1; ls {bench.home.root} >> stolen 2>&1; ln -s {secret} dist/out.txt; true"
+    build = bench.make(BuildKeys(node=NodeBuild(manager="npm", script="build"), commands=(steal,)), Static(dir="dist"))
+    tree = Path(build.dir)
+    if any("run as root" in line for line in bench.said):
+        pytest.skip(next(line for line in bench.said if "run as root" in line))
+    assert (tree / "who").read_text().strip() in ACCOUNTS
+    assert "canary" not in (tree / "stolen").read_text()
+    assert "Permission denied" in (tree / "stolen").read_text()
+    assert {os.lstat(tree / name).st_uid for name in ("who", "dist", "package.json")} == {0}
+    assert not Path(build.static_dir, "out.txt").exists()
+
+
+def test_a_command_that_fills_the_disk_is_ended(bench: Any) -> None:
+    bench.home.root.mkdir(parents=True, exist_ok=True)
+    words = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(bench.home.root)]
+    if shutil.which("mount") is None or subprocess.run(words, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no small disk can be made here: mounting is not allowed")
+    try:
+        bench.builds = bench.open(least_free_bytes=40_000_000)
+        bench.write({"app.py": ""})
+        failure = bench.fail(BuildKeys(commands=("head -c 50m /dev/zero > big; sleep 60",)))
+        assert failure.problem.code == "build.disk-full"
+        assert bench.left() == []
+    finally:
+        subprocess.run(["umount", "-l", str(bench.home.root)], check=True)
+
+
+def test_one_file_larger_than_the_limit_is_not_written(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workshop, "_LARGEST_FILE", 1 << 20)
+    bench.write({"app.py": ""})
+    failure = bench.fail(BuildKeys(commands=("head -c 3m /dev/zero > big",)))
+    assert failure.problem.code == "build.command"
+
+
+def test_a_fork_bomb_meets_its_limit_and_ends_with_its_build(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not ControlGroups(bench.home.id).limits()[2].applies:
+        pytest.skip("no pids controller of the kernel's control groups is writable here")
+    monkeypatch.setattr(cgroups, "PIDS_MAX", 48)
+    bench.write({"bomb.sh": "n=0; while [ $n -lt 200 ]; do sleep 300 & n=$((n+1)); done; wait\n"})
+    began = time.monotonic()
+    failure = bench.fail(BuildKeys(commands=("sh bomb.sh",), timeout_s=20))
+    assert failure.problem.code in ("build.command", "build.timeout")
+    assert time.monotonic() - began < 60
+    inside = str(bench.home.builds("shop"))
+    assert not [p for p in psutil.process_iter(["cwd"]) if (p.info["cwd"] or "").startswith(inside)]

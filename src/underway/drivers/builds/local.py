@@ -17,6 +17,7 @@ import msgspec
 from uv import find_uv_bin
 
 from underway.drivers.builds import bytecode, frozen, static_files
+from underway.drivers.builds.builder import choose_builder, own, take_back
 from underway.drivers.builds.environment import build_environment, credentials, index_settings
 from underway.drivers.builds.interpreters import Interpreter, available_pythons, fitting, interpreters, tool_version
 from underway.drivers.builds.lacks import lacks
@@ -146,6 +147,7 @@ class LocalBuilds:
                 say=say,
                 timeout_s=ask.build.timeout_s,
                 deadline=began + ask.build.timeout_s,
+                least_free_bytes=self._least_free // 2,
             )
             static_dir = await self._built(ask, shop)
             await in_thread(remove, shop.scratch)
@@ -180,6 +182,7 @@ class LocalBuilds:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(kept, text.encode())
         (shop.scratch / "home").mkdir(mode=0o700, parents=True, exist_ok=True)
+        await in_thread(self._give_to_builder, ask, shop)
         env = {name: value for name, value in ask.env.items() if name not in shop.env}
         path = [shop.env["PATH"]]
         if ask.build.python:
@@ -198,7 +201,29 @@ class LocalBuilds:
             shop.note(f"running {line}")
             remedy = "run it in a checkout, mend what it says, and deploy again"
             await shop.run(["/bin/sh", "-c", line], shop.tree, code="build.command", remedy=remedy, env=env, shown=line)
+        if shop.account is not None:
+            await in_thread(take_back, shop.tree, shop.venv)
         return await self._lay_out_static(ask, shop) if ask.static else ""
+
+    def _give_to_builder(self, ask: BuildAsk, shop: Workshop) -> None:
+        """Choose who runs the commands, and give them what they write to."""
+        programs = [find_uv_bin()] if ask.build.python else []
+        if ask.build.python and (fits := self._fitting(ask.build.python, shop.tree)):
+            programs.append(fits[0].path)
+        if ask.build.node and (node := shutil.which("node", path=self._env["PATH"])):
+            programs.append(os.path.realpath(node))
+        builder = choose_builder(self._home, shop.folder, programs)
+        if builder.account is None:
+            if builder.why:
+                shop.note(f"commands of this build run as root: {builder.why}")
+            return
+        shop.note(f"commands of this build run as {builder.account.name}")
+        cache = self._home.cache / f"as-{builder.account.name}"
+        cache.mkdir(mode=0o700, exist_ok=True)
+        os.chown(cache, *builder.account.owner, follow_symlinks=False)
+        own(builder.account, shop.tree, shop.scratch, Path(shop.env["TMPDIR"]))
+        shop.account, shop.cache = builder.account, cache
+        shop.env = {**shop.env, "UV_CACHE_DIR": str(cache / "uv"), "USER": builder.account.name}
 
     async def _copy(self, ask: BuildAsk, shop: Workshop) -> None:
         free = free_bytes(shop.folder)

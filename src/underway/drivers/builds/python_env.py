@@ -12,7 +12,7 @@ from pathlib import Path
 from underway.drivers.builds import frozen, locks
 from underway.drivers.builds.interpreters import Interpreter
 from underway.drivers.builds.problems import lock_missing
-from underway.drivers.builds.workshop import Workshop
+from underway.drivers.builds.workshop import Workshop, in_thread
 from underway.manifest.model import PythonBuild
 from underway.terms.problem import Failure, Problem
 
@@ -89,17 +89,19 @@ class PythonEnvironment:
 
     async def _again(self, before: frozen.Frozen, folder: Path) -> bool:
         """Install the packages of an earlier build from the cache; false when the cache lacks one."""
-        listed = self.shop.scratch / "frozen.txt"
-        listed.write_text("\n".join(before.packages) + "\n")
+        listed = self.shop.listing("frozen.txt", before.packages)
         argv = ["pip", "install", *self._into(), "--offline", "--no-deps", "-r", str(listed)]
         if before.packages and (await self.shop.attempt([self.uv, *argv], folder)).exit_code != 0:
             return False
         return not before.is_package or await self._project_itself(folder)
 
     async def _create(self, folder: Path) -> None:
+        how = "--clear"
+        if self.shop.account is not None:  # it may write into the folder, not make one beside the tree
+            await in_thread(self.shop.empty_venv)
+            how = "--allow-existing"
         await self._run(
-            ["venv", "--quiet", "--no-project", "--clear", "--python", self.interpreter.path, str(self.shop.venv)],
-            folder,
+            ["venv", "--quiet", "--no-project", how, "--python", self.interpreter.path, str(self.shop.venv)], folder
         )
         # so that scripts that say .venv/bin/… and `uv run` find it
         link = folder / ".venv"
@@ -215,16 +217,14 @@ class PythonEnvironment:
                     command=f"{self.python.manager} lock",
                 )
             ) from None
-        requirements = self.shop.scratch / "requirements.txt"
-        requirements.write_text("\n".join(locked.requirements) + "\n")
+        requirements = self.shop.listing("requirements.txt", locked.requirements)
         argv = ["pip", "install", *self._into(), "-r", str(requirements)]
         if not locked.is_closed and not locked.constraints:
             argv += self._as_of()
         if locked.is_closed:
             argv.append("--no-deps")
         else:
-            constraints = self.shop.scratch / "constraints.txt"
-            constraints.write_text("\n".join(locked.constraints) + "\n")
+            constraints = self.shop.listing("constraints.txt", locked.constraints)
             argv += ["-c", str(constraints)]
         if locked.indexes:
             # as poetry and PDM do; the lock's hashes say which file is meant

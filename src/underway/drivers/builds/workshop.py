@@ -6,12 +6,16 @@ import asyncio
 import errno
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from underway.drivers.account import Account
+from underway.drivers.builds.builder import own
 from underway.drivers.builds.reasons import cleaned, is_disk_full, reason
+from underway.drivers.builds.store import remove
+from underway.drivers.private_file import write_private
 from underway.drivers.sources.copying import free_bytes
 from underway.drivers.sources.listing import resolve_inside
 from underway.ports.commands import Commands
@@ -22,6 +26,10 @@ _TAIL = 30
 _NO_ROOM_BYTES = 1_000_000
 _MOST_LOG = 4 << 20
 """Bytes of one command's log that are kept: a build that prints for ever must not fill the disk with its log."""
+
+_LARGEST_FILE = 4 << 30
+_LOOK_S = 1.0
+"""How often the room on the disk is looked at while a command runs."""
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -40,7 +48,8 @@ class Workshop:
     """Where one build is made.
 
     `folder` holds `tree` (the files), `venv` and `static`; `kept_log` is where the log goes when the build fails;
-    `env` is the scrubbed environment; `deadline` is a monotonic time in seconds.
+    `env` is the scrubbed environment; `deadline` is a monotonic time in seconds. A command is ended when less than
+    `least_free_bytes` are left on the disk. `account` runs the commands, None for ourselves.
     """
 
     app: str
@@ -54,6 +63,8 @@ class Workshop:
     say: Callable[[str], None]
     timeout_s: float
     deadline: float
+    least_free_bytes: int = 0
+    account: Account | None = None
     _count: int = field(default=0, init=False)
 
     @property
@@ -122,15 +133,45 @@ class Workshop:
             env={**self.env, **(env or {})},
             log_path=str(step_log),
             timeout_s=left_s,
+            memory_bytes=_most_memory(),
+            file_bytes=_LARGEST_FILE,
+            user=self.account.name if self.account else "",
         )
         end: TaskEnd | None = None
         try:
-            end = await self.commands.run(task)
+            end = await self._with_room(self.commands.run(task))
         finally:
             lines = self._kept(words, cwd, step_log, end)
         if end.timed_out:
             raise self._too_slow(words, lines)
         return Ended(exit_code=end.exit_code, lines=tuple(lines))
+
+    async def _with_room(self, running: Coroutine[None, None, TaskEnd]) -> TaskEnd:
+        """The end of `running`, which is ended itself when the disk is about to be full."""
+        work = asyncio.ensure_future(running)
+        try:
+            while not (await asyncio.wait([work], timeout=_LOOK_S))[0]:
+                free = await asyncio.to_thread(free_bytes, self.folder)
+                if free < self.least_free_bytes:
+                    raise self.disk_full(f"a build command left {free // 1_000_000} MB of it")
+            return work.result()
+        finally:
+            if not work.done():
+                work.cancel()
+                await asyncio.wait([work])
+
+    def empty_venv(self) -> None:
+        """Make the folder of the environment anew, the commands' own."""
+        remove(self.venv)
+        self.venv.mkdir(mode=0o755)
+        if self.account is not None:
+            own(self.account, self.venv)
+
+    def listing(self, name: str, lines: Sequence[str]) -> Path:
+        """A file of `lines` in the scratch folder that the commands can read."""
+        path = self.scratch / name
+        write_private(path, "\n".join(lines) + "\n", owner=self.account.owner if self.account else None)
+        return path
 
     def failed(
         self, argv: Sequence[str], cwd: Path, ended: Ended, *, code: str, remedy: str, shown: str = ""
@@ -205,6 +246,11 @@ class Workshop:
         fd = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "w", encoding="utf-8", errors="replace") as log:
             log.write("\n".join(lines) + "\n")
+
+
+def _most_memory() -> int:
+    """Three quarters of the machine's memory: what runs here already needs some, and the kernel itself."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4 * 3
 
 
 def disk_full(folder: Path, because: str) -> Failure:

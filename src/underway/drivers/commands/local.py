@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from underway.drivers import proc, process_log, process_tree
+from underway.drivers.account import server_account
 from underway.drivers.cgroups import ControlGroups
 from underway.drivers.process_tree import Tree
 from underway.drivers.spawn import spawn_task
@@ -45,7 +46,10 @@ class LocalCommands:
         group = self._groups.make(_GROUP_PREFIX + spawn, memory_bytes=task.memory_bytes)
         marks = {proc.HOME_MARK: self._home.id, proc.TASK_MARK: task.id, proc.SPAWN_MARK: spawn}
         try:
-            popen = spawn_task(task.argv, task.cwd, {**task.env, **marks}, log, group)
+            popen = spawn_task(
+                task.argv, task.cwd, {**task.env, **marks}, log, group,
+                account=server_account([task.user]) if task.user else None, file_bytes=task.file_bytes,
+            )  # fmt: skip
         except (OSError, ValueError) as error:
             group.remove()
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

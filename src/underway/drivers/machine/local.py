@@ -80,7 +80,7 @@ def _link(kept: Path, in_tree: Path) -> None:
     if in_tree.is_symlink() and os.readlink(in_tree) == str(kept):
         return
     kept.parent.mkdir(parents=True, exist_ok=True)
-    if in_tree.exists() and not kept.exists():
+    if in_tree.exists() and not in_tree.is_symlink() and not kept.exists():
         carried = kept.with_name(f".{kept.name}.carried")
         if in_tree.is_dir():
             shutil.rmtree(carried, ignore_errors=True)
