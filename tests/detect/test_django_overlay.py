@@ -98,6 +98,13 @@ def test_where_the_settings_are_named_in_code_the_owner_is_told(look: Look, sett
     assert (problem.code, problem.where) == (code, "config/settings.py:2")
 
 
+def test_hosts_that_the_settings_in_use_read_are_not_those_they_build_on(look: Look) -> None:
+    files = project('from .base import *\nALLOWED_HOSTS = os.environ["HOSTS"].split(",")\n')
+    manifest = look({**files, "config/base.py": "ALLOWED_HOSTS = []\n"}).manifest
+    assert manifest is not None
+    assert manifest.build.commands == ()
+
+
 def test_no_hosts_at_all_get_the_apps_own_as_well(look: Look) -> None:
     found = overlaid(look(project("ALLOWED_HOSTS = []\n")), {}, {"ALLOWED_HOSTS": "a", "CSRF_TRUSTED_ORIGINS": "b"})
     assert found["ALLOWED_HOSTS"] == ["a"]

@@ -304,7 +304,7 @@ def test_a_production_module_is_preferred_to_a_local_one(look: Look) -> None:
         **DJANGO,
         "manage.py": 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")\n',
         "config/settings/__init__.py": "",
-        "config/settings/base.py": "ALLOWED_HOSTS = []\n",
+        "config/settings/base.py": 'ALLOWED_HOSTS = ["*"]\n',
         "config/settings/local.py": "from .base import *\nimport os\nX = os.environ['ONLY_LOCAL']\n",
         "config/settings/production.py": "from .base import *\nimport os\nX = os.environ['ONLY_PRODUCTION_URL']\n",
     }

@@ -36,6 +36,7 @@ class Django:
     sqlite: str = ""
     uses_postgres_engine: bool = False
     has_fixed_database: bool = False
+    has_hosts: bool = False
     hosts_literal: tuple[str, ...] | None = None
     compresses_offline: bool = False
 
@@ -156,8 +157,9 @@ def _read_settings(index: Index, django: Django, file: PyFile) -> None:
     if "MEDIA_ROOT" in file.literals and not django.media_root:
         django.media_root = folder_path(index, file, file.literals["MEDIA_ROOT"][0], django.folder)
     hosts = file.literals.get("ALLOWED_HOSTS")
-    if hosts is not None and django.hosts_literal is None and isinstance(hosts[0], ast.List):
-        texts = [literal(e) for e in hosts[0].elts]
+    if hosts is not None and not django.has_hosts:  # the settings in use come first, what they build on after them
+        django.has_hosts = True
+        texts = [literal(e) for e in hosts[0].elts] if isinstance(hosts[0], ast.List | ast.Tuple) else [None]
         if all(t is not None for t in texts):
             django.hosts_literal = tuple(t for t in texts if t is not None)
     databases = _assigned(file, "DATABASES")
