@@ -12,6 +12,7 @@ from tools.reference.source import Source
 
 from underway.drivers.builds.environment import _NAMES, _PREFIXES
 from underway.terms.home import Home
+from underway.terms.place import TRAITS
 from underway.wiring.home import DEFAULT_HTTP_PORT, find_home
 
 OWN = re.compile(r"UNDERWAY_[A-Z_]+[A-Z]")
@@ -32,6 +33,18 @@ def _https_ports() -> str:
     }
     special = [f"`{https}` when the HTTP port is {port}" for port, https in chosen.items() if https != port + 1]
     return ", ".join([*special, "else the HTTP port plus one"])
+
+
+def _places() -> dict[str, Variable]:
+    """The tokens and addresses of the places that `env sync` writes to."""
+    out: dict[str, Variable] = {}
+    for traits in TRAITS.values():
+        for token in traits.tokens:
+            out[token] = Variable("the vault's value of that name", f"The token for `{traits.shape}`.")
+        if traits.url_setting:
+            default = f"`{traits.url}`" if traits.url else "the cluster this runs in"
+            out[traits.url_setting] = Variable(default, f"Where `{traits.shape}` is asked: https, or this machine.")
+    return out
 
 
 READ: Mapping[str, Variable] = {
@@ -63,6 +76,10 @@ READ: Mapping[str, Variable] = {
     "HOME": Variable("", "Where pyenv and uv keep interpreters, when the next two are not set."),
     "PYENV_ROOT": Variable("`~/.pyenv`", "Where interpreters made by pyenv are."),
     "UV_PYTHON_INSTALL_DIR": Variable("`~/.local/share/uv/python`", "Where interpreters installed by uv are."),
+    **_places(),
+    "KUBERNETES_CA_FILE": Variable("the cluster's own, else the system's", "Who signed the API server's certificate."),
+    "KUBERNETES_SERVICE_HOST": Variable("", "Set by a cluster in its pods: where its API server is."),
+    "KUBERNETES_SERVICE_PORT": Variable("443", "Set by a cluster in its pods: the port of its API server."),
 }
 GIVEN: Mapping[str, str] = {
     "PORT": "The port of this instance, for `web` only. Listen on `127.0.0.1:$PORT`.",

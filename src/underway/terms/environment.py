@@ -117,13 +117,16 @@ class Finding:
 class Held:
     """A variable as a place outside holds it. `value` is None where the place does not give values back, `digest`
     (of the place's own making, with `algorithm`) may then tell whether it is the same. `is_staged`: set there but
-    not used until the place's next deploy."""
+    not used until the place's next deploy. `is_ours` is false for what the place or somebody else keeps there: it is
+    neither changed nor removed. `may_prune` is false for what may be somebody else's: it is never called extra."""
 
     name: str
     value: Secret | None = None
     digest: str = ""
     algorithm: str = ""
     is_staged: bool = False
+    is_ours: bool = True
+    may_prune: bool = True
 
 
 def fingerprint(key: bytes, value: Secret) -> str:

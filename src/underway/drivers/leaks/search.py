@@ -227,9 +227,10 @@ def _allow_text(root: str) -> str:
 def _read(path: str) -> bytes:
     """A regular file's content, by a descriptor that no symbolic link or pipe put there meanwhile can turn."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return b""
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            return b""
         return stream.read(_MOST_BYTES)
 
 

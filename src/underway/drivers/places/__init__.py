@@ -1,0 +1,1 @@
+"""Drivers of `Place`: one file per provider, and the HTTP they share."""
