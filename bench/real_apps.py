@@ -1,19 +1,12 @@
-"""Deploys checkouts of real repositories as they are, with no manifest, and says what came of each.
+"""Deploys real repositories as they are, with no manifest, and says what came of each.
 
-    python -m bench.real_apps FOLDER [--only NAME …] [--write docs/real-apps.md]
+    python -m bench.real_apps FOLDER [--only OWNER/NAME …] [--write docs/real-apps.md]
 
-FOLDER holds one checkout per folder, and may hold an `expect.toml` with a table for each:
+The repositories, their commits and what is expected of each are in bench/real_apps.toml; none of their code is here.
+FOLDER holds checkouts by name (`NAME` or `OWNER+NAME`); what it lacks is fetched from GitHub into it. Results are kept
+in FOLDER/results.json, so that a run can be taken up again; `--write` writes the page from all that are there.
 
-    [shop]
-    repo = "someone/shop"              # as the table names it
-    kind = "FastAPI, PostgreSQL"
-    path = "/api/items"                # the smoke request; "/" by default
-    text = "[]"                        # what its answer must contain
-    status = 200
-    env = {STRIPE_KEY = "sk_test_1"}   # what only the owner can know; asked for, so it is counted as asked
-    refused = "index host"             # the deploy must be refused with this text, instead of all above
-
-For each, in a home of its own: deploy a copy, make the smoke request through the proxy, deploy again with one more
+For each, in a home of its own: deploy the commit, make the smoke request through the proxy, deploy again with one more
 file and roll back, both while strict clients ask without a pause, then down and stop. Exits 1 when anything of this
 did not go as expected.
 """
@@ -23,13 +16,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import shutil
 import subprocess
 import sys
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.journeys.world import World, make_world
@@ -53,25 +45,32 @@ HEAD = (
 )
 
 
+TABLE = Path(__file__).with_name("real_apps.toml")
+
+
 @dataclass(frozen=True)
 class Expected:
-    """What is known about one checkout before it is deployed."""
+    """What is known about one repository before it is deployed."""
 
-    name: str
-    repo: str = ""
-    kind: str = ""
+    repo: str
+    commit: str
     path: str = "/"
     text: str = ""
     status: int = 200
     env: Mapping[str, str] = field(default_factory=dict)
     refused: str = ""
+    failed: str = ""
+    first: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.repo.rpartition("/")[2]
 
 
 @dataclass
 class Outcome:
     """What came of one checkout. `wrong` is empty when all went as expected."""
 
-    name: str
     repo: str
     commit: str
     detected: str = ""
@@ -83,12 +82,15 @@ class Outcome:
     rollback_s: float = 0.0
     asked: str = "nothing"
     refused: str = ""
+    broken: str = ""
+    first: str = ""
     wrong: str = ""
 
     def row(self) -> list[str]:
         head = [self.repo, f"`{self.commit}`", self.detected]
-        if self.refused:
-            return [*head, "", f"refused after {self.first_s:.1f} s", "", "", "", self.refused]
+        if self.refused or self.broken:
+            said = f"{'failed' if self.broken else 'refused'} after {self.first_s:.1f} s"
+            return [*head, "", said, "", "", "", (self.refused or self.broken).partition("\n")[0]]
         return [
             *head,
             self.smoke,
@@ -104,27 +106,41 @@ class Wrong(Exception):
     """Something did not go as expected; the argument says what."""
 
 
-def expectations(folder: Path) -> dict[str, Expected]:
-    file = folder / "expect.toml"
-    told = tomllib.loads(file.read_text()) if file.exists() else {}
-    names = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    return {name: Expected(name=name, **told.get(name, {})) for name in names}
+def expectations() -> list[Expected]:
+    return [Expected(repo=repo, **told) for repo, told in tomllib.loads(TABLE.read_text()).items()]
 
 
-def commit_of(path: Path) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(path), "log", "-1", "--format=%h of %cs"], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "none"
+def checkout(folder: Path, expected: Expected, to: Path) -> None:
+    """The repository at its commit, in `to`. Raises `Wrong` when it cannot be had."""
+    owner, _, name = expected.repo.partition("/")
+    places = [folder / f"{owner}+{name}", folder / name]
+    source = next((place for place in places if _git(place, "cat-file", "-e", f"{expected.commit}^{{commit}}")), None)
+    if source is None:
+        source = places[0]
+        source.mkdir(parents=True, exist_ok=True)
+        address = f"https://github.com/{expected.repo}.git"
+        if not _git(source, "init", "-q") or not _git(source, "fetch", "-q", "--depth", "1", address, expected.commit):
+            raise Wrong(f"no checkout of it is in {folder}, and GitHub does not give {expected.commit}")
+    if not _git(to.parent, "clone", "-q", "--no-checkout", str(source), str(to)) or not _git(
+        to, "checkout", "-q", "--detach", expected.commit
+    ):
+        raise Wrong(f"{source} cannot be checked out at {expected.commit}")
 
 
-def try_out(source: Path, expected: Expected) -> Outcome:
-    """The whole story of one checkout, in a home of its own that is gone afterwards."""
-    outcome = Outcome(name=expected.name, repo=expected.repo or expected.name, commit=commit_of(source))
+def _git(folder: Path, *words: str) -> bool:
+    if not folder.is_dir():
+        return False
+    return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, check=False).returncode == 0
+
+
+def try_out(folder: Path, expected: Expected) -> Outcome:
+    """The whole story of one repository, in a home of its own that is gone afterwards."""
+    outcome = Outcome(repo=expected.repo, commit=expected.commit[:7], first=expected.first)
     world = make_world()
     try:
         path = world.root / "apps" / expected.name
-        shutil.copytree(source, path, symlinks=True)
+        path.parent.mkdir()
+        checkout(folder, expected, path)
         if expected.env:
             lines = [f'{name} = "{value}"' for name, value in expected.env.items()]
             (path / "underway.toml").write_text("\n".join(["manifest = 1", "[env]", *lines, ""]))
@@ -146,12 +162,18 @@ async def _story(world: World, path: Path, expected: Expected, outcome: Outcome)
     began = time.perf_counter()
     first = await asyncio.to_thread(world.deploy, path, "--yes", timeout=DEPLOY_S)
     outcome.first_s = time.perf_counter() - began
-    outcome.detected = await asyncio.to_thread(_detected, world, path) or expected.kind
+    outcome.detected = await asyncio.to_thread(_detected, world, path)
     if expected.refused:
         said = _said(first)
         if first["outcome"] != "refused" or expected.refused not in said:
             raise Wrong(f"not refused with {expected.refused!r}: {first['outcome']}: {said}")
         outcome.refused = said
+        return
+    if expected.failed:
+        said = _said(first)
+        if first["outcome"] != "failed" or expected.failed not in said:
+            raise Wrong(f"not failed with {expected.failed!r}: {first['outcome']}: {said}")
+        outcome.broken = said
         return
     if first["outcome"] != "live":
         raise Wrong(f"first deploy {first['outcome']}: {_said(first)}")
@@ -221,6 +243,9 @@ def _said(last: Mapping[str, object]) -> str:
 
 
 def page(outcomes: Sequence[Outcome], on: str) -> str:
+    new = [o for o in outcomes if o.first]
+    ended = {kind: sum(o.first == kind for o in new) for kind in ("live", "refused", "failed")}
+    live = sum(not o.refused and not o.broken for o in new)
     return f"""# Real applications
 
 Public repositories that know nothing of Underway, each deployed as it is with no manifest, in a home of its own:
@@ -232,29 +257,45 @@ Public repositories that know nothing of Underway, each deployed as it is with n
    request without a pause of more than {PAUSE_S * 1000:.0f} ms: no retries, any other answer is a failure,
 4. the smoke request again, `underway down`.
 
-`python -m bench.real_apps FOLDER --write docs/real-apps.md` wrote this page from a folder of checkouts.
+A repository that is refused or fails is in the table with what its owner is told.
+
+`python -m bench.real_apps FOLDER --write docs/real-apps.md` wrote this page; the commits are in `bench/real_apps.toml`.
 {on}
 
-{table(HEAD, [o.row() for o in outcomes])}
+## Repositories that nothing was written for
+
+{len(new)} of them were taken without a look inside. As they came, {ended["live"]} were live, {ended["refused"]} were
+refused and {ended["failed"]} failed at the first try. What that taught was then built in general: now {live} are live,
+and each other says what only its owner can change, or what this machine lacks.
+
+{table((*HEAD[:2], "at first", *HEAD[2:]), [[*o.row()[:2], o.first, *o.row()[2:]] for o in new])}
+
+## Repositories that detection was written with
+
+{table(HEAD, [o.row() for o in outcomes if not o.first])}
 """
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", action="append", default=[], metavar="NAME")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table to FILE")
+    parser.add_argument("--only", action="append", default=[], metavar="OWNER/NAME")
+    parser.add_argument("--again", action="store_true", help="deploy also what is in FOLDER/results.json already")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page to FILE")
     asked = parser.parse_args()
     on = machine()
-    outcomes = []
-    for name, expected in expectations(asked.folder).items():
-        if asked.only and name not in asked.only:
-            continue
-        outcome = try_out(asked.folder / name, expected)
-        outcomes.append(outcome)
-        print(f"{'WRONG' if outcome.wrong else 'as expected'} | {' | '.join(outcome.row())}", flush=True)
-        if outcome.wrong:
-            print(f"    {outcome.wrong}", flush=True)
+    kept = asked.folder / "results.json"
+    known = {o["repo"]: Outcome(**o) for o in json.loads(kept.read_text())} if kept.exists() else {}
+    chosen = [e for e in expectations() if not asked.only or e.repo in asked.only]
+    for expected in chosen:
+        before = known.get(expected.repo)
+        if before is None or before.wrong or asked.again or asked.only:
+            outcome = known[expected.repo] = try_out(asked.folder, expected)
+            kept.write_text(json.dumps([asdict(o) for o in known.values()], indent=1))
+            print(f"{'WRONG' if outcome.wrong else 'as expected'} | {' | '.join(outcome.row())}", flush=True)
+            if outcome.wrong:
+                print(f"    {outcome.wrong}", flush=True)
+    outcomes = [known[e.repo] for e in chosen]
     good = [o for o in outcomes if not o.wrong]
     if asked.write is not None:
         asked.write.write_text(page(good, on))
