@@ -164,6 +164,21 @@ def test_an_alembic_whose_address_is_fixed_is_given_another(look: Look) -> None:
     assert again.migrate.command.endswith("alembic upgrade head")
 
 
+@pytest.mark.parametrize(("down", "head"), [("'a'", "head"), ("None", "heads")])
+def test_revisions_that_end_in_several_are_all_upgraded_to(look: Look, down: str, head: str) -> None:
+    files = {
+        "main.py": FASTAPI,
+        "alembic.ini": "[alembic]\nscript_location = migrations\nprepend_sys_path = .\n",
+        "migrations/versions/1.py": "revision = 'a'\ndown_revision: str | None = None\n",
+        "migrations/versions/2.py": f"revision: str = 'b'\ndown_revision = {down}\n",
+        "requirements.txt": "fastapi\nuvicorn\nalembic\n",
+    }
+    manifest = look(files).manifest
+    assert manifest is not None
+    assert manifest.migrate is not None
+    assert manifest.migrate.command == f"alembic upgrade {head}"
+
+
 def test_an_address_in_the_code_cannot_be_given(look: Look) -> None:
     files = {
         "main.py": FASTAPI + 'engine = create_engine("postgresql://me:pw@localhost/shop")\n',

@@ -119,20 +119,32 @@ def _alembic(
         command = f"litestar --app {app.target} database upgrade --no-prompt"
         return Migrate(command, cwd(app.folder), (versions, *lock)), "Advanced Alchemy's migrations", evidence
     inner = ini[len(run_in) + 1 if run_in else 0 :]
+    head = _head(index, versions)
     fixed = _fixed_address(index, ini, versions) if has_postgres else None
     if fixed is not None:
         scheme, at = fixed
-        command = f"python -c {shlex.quote(_GIVEN_ADDRESS.format(ini=inner, scheme=scheme))}"
+        command = f"python -c {shlex.quote(_GIVEN_ADDRESS.format(ini=inner, scheme=scheme, head=head))}"
         return Migrate(command, cwd(run_in), (versions, *lock)), "alembic's migrations, at the address given", at
     lead = "" if _finds_the_app(index, ini, run_in) else "PYTHONPATH=. "
-    command = "alembic upgrade head" if inner == "alembic.ini" else f"alembic -c {inner} upgrade head"
+    command = f"alembic upgrade {head}" if inner == "alembic.ini" else f"alembic -c {inner} upgrade {head}"
     return Migrate(lead + command, cwd(run_in), (versions, *lock)), "alembic's migrations", evidence
+
+
+def _head(index: Index, versions: str) -> str:
+    """`heads` when the revisions end in several, which `head` refuses (alembic's manual, "Branches")."""
+    made, built_on = set(), set()
+    for path in [p for p in index.paths if p.startswith(f"{versions}/") and p.endswith(".py")][:500]:
+        text = index.text(path)
+        made.update(re.findall(r"""^revision\b[^=\n]*=\s*['"](\w+)['"]""", text, re.MULTILINE))
+        for stated in re.findall(r"^down_revision\b[^=\n]*=\s*(.{1,300})", text, re.MULTILINE):
+            built_on.update(re.findall(r"""['"](\w+)['"]""", stated))
+    return "heads" if len(made - built_on) > 1 else "head"
 
 
 _GIVEN_ADDRESS = (
     "import os; from alembic import command, config; c = config.Config({ini!r}); "
     "c.set_main_option('sqlalchemy.url', '{scheme}://' + "
-    "os.environ['DATABASE_URL'].partition('://')[2].replace('%', '%%')); command.upgrade(c, 'head')"
+    "os.environ['DATABASE_URL'].partition('://')[2].replace('%', '%%')); command.upgrade(c, '{head}')"
 )
 """`alembic upgrade head` with another address than alembic.ini's, which only Python can give it."""
 
