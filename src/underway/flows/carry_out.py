@@ -72,7 +72,7 @@ async def _forward(
             try:
                 verdict = await roll_out(rollouts[act.app])
             finally:
-                del rollouts[act.app]
+                rollouts.pop(act.app, None)  # whoever ends a watch has already taken it out
             if verdict.action is Action.ROLL_BACK:
                 return await _take_back(stage, act, on, journal), verdict.because
         if stage.watch and not _was_watched(act, journal):
