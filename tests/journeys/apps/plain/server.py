@@ -1,5 +1,6 @@
 """A web app without a single dependency. What it does wrong is chosen by the word in MODE."""
 
+import itertools
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 MODE = Path("MODE").read_text().strip()
 VERSION = Path("VERSION").read_text().strip()
+COUNT = itertools.count()
 PORT = int(os.environ["PORT"])
 
 
@@ -25,6 +27,8 @@ class Answers(BaseHTTPRequestHandler):
                 status = 503
             if MODE == "silent":
                 time.sleep(30)
+        elif MODE == "half" and next(COUNT) % 2:
+            status = 500
         body = f"{VERSION} {os.environ['UNDERWAY_RELEASE']}".encode()
         self.send_response(status)
         for name, value in more.items():
