@@ -53,7 +53,17 @@ WORLD_NAMES = tuple(world.name for world in WORLDS)
 FAULT_NAMES = tuple(fault.name for fault in FAULTS)
 THAT_DECIDE = (
     *("baseline", "carry", "clients", "decide", "errors", "evidence", "fold", "latency", "limits", "memory"),
-    *("observe", "policy", "rates", "shares", "wager", "simulate/rollout", "simulate/worlds"),
+    *(
+        "observe",
+        "policy",
+        "rates",
+        "shares",
+        "wager",
+        "simulate/helm",
+        "simulate/rollout",
+        "simulate/times",
+        "simulate/worlds",
+    ),
 )
 """The modules on which a rollout's end depends: the guard without its words, and the simulated day."""
 
@@ -84,20 +94,25 @@ def digest_of(cell: Cell) -> str:
     return digest(*THAT_DECIDE)
 
 
+FIRST_FAULTS = ("crash", "errors-50", "errors-5", "slower-100")
+HARD_WORLDS = ("bursts", "unlike-5-10", "unlike-2-5")
+
+
 def cells() -> list[Cell]:
-    """All cells, those first that are quoted most."""
-    return [
-        *memory_cells(),
-        *fault_cells([OURS], FAULT_NAMES, RATES),
+    """All cells, those first that are quoted most or were hard to get right."""
+    faults, healthy = fault_cells([OURS], FAULT_NAMES, RATES), healthy_cells([OURS], WORLD_NAMES, RATES)
+    theirs = [*healthy_cells(JUDGES[1:], WORLD_NAMES, RATES), *fault_cells(JUDGES[1:], FAULT_NAMES, RATES)]
+    ordered = [
+        *(cell for cell in faults if cell.fault in FIRST_FAULTS),
+        *(cell for cell in healthy if cell.world in HARD_WORLDS and cell.rps >= 50),
+        *(cell for cell in healthy if cell.world not in ("people", "sick-client")),
+        *faults,
+        *healthy,
         *thin_cells(),
-        *sorted(healthy_cells([OURS], WORLD_NAMES, RATES), key=_is_late),
-        *healthy_cells(JUDGES[1:], WORLD_NAMES, RATES),
-        *fault_cells(JUDGES[1:], FAULT_NAMES, RATES),
+        *theirs,
+        *memory_cells(),
     ]
-
-
-def _is_late(cell: Cell) -> tuple[bool, float]:
-    return cell.world in ("people", "sick-client"), -cell.rps
+    return list(dict.fromkeys(ordered))
 
 
 class Store:

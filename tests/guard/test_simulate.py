@@ -7,8 +7,9 @@ from random import Random
 import pytest
 
 from underway.guard.policy import Policy
+from underway.guard.simulate.helm import Ending
 from underway.guard.simulate.peers import argo, flagger, kayenta, ratio_at_every_look
-from underway.guard.simulate.rollout import Ending, roll_out
+from underway.guard.simulate.rollout import roll_out
 from underway.guard.simulate.worlds import FAULTS, HEALTHY, WORLDS, Fault, World, poisson
 
 FAULT = {fault.name: fault for fault in FAULTS}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 
 from underway.guard.policy import Policy
-from underway.guard.simulate.rollout import Ending
+from underway.guard.simulate.helm import Ending
 from underway.guard.simulate.study import Cell, Figures, run_some, summed_up
 
 CHUNK = 25

@@ -18,7 +18,7 @@ from math import exp, sqrt
 from random import Random
 from statistics import NormalDist
 
-from underway.guard.simulate.rollout import Ending
+from underway.guard.simulate.helm import Ending
 from underway.guard.simulate.worlds import LIMIT_MS, MEDIAN_MS, SPREAD, Fault, Weather, World, poisson, slower_than
 
 KAYENTA_MINUTES = 60

@@ -8,12 +8,10 @@ from math import exp
 from random import Random
 
 from underway.guard.baseline import Baseline
-from underway.guard.carry import carried_out
-from underway.guard.decide import Decision, Reason, decide
 from underway.guard.evidence import Evidence, Outcome
-from underway.guard.judge import strengths
 from underway.guard.observe import Slice, Times, begin, observe, observe_slice, tick
 from underway.guard.policy import Policy
+from underway.guard.simulate.helm import Ending, Helm, Look
 from underway.guard.simulate.times import times_of_candidate, times_of_stable
 from underway.guard.simulate.worlds import (
     COLD_REQUESTS,
@@ -25,13 +23,10 @@ from underway.guard.simulate.worlds import (
     World,
     poisson,
 )
-from underway.terms.verdict import Action
 
 HORIZON_S = 7200
 HISTORY_S = 600
 """The stable release was watched for ten minutes before the rollout."""
-PAUSED_FOR_S = 600
-"""A release that is held for a person this long ends as paused."""
 QUIET_LOOK_S = 5
 """At 100 % the guard looks so often (after a failure at once), which saves half of the simulation's time."""
 REACTION_S = 0.12
@@ -47,33 +42,6 @@ class Probing:
 
 
 NO_PROBES = Probing()
-
-
-@dataclass(frozen=True)
-class Look:
-    """What one look of the guard saw, for a picture: the candidate's share, its failed requests so far, how strong the
-    evidence is (for each kind, in `judge.strengths` order), and the rule that spoke."""
-
-    at_s: float
-    weight: float
-    failed: int
-    rule: str
-    strengths: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a rollout ended: `how` is rolled-back, promoted or paused; `failed` counts failed requests of users on the
-    candidate since the fault began.
-
-    `at_s` is when the traffic was taken back, when a person was asked, or when the watch was over.
-    """
-
-    how: str
-    reason: str
-    at_s: float
-    promoted_at_s: float | None
-    failed: int
 
 
 @dataclass(frozen=True)
@@ -120,16 +88,15 @@ class Rollout:
     ) -> None:
         chance = Random(seed)
         self.policy, self.chance, self.world, self.fault = policy, chance, world, fault
-        self.probing, self.looks = probing, looks
+        self.probing = probing
         self.probes_due = 0.0
         self.people = people(rps, chance) if world.people else []
         self.busy = list(accumulate(person.busy for person in self.people))
         self.weather = Weather(world, fault, rps, seed)
         self.state: Evidence = begin(policy, self._history(world, rps), 0.0)
-        self.failed = 0
+        self.helm = Helm(policy, self.state, self._linger, looks)
         self.served = 0
-        self.promoted_at: float | None = None
-        self.paused_at: float | None = None
+        self.moment = Moment(0.0, 0.0, 0.0, 0.0, 0.0)
 
     def _history(self, world: World, rps: float) -> Baseline:
         times = times_of_stable(self.policy, round(min(rps * HISTORY_S, 5000)), 0.0, self.chance)
@@ -146,15 +113,12 @@ class Rollout:
             ending = self._second(second)
             if ending is not None:
                 return ending
-        return self._end("paused", "horizon", HORIZON_S)
-
-    def _end(self, how: str, reason: str, at_s: float) -> Ending:
-        return Ending(how, reason, at_s, self.promoted_at, self.failed)
+        return self.helm.end("paused", "horizon", HORIZON_S)
 
     def _second(self, second: int) -> Ending | None:
         state, chance = self.state, self.chance
         if second == self.fault.after_s:
-            self.failed = 0
+            self.helm.failed = 0
         moment = self.weather.at(second, state.weight)
         self._sick_client()
         ending = self._probe(second, moment)
@@ -185,7 +149,7 @@ class Rollout:
                 stable_bad -= sent.stable_failed
                 answered += sent.candidate_ok
                 stable_answered += sent.stable_ok
-                self.failed += 1
+                self.helm.failed += 1
                 observe_slice(self.policy, state, sent)
                 moved = part + left * (number + 1) / (bad + 1)
                 tick(self.policy, state, second + moved)
@@ -269,7 +233,7 @@ class Rollout:
                 ),
             )
             if failed and is_candidate:
-                self.failed += 1
+                self.helm.failed += 1
                 tick(self.policy, state, second + (n + 1) / (number + 1))
                 ending = self._act(second + (n + 1) / (number + 1), moment)
                 if ending is not None:
@@ -293,32 +257,10 @@ class Rollout:
         )
 
     def _act(self, at_s: float, moment: Moment) -> Ending | None:
-        state = self.state
-        decision: Decision = decide(self.policy, state)
-        if self.looks is not None:
-            seen = tuple(strength.value for strength in strengths(self.policy, state))
-            self.looks.append(Look(at_s, state.weight, self.failed, decision.reason.value, seen))
-        if decision.action is Action.ROLL_BACK:
-            self._linger(moment)
-            return self._end("rolled-back", decision.reason.value, at_s)
-        if decision.action is Action.CONTINUE:
-            return self._end("promoted", decision.reason.value, at_s)
-        if decision.action is Action.INCONCLUSIVE:
-            if decision.reason is not Reason.A_LITTLE_SLOWER:
-                return self._end("paused", decision.reason.value, at_s)
-            self.paused_at = at_s if self.paused_at is None else self.paused_at
-            if at_s - self.paused_at > PAUSED_FOR_S:
-                return self._end("paused", decision.reason.value, self.paused_at)
-            return None
-        self.paused_at = None
-        if decision.weight is not None:
-            if decision.weight < state.weight:
-                self._linger(moment)
-            carried_out(self.policy, state, decision.reason, decision.weight)
-            if state.weight >= 1 and self.promoted_at is None:
-                self.promoted_at = at_s
-        return None
+        self.moment = moment
+        return self.helm.look(at_s)
 
-    def _linger(self, moment: Moment) -> None:
-        """Requests that still reach the candidate before the traffic has moved."""
-        self.failed += poisson(moment.rps * self.state.weight * moment.candidate_error * REACTION_S, self.chance)
+    def _linger(self) -> int:
+        """Requests that still reach the candidate before the traffic has moved, and fail."""
+        moment = self.moment
+        return poisson(moment.rps * self.state.weight * moment.candidate_error * REACTION_S, self.chance)

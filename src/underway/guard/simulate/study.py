@@ -10,9 +10,10 @@ from statistics import median
 import msgspec
 
 from underway.guard.policy import Policy
+from underway.guard.simulate.helm import Ending
 from underway.guard.simulate.leaks import GROWTHS, course
 from underway.guard.simulate.peers import PEERS
-from underway.guard.simulate.rollout import NO_PROBES, Ending, Probing, roll_out
+from underway.guard.simulate.rollout import NO_PROBES, Probing, roll_out
 from underway.guard.simulate.worlds import FAULTS, HEALTHY, WORLDS, Fault, World
 
 OURS = "Underway"
