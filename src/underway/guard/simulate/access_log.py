@@ -162,7 +162,7 @@ def _first(*texts: float | str | None) -> float | None:
 
 
 def seconds(text: float | str | None) -> float | None:
-    """Unix time from a number (seconds or milliseconds), ISO 8601, or `10/Oct/2000:13:55:36 -0700` as common logs say."""
+    """Unix time from a number (seconds or milliseconds), ISO 8601, or `10/Oct/2000:13:55:36 -0700` (common)."""
     if text is None:
         return None
     try:
