@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 
 from underway.guard.policy import Policy
+from underway.guard.simulate.access_log import Recording
 from underway.guard.simulate.helm import Ending
-from underway.guard.simulate.study import Cell, Figures, run_some, summed_up
+from underway.guard.simulate.recorded import beginnings, roll_out_recorded
+from underway.guard.simulate.study import Cell, Figures, fault_named, run_some, summed_up
 
 CHUNK = 25
 """Rollouts that one process makes at a time."""
@@ -72,3 +74,47 @@ def _in_pool(
 
 def _parts(seed: int, runs: int) -> list[range]:
     return [range(at, min(at + CHUNK, seed + runs)) for at in range(seed, seed + runs, CHUNK)]
+
+
+Begun = tuple[float, Ending]
+"""When a replayed rollout began (Unix time), and how it ended."""
+_held: list[Recording] = []
+"""The recording of this process: large, so it is handed over once."""
+
+
+def measure_recorded(
+    recording: Recording,
+    policy: Policy,
+    faults: Sequence[str],
+    rollouts: int,
+    seed: int,
+    jobs: int,
+    ran: Callable[[int], None] = lambda _: None,
+) -> dict[str, list[Begun]]:
+    """Let releases with each of these faults begin at the same moments of `recording`."""
+    moments = list(enumerate(beginnings(recording, rollouts, seed), seed))
+    asked = [(policy, fault, at, number) for fault in faults for number, at in moments]
+    endings: list[Ending] = []
+    if jobs <= 1:
+        _hold(recording)
+        for ask in asked:
+            endings.append(_one_recorded(ask))
+            ran(1)
+    else:
+        with ProcessPoolExecutor(jobs, initializer=_hold, initargs=(recording,)) as pool:
+            for ending in pool.map(_one_recorded, asked, chunksize=4):
+                endings.append(ending)
+                ran(1)
+    found: dict[str, list[Begun]] = {fault: [] for fault in faults}
+    for (_, fault, at, _), ending in zip(asked, endings, strict=True):
+        found[fault].append((at, ending))
+    return found
+
+
+def _hold(recording: Recording) -> None:
+    _held[:] = [recording]
+
+
+def _one_recorded(ask: tuple[Policy, str, float, int]) -> Ending:
+    policy, fault, at, seed = ask
+    return roll_out_recorded(policy, _held[0], fault_named(fault), at, seed)

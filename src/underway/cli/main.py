@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deploy": ("underway.cli.deploy:deploy", "Make the app in PATH live, or take it back when it is not well."),
     "rollback": ("underway.cli.rollback:rollback", "Go back to an earlier release."),
     "release": ("underway.cli.release:release", "Hold, advance, promote or abort a release on its way."),
+    "guard": ("underway.cli.guard:guard", "Try how releases are judged: simulated, or on your access log."),
     "status": ("underway.cli.status:status", "Show what runs."),
     "releases": ("underway.cli.releases:releases", "List an app's releases."),
     "events": ("underway.cli.events:events", "Show what happened, and with -f what happens."),
