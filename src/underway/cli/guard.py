@@ -31,7 +31,9 @@ def judged_by(command: Command) -> Command:
                 "--policy", "manifest", type=click.Path(path_type=Path), help="An app's folder or underway.toml."
             ),
             click.option("--steps", help="Shares before 100 %, such as 5,25,50 (over what the manifest says)."),
-            click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31)),
+            click.option(
+                "--seed", default=0, show_default=True, type=click.IntRange(0, 2**31), help="Another seed, other days."
+            ),
             click.option(
                 "--jobs", type=click.IntRange(1, 256), help="Processes at once (default: processors less one)."
             ),
