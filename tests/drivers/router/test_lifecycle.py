@@ -62,6 +62,17 @@ def test_an_app_without_a_route_has_nothing_in_flight_although_no_proxy_runs(tmp
     assert asyncio.run(router.in_flight("shop", Slot.A)) == 0
 
 
+def test_a_home_that_was_removed_by_hand_leaves_no_loop_behind(tmp_path: Path, app_a: Upstream) -> None:
+    async def scenario() -> None:
+        async with proxy(tmp_path, route(a=(app_a.port,))) as to:
+            pid = _keeper_pid(to.home)
+            to.home.proxy.rename(tmp_path / "removed")
+            kill(to.router.pid)
+            await until(lambda: not is_running(pid))
+
+    asyncio.run(scenario())
+
+
 def test_a_killed_proxy_is_back_at_once_with_or_without_an_agent(tmp_path: Path, app_a: Upstream) -> None:
     async def scenario() -> None:
         async with proxy(tmp_path, route(a=(app_a.port,))) as to:

@@ -29,7 +29,7 @@ _LOOP = """
 cd /
 trap 'exit 0' TERM
 quick=0
-while :; do
+while [ -e "$2" ]; do
   rm -f "$3"
   began=$(date +%s)
   "$1" run --config "$2"
@@ -40,7 +40,8 @@ done
 """
 """Five ends in a row within three seconds of the start, and it waits a second between attempts.
 
-A shell runs a trap when its foreground child has ended: SIGTERM makes the next end of Caddy the last one.
+It ends with its home: a folder that was removed by hand leaves no loop behind. A shell runs a trap when its foreground
+child has ended: SIGTERM makes the next end of Caddy the last one.
 """
 _MEMORY = {"GOGC": "75"}
 """A little less memory for a little more work. A limit (GOMEMLIMIT) would make a proxy with many connections collect
