@@ -39,10 +39,17 @@ def test_a_build_that_hangs_is_ended_with_all_it_started(steady):
 
 def test_a_migration_that_fails_names_its_backup(served):
     before = served.ask(app="plain").text
-    extra = '\n[services]\npostgres = true\n[migrate]\ncommand = "echo step 1; exit {code}"\n'
-    assert served.deploy(plain(served, extra.format(code=0), name="kept"))["outcome"] == "live"
+    extra = '\n[services]\npostgres = true\n[migrate]\ncommand = "echo step 1; exit {code}"\nrehearse = "{rehearse}"\n'
+    assert served.deploy(plain(served, extra.format(code=0, rehearse="auto"), name="kept"))["outcome"] == "live"
     live = served.ask(app="kept").text
-    told, tail = failed(served.deploy(plain(served, extra.format(code=9), name="kept")), "migrate.failed")
+    told, tail = failed(
+        served.deploy(plain(served, extra.format(code=9, rehearse="auto"), name="kept")), "rehearse.failed"
+    )
+    assert "exit code 9; the database itself was not touched" in told["why"]
+    assert tail == ["step 1"]
+    told, tail = failed(
+        served.deploy(plain(served, extra.format(code=9, rehearse="never"), name="kept")), "migrate.failed"
+    )
     assert "exit code 9" in told["why"]
     backup = told["why"].partition("; backup ")[2].split()[0]
     assert (served.home / "apps/kept/backups" / backup / "database.dump").stat().st_size > 0

@@ -189,7 +189,7 @@ def _troubles(agent: Agent, state: AppState) -> list[str]:
 def require_process(state: AppState, process: str) -> None:
     """Raise `Refusal` (`process.unknown`) unless the app has, or ever had, such a process; empty means all."""
     ours = {name for it in state.releases.values() if not it.is_pruned for name in read_manifest(it.manifest).processes}
-    known = sorted(ours | {"build", "migrate"})
+    known = sorted(ours | {"build", "migrate", "rehearsal", "lint"})
     if not process or process in known:
         return
     raise Refusal(

@@ -14,6 +14,7 @@ from underway.terms.backup import Backup, Proof
 from underway.terms.migration import Hazard
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
+from underway.terms.rehearsal import Rehearsal
 from underway.terms.release import Release, Slot
 from underway.terms.route import AppRoute, LogOffset
 from underway.terms.verdict import Traffic, Verdict
@@ -240,10 +241,15 @@ class AlertCleared(Event, frozen=True, kw_only=True, tag="alert_cleared"):
 
 
 class Migrated(Event, frozen=True, kw_only=True, tag="migrated"):
-    """The database carries the migrations with this digest."""
+    """The database carries the migrations with this digest. `was_schema` and `schema` are digests of its schema before
+    and after; `is_additive` when all that was there is there as it was; `changes` says what is different."""
 
     release: str
     digest: str
+    was_schema: str = ""
+    schema: str = ""
+    is_additive: bool = False
+    changes: tuple[str, ...] = ()
 
 
 class MigrationsLinted(Event, frozen=True, kw_only=True, tag="migrations_linted"):
@@ -255,6 +261,13 @@ class MigrationsLinted(Event, frozen=True, kw_only=True, tag="migrations_linted"
     migrations: tuple[str, ...] = ()
     hazards: tuple[Hazard, ...] = ()
     why_not: str = ""
+
+
+class Rehearsed(Event, frozen=True, kw_only=True, tag="rehearsed"):
+    """The migrations of a release were tried on a copy of the database."""
+
+    release: str
+    rehearsal: Rehearsal
 
 
 class TrafficSwitched(Event, frozen=True, kw_only=True, tag="traffic_switched"):
@@ -379,6 +392,7 @@ AnyEvent = (
     | SlotFreed
     | Routed
     | MigrationsLinted
+    | Rehearsed
     | BackupMade
     | BackupFailed
     | BackupProven

@@ -38,6 +38,7 @@ from underway.journal.events import (
     Planned,
     ProbesMade,
     Recorded,
+    Rehearsed,
     ReleaseMade,
     ReleasePruned,
     Routed,
@@ -55,6 +56,7 @@ from underway.journal.events import (
 )
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
+from underway.terms.rehearsal import Fit
 from underway.terms.release import Release, Slot
 from underway.terms.route import AppRoute, LogOffset
 from underway.terms.verdict import Traffic, Verdict
@@ -105,6 +107,7 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     Routed: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     MigrationsLinted: {Phase.RUNNING: Phase.RUNNING},
     DatabaseRestored: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
+    Rehearsed: {Phase.RUNNING: Phase.RUNNING},
     Migrated: {Phase.RUNNING: Phase.RUNNING},
     TrafficSwitched: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     ReleasePruned: {Phase.RUNNING: Phase.RUNNING},
@@ -172,6 +175,12 @@ class ReleaseState(msgspec.Struct, kw_only=True):
     strategy: str = ""
     is_watched: bool = False
     """Its watch at 100 % is over."""
+    schema: str = ""
+    """Digest of the schema that it was made live on, empty when that is not known."""
+    fits: dict[str, Fit] = msgspec.field(default_factory=dict)
+    """Whether its code runs on other schemas, by their digests, where that was tried."""
+    old_code: Fit | None = None
+    """Whether the release before it runs on its schema, where that was tried."""
 
 
 class SlotState(msgspec.Struct, kw_only=True):
@@ -195,6 +204,10 @@ class AppState(msgspec.Struct, kw_only=True):
     route: AppRoute | None = None
     migrations: str = ""
     """Digest of the migrations the database carries."""
+    schema: str = ""
+    """Digest of its schema after the last migration, empty when that is not known."""
+    additions: dict[str, str] = msgspec.field(default_factory=dict)
+    """Schemas that a migration made by only adding to another: the new digest, and the old one."""
     act: ActState | None = None
     path: str = ""
     last: Finished | None = None
@@ -343,7 +356,7 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
             if act and event.act == act.id:
                 act.backup = event.backup.id
         case DatabaseRestored():
-            state.former_database = event.former
+            state.former_database, state.schema = event.former, ""
         case BackupCopied():
             state.backup_failures.pop("copy", None)
         case BackupFailed():
@@ -355,7 +368,9 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
         case AlertCleared():
             state.alerts.pop(event.key, None)
         case Migrated():
-            state.migrations = event.digest
+            _migrated(state, event)
+        case Rehearsed():
+            _rehearsed(state, event)
         case TrafficSwitched():
             state.live, state.live_slot = event.release, event.slot if event.release else None
             state.previous = event.was
@@ -364,6 +379,7 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
                 act.has_moved_traffic = True
             if release := state.releases.get(event.release):
                 release.live_since = at
+                release.schema = release.schema or state.schema
         case Finished():
             _finish(state, event)
         case MaintenanceSet():
@@ -400,6 +416,22 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
             pass
         case _:
             assert_never(event)
+
+
+def _migrated(state: AppState, event: Migrated) -> None:
+    state.migrations, state.schema = event.digest, event.schema
+    if release := state.releases.get(event.release):
+        release.schema = event.schema
+    if event.is_additive and event.was_schema and event.was_schema != event.schema:
+        state.additions[event.schema] = event.was_schema
+
+
+def _rehearsed(state: AppState, event: Rehearsed) -> None:
+    fit = event.rehearsal.old_code
+    if release := state.releases.get(event.release):
+        release.old_code = fit
+    if fit and (old := state.releases.get(fit.release)):
+        old.fits[fit.schema] = fit
 
 
 def _finish(state: AppState, event: Finished) -> None:

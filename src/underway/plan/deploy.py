@@ -11,7 +11,7 @@ from underway.manifest.model import Manifest
 from underway.manifest.read import read_manifest
 from underway.plan.facts import DeployFacts
 from underway.plan.model import Plan, Stage
-from underway.plan.parts import backup_ask, env_of, free_slot, rollout_of, start_steps, swap_workers, watch_of
+from underway.plan.parts import backup_ask, code_of, env_of, free_slot, rollout_of, start_steps, swap_workers, watch_of
 from underway.plan.strategy import Strategy, choose
 from underway.steps.back_up import BackUp
 from underway.steps.build_release import BuildRelease
@@ -20,8 +20,10 @@ from underway.steps.lint_migrations import LintMigrations
 from underway.steps.migrate import MigrateDatabase
 from underway.steps.provision import ProvisionPostgres, ProvisionRedis
 from underway.steps.prune_releases import PruneReleases
+from underway.steps.rehearse import Rehearse
 from underway.steps.split_traffic import SplitTraffic
 from underway.steps.switch_traffic import SwitchTraffic
+from underway.steps.try_code import CodeAsk
 from underway.terms.backup import Reason
 
 
@@ -99,6 +101,12 @@ def live_key(state: AppState) -> str:
     return live.release.build_key if live else ""
 
 
+def live_code(state: AppState) -> CodeAsk | None:
+    """The release that runs, as it can be tried; None when nothing does, or it answers nothing itself."""
+    manifest = live_manifest(state)
+    return code_of(manifest, state.live, live_key(state)) if manifest and manifest.processes.get("web") else None
+
+
 def allowed(migrate: Migrate, allow: tuple[str, ...]) -> str:
     """Why the pending migrations may harm those who use the database, empty when they may not."""
     if "contract" in allow:
@@ -143,6 +151,18 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
         if has_data:
             ask = backup_ask(manifest, facts.release, Reason.MIGRATION, state)
             steps.append(BackUp(ask=msgspec.structs.replace(ask, only_databases=True)))
+            if manifest.migrate.rehearse != "never":
+                steps.append(
+                    Rehearse(
+                        release=facts.release,
+                        key=facts.key,
+                        migrate=manifest.migrate,
+                        env=env_of(manifest, facts.release),
+                        was=live_code(state),
+                        new=code_of(manifest, facts.release, facts.key),
+                        allowed=allowed(manifest.migrate, facts.allow),
+                    )
+                )
         steps.append(
             MigrateDatabase(
                 release=facts.release,

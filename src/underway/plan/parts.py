@@ -16,6 +16,7 @@ from underway.steps.free_slot import FreeSlot
 from underway.steps.probe_release import ProbeRelease, Probing
 from underway.steps.route_app import RouteApp
 from underway.steps.start_release import StartRelease, SwapWorkers
+from underway.steps.try_code import CodeAsk
 from underway.steps.warm_up import WarmUp
 from underway.terms.backup import Reason
 from underway.terms.release import Slot
@@ -49,6 +50,19 @@ def backup_ask(manifest: Manifest, backup_id: str, reason: Reason, state: AppSta
         shared=manifest.shared,
         release=state.live,
         migrations=state.migrations,
+    )
+
+
+def code_of(manifest: Manifest, release: str, key: str) -> CodeAsk:
+    """A release as it can be tried against a database of its own."""
+    return CodeAsk(
+        release=release,
+        key=key,
+        web=manifest.processes.get("web"),
+        env=env_of(manifest, release),
+        health=manifest.health,
+        smokes=manifest.smokes,
+        journeys=manifest.journeys,
     )
 
 

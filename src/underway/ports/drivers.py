@@ -11,6 +11,7 @@ from underway.ports.logs import Logs
 from underway.ports.machine import Machine
 from underway.ports.migrations import Migrations
 from underway.ports.prober import Prober
+from underway.ports.rehearsals import Rehearsals
 from underway.ports.request_log import RequestLog
 from underway.ports.router import Router
 from underway.ports.routes import Routes
@@ -41,6 +42,7 @@ class Drivers:
     request_log: RequestLog
     database: Database
     schemas: Schemas
+    rehearsals: Rehearsals
     migrations: Migrations
     dumps: Dumps
     scratches: Scratches

@@ -9,6 +9,7 @@ import msgspec
 from underway.ports.services import DatabaseAddress
 from underway.terms.migration import TableNow
 from underway.terms.secret import Secret
+from underway.terms.shape import Shape
 
 
 class Purpose(Enum):
@@ -38,6 +39,14 @@ class Schemas(Protocol):
         """Every table that is not the system's, by its name; with its schema where that is not `public`.
 
         Raises `Failure` (`postgres.schema`)."""
+        ...
+
+    async def shape(self, app: str) -> Shape:
+        """The schema as it is now. Raises `Failure` (`postgres.schema`)."""
+        ...
+
+    async def size_bytes(self, app: str) -> int:
+        """Of the whole database. Raises `Failure` (`postgres.schema`)."""
         ...
 
     async def open_login(

@@ -32,10 +32,13 @@ class EnvAsk(msgspec.Struct, frozen=True, kw_only=True):
     redis: Redis | None = None
 
 
-async def environment(ask: EnvAsk, build: Build, on: Drivers, through: Login | None = None) -> dict[str, str]:
+async def environment(
+    ask: EnvAsk, build: Build, on: Drivers, through: Login | None = None, *, cache_of: str = ""
+) -> dict[str, str]:
     """The whole environment for a process of this release, secrets in the clear: give it to the process only.
 
     `through` names the app's own database by another login, or another database in its place.
+    `cache_of` is the name under which a Redis of its own is made, in place of the app's.
 
     Raises `Failure` when a service does not answer and `Refusal` (`env.missing`) when a required value is not set.
     """
@@ -53,7 +56,7 @@ async def environment(ask: EnvAsk, build: Build, on: Drivers, through: Login | N
         values["VIRTUAL_ENV"] = build.venv
     if zone := os.environ.get("TZ"):
         values["TZ"] = zone
-    values |= await _of_services(ask, on, through)
+    values |= await _of_services(ask, on, through, cache_of)
     values |= _of_manifest(ask, on)
     return values
 
@@ -73,7 +76,7 @@ def probe_values(ask: EnvAsk, app: str, on: Drivers) -> Mapping[str, str | Secre
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-async def _of_services(ask: EnvAsk, on: Drivers, through: Login | None) -> Mapping[str, str]:
+async def _of_services(ask: EnvAsk, on: Drivers, through: Login | None, cache_of: str) -> Mapping[str, str]:
     database = cache = database_password = password = None
     if ask.postgres and not ask.postgres.url and through:
         database, database_password = through.address, through.password
@@ -84,7 +87,7 @@ async def _of_services(ask: EnvAsk, on: Drivers, through: Login | None) -> Mappi
         )
     if ask.redis and not ask.redis.url:
         password = cache_password(ask.app, ask.redis.has_password, on)
-        cache = await on.cache.provision(ask.app, password)
+        cache = await on.cache.provision(cache_of or ask.app, password)
     found = service_env(
         ask.postgres,
         ask.redis,

@@ -11,6 +11,7 @@ from underway.steps.migrate import MigrateDatabase
 from underway.steps.probe_release import ProbeRelease
 from underway.steps.provision import ProvisionPostgres, ProvisionRedis
 from underway.steps.prune_releases import PruneReleases
+from underway.steps.rehearse import Rehearse
 from underway.steps.route_app import RouteApp, UnrouteApp
 from underway.steps.split_traffic import SplitTraffic
 from underway.steps.start_release import StartRelease, SwapWorkers
@@ -23,6 +24,7 @@ EveryStep = (
     | ProvisionPostgres
     | ProvisionRedis
     | LintMigrations
+    | Rehearse
     | BackUp
     | MigrateDatabase
     | FreeSlot

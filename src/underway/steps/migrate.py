@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from underway.journal.events import Migrated
+from underway.lint.shape import differences
 from underway.manifest.migrate import Migrate
 from underway.ports.drivers import Drivers
 from underway.ports.schemas import Purpose
@@ -18,6 +19,7 @@ from underway.terms.release import Build
 
 MIGRATE_PASSWORD = "UNDERWAY_MIGRATE_PASSWORD"  # noqa: S105 - the name under which the vault keeps it
 _LONGEST_PAUSE_S = 30.0
+MOST_CHANGES = 100
 
 
 class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_database", tag_field="step"):
@@ -44,6 +46,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
     async def apply(self, act: Act, on: Drivers) -> Did:
         build = find_build(act.app, self.key, on)
         env = await self._environment(act, build, on)
+        before = await on.schemas.shape(act.app) if self.is_ours else None
         tries = 0
         while True:
             tries += 1
@@ -53,10 +56,23 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
             if end.timed_out or tries >= self.migrate.lock_tries or not waited_for_lock(end):
                 raise Failure(self._failed(end, tries, act, on), end.log_tail)
             await on.clock.sleep(min(2.0 ** (tries - 1), _LONGEST_PAUSE_S))
-        if self.is_ours:
-            await on.schemas.close_login(act.app, Purpose.MIGRATE)
-        told = Migrated(app=act.app, act=act.id, release=self.release, digest=self.digest)
-        return Did((told,), f"at the {ordinal(tries)} try: a lock was not to be had before" if tries > 1 else "")
+        said = f"at the {ordinal(tries)} try: a lock was not to be had before" if tries > 1 else ""
+        if before is None:
+            return Did((Migrated(app=act.app, act=act.id, release=self.release, digest=self.digest),), said)
+        await on.schemas.close_login(act.app, Purpose.MIGRATE)
+        after = await on.schemas.shape(act.app)
+        changes, is_additive = differences(before, after)
+        told = Migrated(
+            app=act.app,
+            act=act.id,
+            release=self.release,
+            digest=self.digest,
+            was_schema=before.digest,
+            schema=after.digest,
+            is_additive=is_additive,
+            changes=tuple(changes[:MOST_CHANGES]),
+        )
+        return Did((told,), said)
 
     async def _environment(self, act: Act, build: Build, on: Drivers) -> dict[str, str]:
         """The app's environment, its database through a login of which every session has the two limits."""

@@ -13,6 +13,7 @@ from underway.drivers.clock.system import SystemClock
 from underway.drivers.commands.local import LocalCommands
 from underway.drivers.database.dumps import PostgresDumps
 from underway.drivers.database.postgres import PostgresDatabase
+from underway.drivers.database.rehearsals import PostgresRehearsals
 from underway.drivers.database.schemas import PostgresSchemas
 from underway.drivers.database.scratch import PostgresScratches
 from underway.drivers.event_log.sqlite import SqliteEventLog
@@ -56,6 +57,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         request_log=CaddyRequestLog(home),
         database=database,
         schemas=PostgresSchemas(database),
+        rehearsals=PostgresRehearsals(database),
         migrations=PrintedMigrations(home, commands),
         dumps=PostgresDumps(database),
         scratches=PostgresScratches(home, database),

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from underway.drivers.database.postgres import PostgresDatabase, database_of
+from underway.drivers.database.schema_shape import SHAPE_SQL, read_shape
 from underway.drivers.database.scram import scram_verifier
 from underway.drivers.database.tools import Ended, identifier, literal
 from underway.drivers.loopback_port import LOOPBACK
@@ -16,6 +17,7 @@ from underway.ports.services import DatabaseAddress
 from underway.terms.migration import TableNow
 from underway.terms.problem import Failure, Problem
 from underway.terms.secret import Secret
+from underway.terms.shape import Shape
 
 
 class _Row(msgspec.Struct, frozen=True, array_like=True):
@@ -50,6 +52,19 @@ class PostgresSchemas:
             )
             for row in _rows.decode(ended.out.strip() or "[]")
         }
+
+    async def shape(self, app: str) -> Shape:
+        """See the port."""
+        ended = await (await self._database.client()).sql(database_of(app), _LOOK + SHAPE_SQL)
+        _require(ended, "postgres.schema", app)
+        return read_shape(ended.out.strip())
+
+    async def size_bytes(self, app: str) -> int:
+        """See the port."""
+        script = _LOOK + "SELECT pg_database_size(current_database());"
+        ended = await (await self._database.client()).sql(database_of(app), script)
+        _require(ended, "postgres.schema", app)
+        return int(ended.out.strip())
 
     async def open_login(
         self, app: str, purpose: Purpose, password: Secret, *, lock_timeout_s: float, statement_timeout_s: float

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import contextlib
+from typing import NamedTuple
+
+import msgspec
+
+from underway.journal.events import Rehearsed
+from underway.lint.lint import lint, stopping
+from underway.manifest.migrate import Migrate
+from underway.ports.copies import Scratch
+from underway.ports.drivers import Drivers
+from underway.ports.schemas import Login, Purpose
+from underway.steps.build_release import find_build
+from underway.steps.environment import DATABASE_PASSWORD, EnvAsk, environment
+from underway.steps.lint_migrations import hazard_problem
+from underway.steps.migrate import MIGRATE_PASSWORD, migration_task
+from underway.steps.step import Act, Did
+from underway.steps.try_code import CodeAsk, Tried, tried
+from underway.terms.migration import Script
+from underway.terms.problem import Failure, Problem, Refusal
+from underway.terms.process import TaskEnd
+from underway.terms.rehearsal import Fit, Observed, Rehearsal, Runs
+
+
+class Rehearse(msgspec.Struct, frozen=True, kw_only=True, tag="rehearse", tag_field="step"):
+    """Try the pending migrations on a copy of the database, and the release that runs on what they make of it.
+
+    `was` is the release that runs, None when nothing does. `allowed` says why hazards, and a release that runs and does
+    not run on the new schema, stop nothing; empty when they do. `is_read` when the lint read the SQL before.
+    """
+
+    release: str
+    key: str
+    migrate: Migrate
+    env: EnvAsk
+    was: CodeAsk | None = None
+    new: CodeAsk | None = None
+    """The release itself: where the migrations do more than add, it is tried on the copy before anything is changed."""
+    allowed: str = ""
+    is_asked: bool = False
+    """Somebody asked for the rehearsal alone: it is done whatever the size, and judges nothing."""
+
+    id: str = "rehearse"
+    is_one_way: bool = False
+
+    def says(self) -> str:
+        on_it = f", and {self.was.release} on the result" if self.was else ""
+        return f"try the migrations on a copy of the database{on_it}"
+
+    def undo_says(self) -> str:
+        return "nothing to undo: the copy is gone"
+
+    async def apply(self, act: Act, on: Drivers) -> Did:
+        size_bytes = await on.schemas.size_bytes(act.app)
+        is_wanted = self.is_asked or self.migrate.rehearse == "always"
+        if not is_wanted and size_bytes > self.migrate.rehearse_limit_bytes:
+            limit = self.migrate.rehearse_limit_bytes / 1e6
+            return Did((), f"not done: the database has {size_bytes / 1e6:,.0f} MB, the limit is {limit:,.0f} MB")
+        free = on.machine.disk_free_bytes()
+        if free < 2 * size_bytes + _SPARE_BYTES:
+            if is_wanted:
+                raise Failure(_no_room(act.app, size_bytes, free))
+            return Did(
+                (), f"not done: a copy of {size_bytes / 1e6:,.0f} MB needs more than the {free / 1e6:,.0f} MB free"
+            )
+        began = on.clock.monotonic()
+        await on.scratches.sweep_clones()
+        scratch = await on.scratches.clone(act.app, on.vault.ensure(act.app, DATABASE_PASSWORD, "password"))
+        try:
+            observed, fit = await self._on_a_copy(scratch, act, on)
+        finally:
+            await on.scratches.drop(scratch)
+        rehearsal = Rehearsal(
+            how=scratch.how,
+            copy_took_s=round(scratch.took_s, 3),
+            took_s=round(on.clock.monotonic() - began, 3),
+            observed=observed,
+            old_code=fit,
+        )
+        if not self.is_asked and not self.allowed:
+            await self._judge(rehearsal, act, on)
+        told = Rehearsed(app=act.app, act=act.id, release=self.release, rehearsal=rehearsal)
+        return Did((told,), rehearsal.says())
+
+    async def _on_a_copy(self, scratch: Scratch, act: Act, on: Drivers) -> tuple[Observed, Fit | None]:
+        """The old release runs before, during and after the migration, as it will; then it is started once more."""
+        was = self.was if self.was and self.was.web else None
+        observed, fit = await self._with_old_code(was, scratch, act, on)
+        if self.new and self.new.web and not observed.is_additive:
+            async with tried(self.new, scratch, on, "rehearsal") as new:
+                if trouble := await new.trouble():
+                    raise Failure(self._unfit(trouble, act))
+        return observed, fit
+
+    async def _with_old_code(
+        self, was: CodeAsk | None, scratch: Scratch, act: Act, on: Drivers
+    ) -> tuple[Observed, Fit | None]:
+        async with contextlib.AsyncExitStack() as stack:
+            baseline = ""
+            old: Tried | None = None
+            if was:
+                old = await stack.enter_async_context(tried(was, scratch, on, "rehearsal"))
+                baseline = await old.trouble()
+            observed = await self._migrated(scratch, act, on)
+            if was is None or old is None:
+                return observed, None
+            if baseline:
+                because = f"it is not well on a copy of today's database either: {baseline}"
+                return observed, _fit(was, observed, Runs.UNKNOWN, because)
+            trouble = await old.trouble()
+        if not trouble:
+            async with tried(was, scratch, on, "rehearsal") as again:
+                trouble = await again.trouble()
+                passed = again.passed
+            if trouble:
+                trouble = f"started anew, {trouble}"
+        if trouble:
+            return observed, _fit(was, observed, Runs.NO, trouble)
+        return observed, _fit(was, observed, *_judged_well(was, observed, passed))
+
+    async def _migrated(self, scratch: Scratch, act: Act, on: Drivers) -> Observed:
+        """Run the command against the copy, watched. Raises `Failure` (`rehearse.failed`)."""
+        build = find_build(act.app, self.key, on)
+        login = await on.schemas.open_login(
+            act.app,
+            Purpose.MIGRATE,
+            on.vault.ensure(act.app, MIGRATE_PASSWORD, "password"),
+            lock_timeout_s=self.migrate.lock_timeout_s,
+            statement_timeout_s=self.migrate.statement_timeout_s,
+        )
+        at = msgspec.structs.replace(login.address, database=scratch.at.database)
+        env = await environment(self.env, build, on, Login(address=at, password=login.password))
+        task = migration_task(act.app, self.release, self.migrate, build, env, on, "rehearsal")
+
+        async def run() -> bool:
+            end = await on.commands.run(task)
+            if end.exit_code or end.timed_out:
+                raise Failure(self._failed(end, act), end.log_tail)
+            return True
+
+        try:
+            return await on.rehearsals.observe(scratch, run)
+        finally:
+            await on.schemas.close_login(act.app, Purpose.MIGRATE)
+
+    async def _judge(self, rehearsal: Rehearsal, act: Act, on: Drivers) -> None:
+        """Stop what would harm: statements that nothing could print before, and a release that runs and would not."""
+        sql = ";\n".join(ran.statement.rstrip("; ") for ran in rehearsal.observed.statements)
+        script = Script(name="rehearsal", sql=sql, is_atomic=False)
+        spotted = await on.migrations.spot((script,), await on.schemas.major())
+        if found := stopping(lint((script,), spotted, await on.schemas.tables(act.app))):
+            raise Refusal([hazard_problem(hazard) for hazard in found])
+        fit = rehearsal.old_code
+        if fit and fit.runs is Runs.NO:
+            raise Failure(breaks_old_code(fit))
+
+    def _failed(self, end: TaskEnd, act: Act) -> Problem:
+        how = "took too long" if end.timed_out else f"ended with exit code {end.exit_code}"
+        return Problem(
+            code="rehearse.failed",
+            where=f"migrate.command: {self.migrate.command}",
+            why=f"on a copy of the database the migration {how}; the database itself was not touched",
+            remedy="mend the migration and deploy again; its last lines are below",
+            command=f"underway logs {act.app} --process rehearsal",
+        )
+
+    def _unfit(self, trouble: str, act: Act) -> Problem:
+        return Problem(
+            code="rehearse.new-code",
+            where=f"release {self.release}",
+            why=f"on a copy of the database that its own migrations changed, it is not well: {trouble}; the database"
+            " itself was not touched",
+            remedy="mend the app or its migration and deploy again",
+            command=f"underway logs {act.app} --process rehearsal",
+        )
+
+    async def verify(self, act: Act, on: Drivers) -> None:
+        return None
+
+    async def undo(self, act: Act, on: Drivers) -> Did:
+        return Did()
+
+
+_SPARE_BYTES = 500_000_000
+
+
+class _Judgement(NamedTuple):
+    runs: Runs
+    because: str
+
+
+def _judged_well(was: CodeAsk, observed: Observed, passed: list[str]) -> _Judgement:
+    """What it means that everything that was asked went well."""
+    if passed:
+        names = ", ".join(passed[:3]) + (f" and {len(passed) - 3} more" if len(passed) > 3 else "")
+        return _Judgement(Runs.YES, f"it ran while the schema changed and was started on it; passed: {names}")
+    if observed.is_additive:
+        return _Judgement(Runs.YES, "the migrations only add, and it is healthy on what they make")
+    return _Judgement(
+        Runs.UNKNOWN,
+        "it is healthy, but that asks too little: the migrations change what it may use"
+        f" ({'; '.join(observed.changes[:3])}), and there is no [[smoke]] that tries it",
+    )
+
+
+def _fit(was: CodeAsk, observed: Observed, runs: Runs, because: str) -> Fit:
+    return Fit(release=was.release, schema=observed.now_schema, runs=runs, because=because)
+
+
+def breaks_old_code(fit: Fit) -> Problem:
+    return Problem(
+        code="rehearse.old-code",
+        where=f"release {fit.release}",
+        why=f"the release that runs does not run on the new schema: {fit.because}. It serves until the new one is"
+        " started and judged, and nothing could be rolled back by code alone; the database was not touched",
+        remedy="expand and contract: let this release only add, and take away what the old one uses in a later one."
+        " When you mean it: [migrate] contract = true for this release, or --allow contract",
+        command="underway db lint",
+    )
+
+
+def _no_room(app: str, size_bytes: int, free_bytes: int) -> Problem:
+    return Problem(
+        code="rehearse.disk-full",
+        where=app,
+        why=f"the copy needs about {2 * size_bytes / 1e6:,.0f} MB and {free_bytes / 1e6:,.0f} MB are free",
+        remedy='make room, or deploy without a rehearsal: [migrate] rehearse = "never"',
+        command=f"underway status {app}",
+    )
