@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from underway.manifest import kinds, probe_words, words
+from underway.manifest import backup, kinds, probe_words, words
 from underway.manifest.hosts import expand, with_own_names
 from underway.manifest.keys import Declared, Key, Table, declared
 from underway.manifest.model import EnvVar, Health, Journey, Manifest, Process, PythonBuild, Smoke
@@ -78,6 +78,8 @@ _SAMPLES: dict[int, st.SearchStrategy[Any]] = {
     id(words.SPANS.item): st.sampled_from(["Mon-Fri 09:00-17:00", "Sat", "22:00-06:00"]),
     id(words.TIMEZONE): st.sampled_from(["UTC", "Europe/Berlin"]),
     id(words.PERSON): st.sampled_from(["ana", "ben.k@example.com"]),
+    id(backup.RECIPIENT): st.sampled_from(["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]),
+    id(backup.REMOTE): st.sampled_from(["s3:shop/a", ":local:/mnt/disk", ":sftp,host=b.example:x"]),
     id(words.REDIS_URL): st.sampled_from(["", "redis://:p@h:6379/0", "${PROD_REDIS_URL}"]),
 }
 

@@ -86,6 +86,7 @@ GIVEN: Mapping[str, str] = {
     "HOST": "`127.0.0.1`.",
     "UNDERWAY_APP": "The app's name.",
     "UNDERWAY_RELEASE": "The release's id.",
+    "UNDERWAY_TRIAL": "`1` in an instance that is tried on restored data and that no user reaches.",
     "PATH": "The release's virtual environment, its `node_modules/.bin`, then the system's folders.",
     "VIRTUAL_ENV": "The release's virtual environment, when it has one.",
     "HOME": "The app's folder in the home.",

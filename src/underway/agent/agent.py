@@ -10,10 +10,14 @@ from collections.abc import Coroutine
 from typing import Any, assert_never
 
 from underway import __version__
-from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk
+from underway.agent.rounds import Rounds
+from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk, WorkAsk, WorkKind
+from underway.agent.works import Work, Works
+from underway.flows.back_up import back_up, fetch, manifest_of, snapshot_name
 from underway.flows.books import Books
 from underway.flows.carry_out import Rollouts, carry_out, end_watch
-from underway.flows.deploy import Planning, prepare_deploy, prepare_down, prepare_rollback, take_lease
+from underway.flows.deploy import Planning, prepare_deploy, prepare_down, prepare_restore, prepare_rollback, take_lease
+from underway.flows.drill import drill, verify
 from underway.flows.facts import DeployWishes, url_of
 from underway.flows.gates import not_yours
 from underway.flows.resume import bring_back, resume
@@ -27,9 +31,11 @@ from underway.plan.strategy import LOOK_BACK_S, Pace
 from underway.plan.watch import plan_watch
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act
+from underway.terms.backup import Reason
 from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.process import InstanceEnded
 from underway.terms.release import Slot, release_id
+from underway.terms.secret import Secret
 
 _log = logging.getLogger(__name__)
 PLANS_KEPT = 50
@@ -51,6 +57,7 @@ class Agent:
         self._watching: dict[str, asyncio.Task[Any]] = {}
         """By app: what carries out its watch."""
         self._retiring: dict[str, asyncio.Task[Any]] = {}
+        self.works = Works(on.clock, self._new_id)
         self.leaving = asyncio.Event()
         """Set when the agent begins to end: those who follow its events and logs are let go."""
         self.stuck: dict[str, str] = {}
@@ -61,15 +68,20 @@ class Agent:
     async def start(self) -> None:
         """Take over what a former agent left: its processes first, then its unfinished acts."""
         await self.on.commands.sweep()
+        await self.on.scratches.sweep()
+        for app in self.journal.states():
+            self.on.backups.abandon(app)
         adopted = await self.on.runtime.adopt()
         self.journal.record(AgentStarted(app="", version=__version__, pid=os.getpid(), adopted=len(adopted)))
         await self._adopt_servers()
         self._spawn(self._count())
+        self._spawn(Rounds(self.on, self.journal, self.works, self.leaving.is_set).go())
         for app in list(self.journal.states()):
             self._spawn(self._take_over(app))
 
     async def stop(self) -> None:
         """End the agent. Instances, proxy and services go on; an act under way is taken up by the next agent."""
+        await self.works.stop()
         for task in [*self._tasks, *self._retiring.values()]:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._retiring.values(), return_exceptions=True)
@@ -121,6 +133,8 @@ class Agent:
                 return prepare_rollback(ask.app, ask.to, self.on, self.journal)
             case ActKind.DOWN:
                 return prepare_down(ask.app, self.on, self.journal)
+            case ActKind.RESTORE:
+                return prepare_restore(ask.app, ask.to, self.on, self.journal)
             case ActKind.RETIRE | ActKind.WATCH:
                 raise Refusal([_not_for_asking()])
             case _:
@@ -135,6 +149,30 @@ class Agent:
         if planning is None or self.on.clock.monotonic() - made_at > PLAN_LIFE_S:
             raise Refusal([_no_plan(plan_id)])
         return self._begin(planning), planning
+
+    def begin_work(self, app: str, ask: WorkAsk) -> Work:
+        """Begin work on the app's data in the background. Raises `Refusal`."""
+        manifest_of(app, self.journal)
+        on, journal = self.on, self.journal
+        identity = Secret(ask.identity) if ask.identity else None
+
+        async def do(work: Work) -> object:
+            match ask.kind:
+                case WorkKind.BACKUP:
+                    return await back_up(app, Reason.ASKED, on, journal, work.progress)
+                case WorkKind.SNAPSHOT:
+                    return await back_up(app, Reason.SNAPSHOT, on, journal, work.progress, snapshot_name(ask.name))
+                case WorkKind.DRILL:
+                    return await drill(app, ask.backup, on, journal, work.say, identity)
+                case WorkKind.VERIFY:
+                    return await verify(app, ask.backup, on, journal, work.say, identity)
+                case WorkKind.FETCH:
+                    return await fetch(app, ask.backup, ask.remote, on, journal)
+                case _:
+                    assert_never(ask.kind)
+
+        kind = "backup" if ask.kind is WorkKind.SNAPSHOT else ask.kind.value
+        return self.works.begin(app, kind, do)
 
     def order(self, app: str, ask: OrderAsk) -> None:
         """Tell the release that is on its way, or watched, what a person wants. It is obeyed at the next look, or once

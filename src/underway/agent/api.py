@@ -16,10 +16,19 @@ from starlette.routing import Route
 
 from underway import __version__
 from underway.agent.agent import Agent
-from underway.agent.look import API_VERSION, app_view, plan_view, release_views, require_process, status_view
+from underway.agent.look import (
+    API_VERSION,
+    app_view,
+    backups_view,
+    plan_view,
+    release_views,
+    require_process,
+    status_view,
+)
 from underway.agent.views import (
     Alive,
     AppView,
+    BackupsView,
     LintAsk,
     LintView,
     MaintenanceAsk,
@@ -30,6 +39,8 @@ from underway.agent.views import (
     ReleaseView,
     Started,
     StatusView,
+    WorkAsk,
+    WorkView,
 )
 from underway.flows.lint import lint_source
 from underway.journal.state import AppState
@@ -92,6 +103,22 @@ async def run_plan(agent: Agent, request: Request) -> Response:
     """Run a plan that was made before, in the background."""
     act, planning = agent.run(request.path_params["plan"])
     return _json(Started(act=act, app=planning.plan.app, release=planning.plan.release), 202)
+
+
+async def backups(agent: Agent, request: Request) -> Response:
+    """The app's backups, newest first, and how they stand as a whole."""
+    return _json(backups_view(agent, _state(agent, request)))
+
+
+async def begin_work(agent: Agent, request: Request) -> Response:
+    """Begin a backup, a drill, a check of backups, a snapshot or a fetch, in the background."""
+    state = _state(agent, request)
+    return _json(agent.begin_work(state.app, await _body(request, WorkAsk)).view(), 202)
+
+
+async def see_work(agent: Agent, request: Request) -> Response:
+    """Work that was begun, as it is now."""
+    return _json(agent.works.get(request.path_params["work"]).view())
 
 
 async def give_order(agent: Agent, request: Request) -> Response:
@@ -169,6 +196,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         None,
         query=(("process", "only this process"), ("tail", "how many lines of the past, 100 by default"), _FOLLOW),
     ),
+    Endpoint("GET", "/v1/apps/{app}/backups", backups, BackupsView),
+    Endpoint("POST", "/v1/apps/{app}/work", begin_work, WorkView, takes=WorkAsk),
+    Endpoint("GET", "/v1/work/{work}", see_work, WorkView),
     Endpoint("POST", "/v1/apps/{app}/orders", give_order, AppView, takes=OrderAsk),
     Endpoint("POST", "/v1/apps/{app}/maintenance", maintenance, AppView, takes=MaintenanceAsk),
     Endpoint("POST", "/v1/lint", lint, LintView, takes=LintAsk),
@@ -251,7 +281,7 @@ def _guarded(agent: Agent, endpoint: Endpoint) -> Callable[[Request], Awaitable[
 
 def _status_of(problems: tuple[Problem, ...]) -> int:
     codes = {problem.code for problem in problems}
-    if codes & {"app.unknown", "plan.unknown"}:
+    if codes & {"app.unknown", "plan.unknown", "work.unknown"}:
         return 404
     return 400 if codes & {"api.body", "app.name"} else 409
 

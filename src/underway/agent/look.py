@@ -8,23 +8,30 @@ import psutil
 
 from underway import __version__
 from underway.agent.agent import Agent
+from underway.agent.rounds import first_live, has_data
 from underway.agent.views import (
     ActView,
     AgentView,
     AppView,
+    BackupsView,
+    BackupView,
     ClaimView,
     InstanceView,
     PlanView,
     ReleaseView,
     RolloutView,
     SideView,
+    StandingView,
     StatusView,
 )
+from underway.flows.back_up import manifest_of
 from underway.flows.deploy import Planning
 from underway.flows.facts import url_of
 from underway.journal.events import ActKind
 from underway.journal.state import AppState, ReleaseState, StepState
+from underway.keep.worth import Outlook, condition, outlook
 from underway.manifest.read import read_manifest
+from underway.terms.backup import Kept
 from underway.terms.problem import Problem, Refusal
 from underway.terms.process import Instance, InstanceState
 from underway.terms.verdict import Traffic
@@ -92,6 +99,65 @@ def app_view(agent: Agent, state: AppState) -> AppView:
         traffic=_traffic(agent, state.app),
         requests_per_s=round(agent.books.per_s(state.app), 3),
         is_in_maintenance=state.is_in_maintenance,
+        backups=standing_view(agent, state),
+    )
+
+
+def standing_view(agent: Agent, state: AppState) -> StandingView | None:
+    """How the app's backups stand; None for an app that keeps nothing, or that was never live."""
+    found = _outlook(agent, state)
+    if found is None:
+        return None
+    return StandingView(standing=found.standing.value, says=found.says, newest=found.newest, age_s=found.age_s)
+
+
+def backups_view(agent: Agent, state: AppState) -> BackupsView:
+    """Every backup with its worth."""
+    found = _outlook(agent, state)
+    return BackupsView(
+        app=state.app,
+        standing=found.standing.value if found else "off",
+        says=found.says if found else "nothing is kept of this app",
+        backups=tuple(_backup(kept) for kept in agent.on.backups.all(state.app)),
+    )
+
+
+def _outlook(agent: Agent, state: AppState) -> Outlook | None:
+    since = first_live(state)
+    if not since:
+        return None
+    manifest = manifest_of(state.app, agent.journal)
+    kept = agent.on.backups.all(state.app)
+    if not has_data(manifest) and not kept:
+        return None
+    keys = manifest.backup
+    every_s, drill_s = (
+        (keys.every_s, keys.drill_s) if state.live else (0.0, 0.0)
+    )  # nothing runs for an app that is down
+    return outlook(kept, every_s, drill_s, agent.on.clock.now(), since)
+
+
+def _backup(kept: Kept) -> BackupView:
+    backup = kept.backup
+    database = backup.database
+    return BackupView(
+        id=backup.id,
+        at=backup.at,
+        reason=backup.reason.value,
+        condition=condition(kept).value,
+        size_bytes=backup.size_bytes,
+        took_s=backup.took_s,
+        rows=sum(part.rows for part in backup.parts),
+        tables=sum(len(part.tables) for part in backup.parts),
+        server=f"PostgreSQL {backup.server_version}" if database else "",
+        schema_head=database.schema_head if database else "",
+        release=backup.release,
+        is_encrypted=bool(backup.recipients),
+        name=backup.name,
+        damage=kept.damage,
+        copies=kept.copies,
+        proof=kept.proof,
+        parts=backup.parts,
     )
 
 
@@ -178,18 +244,23 @@ def _troubles(agent: Agent, state: AppState) -> list[str]:
     """What a person should look at."""
     why = agent.stuck.get(state.app)
     stuck = [f"its {state.act.kind.value} cannot go on: {why}"] if state.act and why else []
-    return stuck + [
-        f"{i.spec.process} {i.spec.number + 1} of {i.spec.release} keeps ending (exit code {i.exit_code});"
-        f" it is not started again: underway logs {state.app} --process {i.spec.process}"
-        for i in agent.on.runtime.instances(state.app)
-        if i.state is InstanceState.CRASH_LOOP
-    ]
+    alerts = [f"{problem.why}: {problem.command or problem.remedy}" for problem in state.alerts.values()]
+    return (
+        stuck
+        + alerts
+        + [
+            f"{i.spec.process} {i.spec.number + 1} of {i.spec.release} keeps ending (exit code {i.exit_code});"
+            f" it is not started again: underway logs {state.app} --process {i.spec.process}"
+            for i in agent.on.runtime.instances(state.app)
+            if i.state is InstanceState.CRASH_LOOP
+        ]
+    )
 
 
 def require_process(state: AppState, process: str) -> None:
     """Raise `Refusal` (`process.unknown`) unless the app has, or ever had, such a process; empty means all."""
     ours = {name for it in state.releases.values() if not it.is_pruned for name in read_manifest(it.manifest).processes}
-    known = sorted(ours | {"build", "migrate", "rehearsal", "lint"})
+    known = sorted(ours | {"build", "migrate", "rehearsal", "lint", "trial"})
     if not process or process in known:
         return
     raise Refusal(

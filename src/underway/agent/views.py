@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Literal
 
 import msgspec
 
 from underway.journal.events import ActKind, Finished, Order, StepLine
+from underway.terms.backup import Part, Proof
 from underway.terms.migration import Hazard
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
 from underway.terms.verdict import Strength, Traffic
+
+
+class WorkKind(Enum):
+    """What can be done with an app's data without touching what is live."""
+
+    BACKUP = "backup"
+    DRILL = "drill"
+    VERIFY = "verify"
+    SNAPSHOT = "snapshot"
+    FETCH = "fetch"
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,6 +192,76 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
     traffic: dict[str, Traffic] = {}
     requests_per_s: float = 0.0
     is_in_maintenance: bool = False
+    backups: StandingView | None = None
+    """How its backups stand; None for an app that keeps nothing."""
+
+
+class BackupView(msgspec.Struct, frozen=True, kw_only=True):
+    """One backup and what it is worth: `condition` is proven | unproven | damaged. `at` is when its data is from."""
+
+    id: str
+    at: float
+    reason: str
+    condition: str
+    size_bytes: int
+    took_s: float
+    rows: int
+    tables: int
+    server: str
+    schema_head: str
+    release: str
+    is_encrypted: bool
+    name: str = ""
+    damage: str = ""
+    copies: tuple[str, ...] = ()
+    proof: Proof | None = None
+    parts: tuple[Part, ...] = ()
+
+
+class BackupsView(msgspec.Struct, frozen=True, kw_only=True):
+    """An app's backups, newest first, and how they stand as a whole: proven, unproven, late, damaged, none, off."""
+
+    app: str
+    standing: str
+    says: str
+    backups: tuple[BackupView, ...]
+
+
+class StandingView(msgspec.Struct, frozen=True, kw_only=True):
+    """How an app's backups stand, in one line. `age_s` is that of the newest good one."""
+
+    standing: str
+    says: str
+    newest: str = ""
+    age_s: float = 0.0
+
+
+class WorkAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ask for work on an app's data. `backup` names one (drill, verify, fetch; empty: the newest, or all), `name` a
+    snapshot, `identity` an age key that opens encrypted ones (it is not kept), `remote` where to fetch from."""
+
+    kind: WorkKind
+    backup: str = ""
+    name: str = ""
+    identity: str = ""
+    remote: str = ""
+
+
+class WorkView(msgspec.Struct, frozen=True, kw_only=True):
+    """Work as it is now. `ended_at` is 0 while it goes on; then `problems` say why it failed, or `result` what came of
+    it. `done` of `of` bytes, where that is known."""
+
+    id: str
+    app: str
+    kind: str
+    began_at: float
+    ended_at: float = 0.0
+    says: str = ""
+    done: int = 0
+    of: int = 0
+    result: msgspec.Raw
+    problems: tuple[Problem, ...] = ()
+    log_tail: tuple[str, ...] = ()
 
 
 class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import click
 
+from underway.cli.db_backup import backup, drill, fetch, snapshot, verify
+from underway.cli.db_backups import backups
 from underway.cli.db_lint import lint
+from underway.cli.db_restore import restore
+from underway.cli.db_shell import shell
 
 
 @click.group()
@@ -12,4 +16,5 @@ def db() -> None:
     """Look after an app's database."""
 
 
-db.add_command(lint)
+for command in (backup, backups, restore, drill, verify, fetch, snapshot, shell, lint):
+    db.add_command(command)

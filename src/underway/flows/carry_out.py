@@ -167,7 +167,7 @@ def _changes(plan: Plan, held: ActState) -> tuple[str, ...]:
     return tuple(step.says() for step in done if step.id in _CHANGING)
 
 
-_CHANGING = {"migrate", "route", "switch", "swap_workers", "prune", "unroute", "stop"}
+_CHANGING = {"swap_data", "migrate", "route", "switch", "swap_workers", "prune", "unroute", "stop"}
 
 
 def _held(act: Act, journal: Journal) -> ActState:

@@ -11,10 +11,12 @@ import msgspec
 from underway.detect.model import Claim
 from underway.flows.carry_out import carry_out
 from underway.flows.facts import NO_WISHES, DeployWishes, deploy_facts, down_facts, rollback_facts
+from underway.flows.restore import restore_facts
 from underway.journal.events import ActKind, ActStarted, Finished, Planned
 from underway.journal.journal import Journal
 from underway.plan.deploy import plan_deploy
 from underway.plan.model import Plan
+from underway.plan.restore import plan_restore
 from underway.plan.rollback import plan_down, plan_rollback
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act
@@ -44,6 +46,12 @@ async def prepare_deploy(
 def prepare_rollback(app: str, to: str, on: Drivers, journal: Journal) -> Planning:
     facts = rollback_facts(app, to, on, journal)
     return Planning(plan_rollback(facts), facts.state.as_of)
+
+
+def prepare_restore(app: str, backup: str, on: Drivers, journal: Journal) -> Planning:
+    """The newest good backup for none named."""
+    facts = restore_facts(app, backup, on, journal)
+    return Planning(plan_restore(facts), facts.state.as_of)
 
 
 def prepare_down(app: str, on: Drivers, journal: Journal) -> Planning:

@@ -28,6 +28,7 @@ class ActKind(Enum):
     DOWN = "down"
     RETIRE = "retire"
     WATCH = "watch"
+    RESTORE = "restore"
 
 
 class Order(Enum):

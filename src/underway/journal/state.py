@@ -287,7 +287,24 @@ def apply(states: dict[str, AppState], record: Recorded) -> None:
         state.act.phase = after.phase
 
 
+_COPIES = (
+    BackupMade
+    | BackupFailed
+    | BackupProven
+    | BackupFoundDamaged
+    | BackupCopied
+    | BackupsRemoved
+    | ScheduleMissed
+    | ClockJumped
+    | AlertRaised
+    | AlertCleared
+)
+"""What is told of copies of the data: none of it changes what a plan rests on."""
+
+
 def _only_looks(state: AppState, event: Event) -> bool:
+    if isinstance(event, _COPIES):
+        return True
     if isinstance(event, ActStarted | Finished):
         return event.kind is ActKind.WATCH and (isinstance(event, ActStarted) or event.outcome is Outcome.DONE)
     is_watch = state.act is not None and state.act.kind is ActKind.WATCH

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Annotated
 
 from underway.manifest import words
+from underway.manifest.backup import BackupKeys
 from underway.manifest.env_keys import EnvironmentKeys
 from underway.manifest.env_keys import EnvVar as EnvVar  # the word is part of this model
 from underway.manifest.keys import Key, Table
@@ -347,6 +348,10 @@ class Manifest:
             "Files and folders that every release sees and that outlive them all.",
         ),
     ] = ()
+    backup: Annotated[
+        BackupKeys,
+        Table("backup", BackupKeys, "Copies of the app's data: how often, how long, where, and their proof."),
+    ] = field(default_factory=BackupKeys)
     smokes: Annotated[
         tuple[Smoke, ...],
         Table(

@@ -92,6 +92,10 @@ headers = {Authorization = "Bearer ${token}"}
 [journey.steps.expect]
 has = ["user.id"]
 
+[backup]
+every = "12h"
+remotes = ["s3:letters-backups"]
+
 [release]
 strategy = "canary"
 steps = [0, 5, 25, 50]

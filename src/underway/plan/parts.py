@@ -48,6 +48,7 @@ def backup_ask(manifest: Manifest, backup_id: str, reason: Reason, state: AppSta
         reason=reason,
         has_postgres=postgres is not None and not postgres.url,
         shared=manifest.shared,
+        recipients=manifest.backup.recipients,
         release=state.live,
         migrations=state.migrations,
     )

@@ -115,3 +115,40 @@ class Scratches(Protocol):
     async def detach(self) -> None:
         """Leave the scratch servers and stop watching them (the agent ends): the next agent sweeps them."""
         ...
+
+
+class FileCopies(Protocol):
+    """Copies of what an app keeps in its shared storage: SQLite files as databases, all else as files."""
+
+    async def take(
+        self,
+        app: str,
+        source: str,
+        folder: str,
+        recipients: tuple[str, ...] = (),
+        *,
+        only_databases: bool = False,
+        progress: Progress = unheard,
+    ) -> Part | None:
+        """Copy the shared path `source` into `folder`: an SQLite file by its online backup, in one transaction of
+        its own; a folder as `tar` with zstd. None where there is nothing yet, or no database and only those are
+        wanted. Raises `Failure` (`backup.copy`, `backup.disk-full`); nothing half-written stays."""
+        ...
+
+    async def read_through(self, file: PartFile) -> Measured:
+        """Unpack it somewhere, see what it holds, and remove that again. Raises `Failure` (`backup.damaged`,
+        `backup.key`, `backup.disk-full`)."""
+        ...
+
+    async def restore_beside(self, app: str, file: PartFile, progress: Progress = unheard) -> Measured:
+        """Unpack it beside what is live. Raises `Failure`s of `read_through`."""
+        ...
+
+    async def swap(self, app: str, source: str, former: str) -> None:
+        """Put it in the place of the live one, which is kept under the name `former` gives it. The app must not run.
+        Done already, it changes nothing."""
+        ...
+
+    async def swap_back(self, app: str, source: str, former: str) -> None: ...
+
+    async def drop_former(self, app: str, source: str, former: str) -> None: ...

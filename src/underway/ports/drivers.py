@@ -6,12 +6,13 @@ from underway.ports.backups import BackupStore, Seals
 from underway.ports.builds import Builds, Sources
 from underway.ports.clock import Clock
 from underway.ports.commands import Commands
-from underway.ports.copies import Dumps, Scratches
+from underway.ports.copies import Dumps, FileCopies, Scratches
 from underway.ports.logs import Logs
 from underway.ports.machine import Machine
 from underway.ports.migrations import Migrations
 from underway.ports.prober import Prober
 from underway.ports.rehearsals import Rehearsals
+from underway.ports.remotes import Remotes
 from underway.ports.request_log import RequestLog
 from underway.ports.router import Router
 from underway.ports.routes import Routes
@@ -46,8 +47,10 @@ class Drivers:
     migrations: Migrations
     dumps: Dumps
     scratches: Scratches
+    file_copies: FileCopies
     backups: BackupStore
     seals: Seals
+    remotes: Remotes
     cache: Cache
     vault: Vault
     logs: Logs

@@ -43,6 +43,11 @@ async def take_backup(ask: BackupAsk, on: Drivers, progress: Progress = unheard)
     try:
         if ask.has_postgres:
             parts.append(await on.dumps.dump(ask.app, folder, recipients, progress))
+        for source in ask.shared:
+            part = await on.file_copies.take(
+                ask.app, source, folder, recipients, only_databases=ask.only_databases, progress=progress
+            )
+            parts += [part] if part else []
         if not parts:
             raise Failure(nothing_to_back_up(ask.app))
         backup = Backup(
@@ -128,5 +133,5 @@ def damaged(app: str, backup_id: str, damage: str) -> Problem:
         where=f"{app} {backup_id}",
         why=f"the backup is damaged: {damage}",
         remedy="use another backup, or fetch this one from where a copy of it is kept",
-        command=f"underway status {app}",
+        command=f"underway db backups {app}",
     )

@@ -8,10 +8,12 @@ from underway.steps.check_health import CheckHealth
 from underway.steps.free_slot import FreeSlot
 from underway.steps.lint_migrations import LintMigrations
 from underway.steps.migrate import MigrateDatabase
+from underway.steps.pause_app import ContinueApp, PauseApp, ShowApp
 from underway.steps.probe_release import ProbeRelease
 from underway.steps.provision import ProvisionPostgres, ProvisionRedis
 from underway.steps.prune_releases import PruneReleases
 from underway.steps.rehearse import Rehearse
+from underway.steps.restore import DropFormer, RestoreBeside, SwapData
 from underway.steps.route_app import RouteApp, UnrouteApp
 from underway.steps.split_traffic import SplitTraffic
 from underway.steps.start_release import StartRelease, SwapWorkers
@@ -38,5 +40,11 @@ EveryStep = (
     | SwitchTraffic
     | PruneReleases
     | UnrouteApp
+    | RestoreBeside
+    | SwapData
+    | DropFormer
+    | PauseApp
+    | ContinueApp
+    | ShowApp
     | StopApp
 )

@@ -150,7 +150,7 @@ class SwapWorkers(msgspec.Struct, frozen=True, kw_only=True, tag="swap_workers",
     async def apply(self, act: Act, on: Drivers) -> Did:
         if self.was:
             await stop_release(act.app, self.was, on, web=False)
-        await _start_workers(act.app, self.release, self.key, self.slot, self.workers, self.env, on)
+        await start_workers(act.app, self.release, self.key, self.slot, self.workers, self.env, on)
         return Did()
 
     async def verify(self, act: Act, on: Drivers) -> None:
@@ -159,11 +159,11 @@ class SwapWorkers(msgspec.Struct, frozen=True, kw_only=True, tag="swap_workers",
     async def undo(self, act: Act, on: Drivers) -> Did:
         await stop_release(act.app, self.release, on, web=False)
         if self.was and self.was_slot and self.was_env:
-            await _start_workers(act.app, self.was, self.was_key, self.was_slot, self.was_workers, self.was_env, on)
+            await start_workers(act.app, self.was, self.was_key, self.was_slot, self.was_workers, self.was_env, on)
         return Did()
 
 
-async def _start_workers(
+async def start_workers(
     app: str, release: str, key: str, slot: Slot, workers: dict[str, Process], env: EnvAsk, on: Drivers
 ) -> None:
     if not workers:

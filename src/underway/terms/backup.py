@@ -39,8 +39,9 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     `source` is the shared path it was taken from, empty for the app's PostgreSQL database. `file` is its name in the
     backup's folder, `size_bytes` and `sha256` are those of that file as it lies there (encrypted, when it is).
     `tables` counts the rows of each table (`schema.table`) in the very snapshot that was dumped; `schema` is a digest
-    of the tables, columns, indexes and constraints; `schema_head` what the app's migrations call it
-    ("alembic 3f2a91c"). `lsn` is the server's position in its log at that moment. `server_version` is "15.18".
+    of the tables, columns, indexes and constraints (of plain files: of their names and contents); `schema_head` what
+    the app's migrations call it ("alembic 3f2a91c"). `lsn` is the server's position in its log at that moment.
+    `server_version` is "15.18".
     """
 
     content: Content
@@ -54,6 +55,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     server_version: str = ""
     extensions: tuple[str, ...] = ()
     lsn: str = ""
+    files: int = 0
     raw_bytes: int = 0
     """Size of what was copied, before compression: the database, the file, all files of the folder."""
 
@@ -150,6 +152,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     schema: str
     schema_head: str = ""
     size_bytes: int = 0
+    files: int = 0
     extensions: tuple[str, ...] = ()
 
 
@@ -160,7 +163,12 @@ def is_backup_id(text: str) -> bool:
 def differences(wanted: Part, found: Measured) -> tuple[str, ...]:
     """What a restored database has otherwise than the backup says, one line each; none when it is the same."""
     lines = []
-    if wanted.schema and found.schema != wanted.schema:
+    if wanted.content is Content.FILES:
+        if found.files != wanted.files:
+            lines.append(f"{found.files:,} files, the backup has {wanted.files:,}")
+        elif found.schema != wanted.schema:
+            lines.append("a file has another name or other bytes than it had")
+    elif wanted.schema and found.schema != wanted.schema:
         lines.append("the schema (tables, columns, indexes or constraints) is not that of the backup")
     for table in sorted({*wanted.tables, *found.tables}):
         was, now = wanted.tables.get(table), found.tables.get(table)

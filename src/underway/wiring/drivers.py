@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 from underway.drivers.backups.folder import BackupFolders
 from underway.drivers.backups.keys import AgeSeals
+from underway.drivers.backups.remotes import RcloneRemotes
+from underway.drivers.backups.shared import SharedCopies
 from underway.drivers.builds.interpreters import available_pythons
 from underway.drivers.builds.local import LocalBuilds
 from underway.drivers.cache.valkey import ValkeyCache
@@ -40,7 +42,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
     """Everything a step may touch the world through, on this machine."""
     clock = SystemClock()
     commands = LocalCommands(home)
-    database = PostgresDatabase(home)
+    database, vault, folders = PostgresDatabase(home), AgeVault(home, Keys(home, environ)), BackupFolders(home)
     router = CaddyRouter(home, environ=environ)
     return Drivers(
         home=home,
@@ -61,10 +63,12 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         migrations=PrintedMigrations(home, commands),
         dumps=PostgresDumps(database),
         scratches=PostgresScratches(home, database),
-        backups=BackupFolders(home),
+        file_copies=SharedCopies(home),
+        backups=folders,
+        remotes=RcloneRemotes(home, folders, vault),
         seals=AgeSeals(),
         cache=ValkeyCache(home),
-        vault=AgeVault(home, Keys(home, environ)),
+        vault=vault,
         logs=LogFiles(home, clock),
         snapshots=SnapshotFiles(home),
     )

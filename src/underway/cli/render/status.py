@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from underway.agent.views import AppView, ReleaseView, StatusView
+from underway.cli.render.backups import standing_line
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import ago, clock, megabytes, requests, seconds
 
@@ -29,6 +30,8 @@ def show_status(view: StatusView, terminal: Terminal) -> None:
         else:
             t.line(f"{t.paint('○' if t.has_unicode else 'o', 'dim')} {app.app:<{width}}  down")
         _act(app, t)
+        if app.backups and app.backups.standing not in ("proven", "off"):
+            t.line(f"  {t.mark('warning')} {standing_line(app.app, app.backups, t)}")
         for trouble in app.troubles:
             t.line(f"  {t.mark('warning')} {clean(trouble)}")
     agent = view.agent
@@ -60,6 +63,8 @@ def show_app(app: AppView, terminal: Terminal) -> None:
             f"  {port}{megabytes(instance.memory_bytes)}  {instance.release}"
             + (f"  {instance.restarts} restarts" if instance.restarts else "")
         )
+    if app.backups:
+        t.line(f"  {standing_line(app.app, app.backups, t)}")
     for release, traffic in sorted(app.traffic.items()):
         counts = requests(traffic.served, traffic.failed)
         t.line(f"  requests  {release or '(none)'}  {counts}, p50 {traffic.p50_ms:.0f} ms, p95 {traffic.p95_ms:.0f} ms")

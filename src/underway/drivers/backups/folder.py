@@ -59,6 +59,22 @@ class BackupFolders:
         except OSError as error:
             raise Failure(unwritable(folder, error)) from error
 
+    def take_in(self, app: str, backup_id: str) -> None:
+        """List a backup whose folder was filled from elsewhere, manifest and all.
+
+        Raises `Failure` (`backup.damaged`) when it is not whole."""
+        partial = self._partial(app, backup_id)
+        try:
+            backup = msgspec.json.decode((partial / MANIFEST).read_bytes(), type=Backup)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+            raise Failure(_not_whole(app, backup_id, "its manifest cannot be read")) from None
+        if backup.id != backup_id or backup.app != app:
+            raise Failure(_not_whole(app, backup_id, "its manifest is of another backup"))
+        if why := _missing(partial, backup):
+            raise Failure(_not_whole(app, backup_id, why))
+        partial.rename(self._folder(app) / backup_id)
+        sync_folder(self._folder(app))
+
     def abandon(self, app: str, backup_id: str = "") -> int:
         left = [self._partial(app, backup_id)] if backup_id else list(self._folder(app).glob(f"{_PARTIAL}*"))
         for folder in left:
@@ -147,13 +163,23 @@ class BackupFolders:
         return self._folder(app) / f"{_PARTIAL}{backup_id}"
 
 
+def _not_whole(app: str, backup_id: str, why: str) -> Problem:
+    return Problem(
+        code="backup.damaged",
+        where=f"{app} {backup_id}",
+        why=f"what was fetched is no whole backup: {why}",
+        remedy="fetch another one",
+        command=f"underway db backups {app}",
+    )
+
+
 def unknown_backup(app: str, backup_id: str) -> Problem:
     return Problem(
         code="backup.unknown",
         where=f"{app} {backup_id[:40]}",
         why=f"{app} has no backup {backup_id[:40]!r}",
         remedy="see which there are",
-        command=f"underway status {app}",
+        command=f"underway db backups {app}",
     )
 
 

@@ -38,5 +38,5 @@ def wrong_key(why: str, where: str) -> Problem:
         where=where,
         why=why,
         remedy="name the file with the age identity of one of its recipients",
-        command="underway status APP",
+        command="underway db verify --help",
     )

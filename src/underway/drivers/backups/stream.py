@@ -129,7 +129,7 @@ def gone(path: str) -> Problem:
         where=path,
         why="the file of the backup is not there any more",
         remedy="use another backup, or fetch this one from where a copy of it is kept",
-        command="underway status APP",
+        command="underway db backups APP",
     )
 
 
@@ -139,8 +139,14 @@ def cut_short(path: str) -> Problem:
         where=path,
         why="the encrypted file is cut short or was changed",
         remedy="use another backup, or fetch this one from where a copy of it is kept",
-        command="underway status APP",
+        command="underway db backups APP",
     )
+
+
+def own_env() -> dict[str, str]:
+    """The environment of a Python program of ours: nothing but the way to this Python's packages."""
+    ways = {name: os.environ[name] for name in ("PYTHONPATH", "VIRTUAL_ENV") if name in os.environ}
+    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **ways}
 
 
 class _Line:
@@ -271,8 +277,7 @@ def _feed(line: _Line, file: PartFile, command: Command, progress: Progress) -> 
 
 def _seal(*words: str, identity: Secret | None = None) -> Command:
     """The program that encrypts or decrypts, with the way to this Python's packages."""
-    env = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-    env |= {name: os.environ[name] for name in ("PYTHONPATH", "VIRTUAL_ENV") if name in os.environ}
+    env = own_env()
     if identity is not None:
         env[IDENTITY_VARIABLE] = identity.reveal().strip()
     return Command((*_SEAL, *words), env)

@@ -64,7 +64,7 @@ def explain_restore(said: str, file: PartFile) -> Problem:
             where=file.path,
             why=f"the dump is damaged or cut short: {why}",
             remedy="use another backup, or fetch this one from where a copy of it is kept",
-            command="underway status APP",
+            command="underway db backups APP",
         )
     return Problem(
         code="postgres.restore",
@@ -80,7 +80,7 @@ def empty(path: str) -> Problem:
         where=path,
         why="the file is empty",
         remedy="use another backup, or fetch this one from where a copy of it is kept",
-        command="underway status APP",
+        command="underway db backups APP",
     )
 
 

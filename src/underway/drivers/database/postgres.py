@@ -235,6 +235,13 @@ def database_of(app: str) -> str:
     return f"app_{require_app_name(app)}"
 
 
+def port_of(home: Home) -> int | None:
+    """The port of a home's server as it is kept, None when there never was one."""
+    account = server_account(_ACCOUNTS)
+    kept = Cluster(home, account).kept if account is not None else None
+    return kept.port if kept is not None else None
+
+
 def _address(name: str, tools: ClientTools, *, was_created: bool = False) -> DatabaseAddress:
     return DatabaseAddress(
         host=LOOPBACK,

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import sys
+
+import click
+
+from underway.agent.views import PlanAsk
+from underway.cli.act import perform
+from underway.journal.events import ActKind
+from underway.terms.outcome import EXIT_USAGE
+
+
+@click.command()
+@click.argument("app")
+@click.argument("backup", default="")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
+@click.option("--json", "is_json", is_flag=True, help="One JSON object per event; the last is `finished`.")
+def restore(app: str, backup: str, dry_run: bool, yes: bool, is_json: bool) -> None:
+    """Put the data of APP back to the newest backup, or to BACKUP.
+
+    What is live is backed up first. The backup is restored beside it and compared; only then visitors get the
+    maintenance page, the two change places and the app is started on it. The data that was replaced is kept.
+    """
+    if not (yes or dry_run or sys.stdin.isatty()):
+        click.echo(f"This replaces the data of {app}. Say --yes to do it without being asked.", err=True)
+        sys.exit(EXIT_USAGE)
+    question = "" if yes else f"Replace the data of {app}?"
+    ask = PlanAsk(kind=ActKind.RESTORE, app=app, to=backup)
+    sys.exit(perform(ask, is_json=is_json, is_dry_run=dry_run, question=question))

@@ -1,0 +1,83 @@
+"""Facts → the plan of a restore. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from underway.journal.events import ActKind
+from underway.journal.state import AppState
+from underway.manifest.model import Manifest
+from underway.plan.model import Plan, Stage
+from underway.plan.parts import backup_ask, env_of, host_of, workers_of
+from underway.steps.back_up import BackUp
+from underway.steps.check_health import CheckHealth
+from underway.steps.every_step import EveryStep
+from underway.steps.pause_app import ContinueApp, PauseApp, ShowApp
+from underway.steps.restore import DropFormer, RestoreBeside, SwapData
+from underway.terms.backup import Backup, Content, Reason
+
+
+@dataclass(frozen=True)
+class RestoreFacts:
+    """The world as it was when a restore was asked for. `safety` is the id of the backup that is made first."""
+
+    state: AppState
+    manifest: Manifest
+    backup: Backup
+    safety: str
+    url: str
+    reason: Reason = Reason.RESTORE
+
+
+def plan_restore(facts: RestoreFacts) -> Plan:
+    """Back up what is live, restore beside it, swap while the app is paused, and start the app on it."""
+    state, manifest, backup = facts.state, facts.manifest, facts.backup
+    has_postgres = backup.database is not None
+    shared = tuple(part.source for part in backup.parts if part.content is not Content.POSTGRES)
+    former = f"former-{facts.safety}"
+    steps: list[EveryStep] = [
+        BackUp(ask=backup_ask(manifest, facts.safety, facts.reason, state)),
+        RestoreBeside(backup=backup.id, server_version=backup.server_version),
+    ]
+    swap = SwapData(backup=backup.id, former=former, has_postgres=has_postgres, shared=shared)
+    replace: list[EveryStep] = [swap]
+    live = state.live_release
+    slot = state.slots.get(state.live_slot) if state.live_slot else None
+    if live and slot and state.live_slot:
+        release, key, ports = state.live, live.release.build_key, slot.ports
+        web, workers, env = manifest.processes.get("web"), workers_of(manifest), env_of(manifest, release)
+        at = state.live_slot
+        replace = [
+            PauseApp(release=release, slot=at, key=key, ports=ports, web=web, workers=workers, env=env),
+            swap,
+            ContinueApp(release=release, slot=at, key=key, ports=ports, web=web, workers=workers, env=env),
+        ]
+        if web:
+            replace.append(CheckHealth(release=release, health=manifest.health, host=host_of(manifest)))
+        replace.append(ShowApp(stays=state.is_in_maintenance))
+    stages = [Stage(name="prepare", steps=tuple(steps)), Stage(name="replace", steps=tuple(replace))]
+    if state.former_database and state.former_database != former:
+        drop = DropFormer(former=state.former_database, has_postgres=has_postgres, shared=shared)
+        stages.append(Stage(name="finish", steps=(drop,)))
+    return Plan(
+        kind=ActKind.RESTORE,
+        app=manifest.app,
+        release=state.live,
+        was=state.live,
+        url=facts.url,
+        stages=tuple(stages),
+        notes=_notes(facts),
+    )
+
+
+def _notes(facts: RestoreFacts) -> tuple[str, ...]:
+    notes = [
+        f"What was written since the backup was made is not in it. It stays in backup {facts.safety}, which is made"
+        " first, and in the data that is replaced."
+    ]
+    if facts.backup.migrations and facts.backup.migrations != facts.state.migrations:
+        notes.append(
+            "The backup is from before the latest migration: the live release may not run on it. Deploy after it to"
+            " migrate again, or roll back to the release of that time."
+        )
+    return tuple(notes)
