@@ -20,6 +20,7 @@ _SCHEMA = re.compile(
 )
 _CONVICT = re.compile(r"""env:\s*['"]([A-Z][A-Z0-9_]{1,80})['"]""")
 _JSON_SCHEMA = re.compile(r"\brequired:\s{0,40}\[([^\]]{1,4000})\]")
+_PROPERTY = re.compile(r"\b([A-Z][A-Z0-9_]{1,80}):\s{0,40}\{(\s{0,40}type:[^}]{0,500})\}")
 _OPTIONAL = re.compile(r"optional|default|nullish|nullable|devDefault|catch\(")
 
 
@@ -48,9 +49,82 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
             for found in _CONVICT.finditer(text):
                 at = Evidence(path, text.count("\n", 0, found.start()) + 1)
                 reads.append(EnvRead(found[1], at, is_required=False))
+        reads += _other_ways(path, text)
         if len(reads) > 2000:
             break
-    return reads
+    made = _made_by_next(index, paths)
+    return [read for read in reads if read.name not in made]
+
+
+_NEXT_ENV = re.compile(r"\benv\s{0,4}:\s{0,4}\{((?:[^{}]|\{[^{}]{0,2000}\}){0,4000}?)\}")
+_NEXT_KEY = re.compile(r"(?:^|[,{(\n])\s*([A-Za-z_]\w*)\s*(?:(?=,|\n|$)|:\s*([^,\n]{0,300}))")
+
+
+def _made_by_next(index: Index, paths: list[str]) -> set[str]:
+    """Names that a Next configuration puts into `process.env` itself (nextjs.org, next.config.js, env)."""
+    made: set[str] = set()
+    for path in paths:
+        if "config" in path and re.search(r"\bnext", text := index.text(path), re.IGNORECASE):
+            for block in _NEXT_ENV.finditer(text):
+                for key in _NEXT_KEY.finditer(block[1]):
+                    if f"process.env.{key[1]}" not in (key[2] or ""):
+                        made.add(key[1])
+    return made
+
+
+_BUILT_IN = frozenset({"MODE", "DEV", "PROD", "SSR", "BASE_URL"})
+"""What Vite gives in `import.meta.env` without anybody setting it (vite.dev/guide/env-and-mode)."""
+_ELSEWHERE = (
+    re.compile(r"""import\.meta\.env\??(?:\.([A-Za-z_]\w*)|\[['"]([A-Za-z_]\w*)['"]\])(?!\s*=(?!=))"""),
+    re.compile(r"""\bBun\.env(?:\.([A-Za-z_]\w*)|\[['"]([A-Za-z_]\w*)['"]\])"""),
+    re.compile(r"""\bDeno\.env\.(?:get|has)\(\s*(?:['"`]([A-Za-z_]\w*)['"`])(\b)?"""),
+    re.compile(
+        r"""\b[cC]onfig(?:Service)?\.(?:get|getOrThrow)(?:<[^>\n]{0,80}>)?\(\s*['"]([A-Z][A-Z0-9_]{2,80})['"](\b)?"""
+    ),
+    re.compile(r"""process\.env\?\.(?:([A-Za-z_]\w*)|\[['"]([A-Za-z_]\w*)['"]\])"""),
+    re.compile(r"""process\.env\[['"]([^'"\n]{1,80})['"]\](\b)?"""),
+    re.compile(r"""(?:\|\||\?\?)\s{0,80}process\.env\.([A-Za-z_]\w*)(\b)?"""),
+)
+_UNPACKED_ELSEWHERE = re.compile(
+    r"(?:const|let|var)\s*\{([^}]{1,2000})\}\s*=\s*(?:import\.meta\.env|Bun\.env|loadEnv\()|"
+    r"import\s*\{([^}]{1,2000})\}\s*from\s*['\"]\$env/static/(?:private|public)['\"]"
+)
+_HELPER = re.compile(
+    r"(?:function\s+(\w+)\s*\(\s*(\w+)|(?:const|let)\s+(\w+)\s*=\s*\(?\s*(\w+)[^=\n]{0,80}=>)"
+    r"(?:(?!\nfunction |\n\}).){0,1500}?process\.env\[\s*(?:\2|\4)\b",
+    re.DOTALL,
+)
+
+
+def _other_ways(path: str, text: str) -> list[EnvRead]:
+    """Vite, Bun, Deno, SvelteKit and Nest, optional chaining, and functions that read the variable they are given."""
+    out: list[EnvRead] = []
+
+    def add(name: str, start: int) -> None:
+        out.append(EnvRead(name, Evidence(path, text.count("\n", 0, start) + 1), is_required=False))
+
+    if not re.search(r"\benv\b|[cC]onfig", text):
+        return out
+    for pattern in _ELSEWHERE:
+        for found in pattern.finditer(text):
+            name = found[1] or found[2]
+            if name and not (name in _BUILT_IN and "import.meta" in found[0]):
+                add(name, found.start())
+    for found in _UNPACKED_ELSEWHERE.finditer(text):
+        for part in (found[1] or found[2]).split(","):
+            if (name_found := re.match(r"\s*([A-Z_][A-Z0-9_]*)\b", part)) and name_found[1] not in _BUILT_IN:
+                add(name_found[1], found.start())
+    if "process.env[" in text:
+        for found in _HELPER.finditer(text):
+            helper, parameter = found[1] or found[3], found[2] or found[4]
+            body = text[found.start() : found.start() + 2000]
+            ends = set(re.findall(rf"""process\.env\[\s*{parameter}\s*\+\s*['"](\w+)['"]""", body))
+            ends |= set(re.findall(rf"""process\.env\[\s*`\$\{{{parameter}\}}(\w+)`""", body))
+            for call in re.finditer(rf"""\b{helper}\(\s*['"`]([A-Z][A-Z0-9_]{{1,80}})['"`]""", text):
+                add(call[1], call.start())
+                for end in sorted(ends):
+                    add(call[1] + end, call.start())
+    return out
 
 
 _DECORATED = re.compile(
@@ -71,8 +145,14 @@ def _validated_class(path: str, text: str) -> list[EnvRead]:
 
 
 def _json_schema(path: str, text: str) -> list[EnvRead]:
-    """What the JSON schema of @fastify/env lists as required and gives no default."""
+    """What the JSON schema of @fastify/env names; required is what it lists so and gives no default."""
     out = []
+    for found in _PROPERTY.finditer(text):
+        at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+        is_number = bool(re.search(r"['\"](?:number|integer)['\"]", found[2]))
+        default = re.search(r"""default:\s{0,10}['"`]?([^'"`,}\n]{0,200})""", found[2])
+        value = default[1].strip() if default else None
+        out.append(EnvRead(found[1], at, is_required=False, default=value, is_number=is_number))
     for found in _JSON_SCHEMA.finditer(text):
         for name in re.findall(r"""['"]([A-Z][A-Z0-9_]{1,80})['"]""", found[1]):
             own = re.search(rf"\b{name}\s{{0,10}}:\s{{0,40}}\{{([^}}]{{0,500}})\}}", text)

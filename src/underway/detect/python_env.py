@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from underway.detect.model import Evidence
 from underway.detect.python_code import EnvRead, PyFile, PythonCode, dotted_name, literal, source_of
+from underway.detect.python_env_functions import EnvFunctions, env_functions
 from underway.detect.python_prefixed import prefixed_reads
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{1,100}")
@@ -20,19 +21,57 @@ def env_reads(code: PythonCode, wanted: set[str] | None = None) -> list[EnvRead]
     """Every read of the environment in the sources (only in the files `wanted`, where given)."""
     out: list[EnvRead] = []
     settings = _settings_classes(code)
+    helpers = env_functions(code)
     for path, file in code.files.items():
         if wanted is not None and path not in wanted:
             continue
-        out += _plain_reads(file)
+        out += _plain_reads(file, helpers[path])
+        out += _asked_for(file)
     for path, name in settings:
         if wanted is None or path in wanted:
             out += _fields(code, path, name)
     return [*out, *prefixed_reads(code, wanted)]
 
 
-def _plain_reads(file: PyFile) -> Iterator[EnvRead]:
+def _asked_for(file: PyFile) -> Iterator[EnvRead]:
+    """`"X" in os.environ`, names that a loop over a list reads, and options with `envvar="X"` (click, typer)."""
+    lists: dict[str, list[str]] = {}
+    for node in file.nodes:
+        if isinstance(node, ast.For | ast.comprehension) and isinstance(node.target, ast.Name):
+            names = node.iter
+            if isinstance(names, ast.Name) and names.id in file.literals:
+                names = file.literals[names.id][0]
+            if isinstance(names, ast.List | ast.Tuple | ast.Set):
+                texts = [literal(each) for each in names.elts[:100]]
+                lists[node.target.id] = [text for text in texts if text]
+    for node in file.nodes:
+        wanted: list[str] = []
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+            if dotted_name(node.comparators[0], file.imports) == "os.environ":
+                wanted = _named(node.left, lists)
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            if dotted_name(node.value, file.imports) == "os.environ" and isinstance(node.slice, ast.Name):
+                wanted = _named(node.slice, lists)
+        elif isinstance(node, ast.Call):
+            if node.args and dotted_name(node.func, file.imports) in ("os.getenv", "os.environ.get"):
+                wanted = _named(node.args[0], lists) if isinstance(node.args[0], ast.Name) else []
+            given = next((k.value for k in node.keywords if k.arg == "envvar"), None)
+            if given is not None:
+                wanted = _named(given, lists)
+        for name in wanted:
+            if _NAME.fullmatch(name):
+                yield EnvRead(name, Evidence(file.path, getattr(node, "lineno", 1)), is_required=False)
+
+
+def _named(node: ast.expr, lists: dict[str, list[str]]) -> list[str]:
+    text = literal(node)
+    if text is not None and not isinstance(node, ast.List | ast.Tuple):
+        return [text]
+    return lists.get(node.id, []) if isinstance(node, ast.Name) else []
+
+
+def _plain_reads(file: PyFile, helpers: EnvFunctions) -> Iterator[EnvRead]:
     readers = _readers(file)
-    helpers = _helpers(file)
     schema_defaults = _schema_defaults(file)
     for place, node in enumerate(file.nodes):
         read = _subscript(node, file) or _call_read(node, file, readers, helpers, schema_defaults)
@@ -57,6 +96,9 @@ def _plain_reads(file: PyFile) -> Iterator[EnvRead]:
             number=is_number,
             compared=compared,
         )
+        if isinstance(node, ast.Call):
+            for end in helpers.get(dotted_name(node.func, {}), frozenset()) - {""}:
+                yield EnvRead(read.name + end, read.evidence, is_required=False)
 
 
 _BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.BoolOp)
@@ -130,26 +172,6 @@ def _readers(file: PyFile) -> set[str]:
     return found
 
 
-def _helpers(file: PyFile) -> set[str]:
-    """Functions of the file that read the variable named by their first parameter."""
-    found = set()
-    for node in file.body:
-        if isinstance(node, ast.FunctionDef) and node.args.args:
-            first = node.args.args[0].arg
-            for each in ast.walk(node):
-                arguments: list[ast.expr] = []
-                if isinstance(each, ast.Call) and dotted_name(each.func, file.imports) in (
-                    "os.getenv",
-                    "os.environ.get",
-                ):
-                    arguments = each.args[:1]
-                elif isinstance(each, ast.Subscript) and dotted_name(each.value, file.imports) == "os.environ":
-                    arguments = [each.slice]
-                if arguments and isinstance(arguments[0], ast.Name) and arguments[0].id == first:
-                    found.add(node.name)
-    return found
-
-
 def _schema_defaults(file: PyFile) -> dict[str, str | None]:
     """`environ.Env(DEBUG=(bool, False))`: names with a default."""
     out: dict[str, str | None] = {}
@@ -162,7 +184,7 @@ def _schema_defaults(file: PyFile) -> dict[str, str | None]:
 
 
 def _call_read(
-    node: ast.AST, file: PyFile, readers: set[str], helpers: set[str], schema: dict[str, str | None]
+    node: ast.AST, file: PyFile, readers: set[str], helpers: EnvFunctions, schema: dict[str, str | None]
 ) -> EnvRead | None:
     if not isinstance(node, ast.Call):
         return None
