@@ -191,7 +191,7 @@ async def _story(world: World, path: Path, expected: Expected, outcome: Outcome)
         await load.reaches(CLIENTS)
         (path / "one-more-file.txt").write_text("Makes the next release another one.\n")
         began = time.perf_counter()
-        second = await asyncio.to_thread(world.deploy, path, "--yes", timeout=DEPLOY_S)
+        second = await asyncio.to_thread(world.deploy, path, "--yes", "--strategy", "blue-green", timeout=DEPLOY_S)
         outcome.second_s = time.perf_counter() - began
         if second["outcome"] != "live" or second["release"] == first["release"]:
             raise Wrong(f"second deploy {second['outcome']}: {_said(second)}")
@@ -253,8 +253,9 @@ Public repositories that know nothing of Underway, each deployed as it is with n
 1. `underway deploy` of a fresh checkout, with nothing in any cache ("first deploy", the whole command: packages
    downloaded, front end built, database made, migrated, started, checked, watched),
 2. the smoke request through the proxy, which must have the status and the text that the table shows,
-3. one more file, and the second deploy, then `underway rollback`, while {CLIENTS} strict clients repeat the smoke
-   request without a pause of more than {PAUSE_S * 1000:.0f} ms: no retries, any other answer is a failure,
+3. one more file, and the second deploy (`--strategy blue-green`: a canary would judge this load for five minutes),
+   then `underway rollback`, while {CLIENTS} strict clients repeat the smoke request without a pause of more than
+   {PAUSE_S * 1000:.0f} ms: no retries, any other answer is a failure,
 4. the smoke request again, `underway down`.
 
 A repository that is refused or fails is in the table with what its owner is told.

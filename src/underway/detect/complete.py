@@ -75,6 +75,7 @@ _ABOUT = {
     "python": {"build"},
     "node": {"build"},
     "health": {"health"},
+    "smoke": {"smokes"},
     "migrate": {"migrate"},
     "database": {"services"},
     "redis": {"services"},

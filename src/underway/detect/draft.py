@@ -17,6 +17,7 @@ from underway.manifest.model import (
     PythonBuild,
     Redis,
     Services,
+    Smoke,
     Static,
 )
 
@@ -37,6 +38,7 @@ class Draft:
     redis: Redis | None = None
     env: dict[str, EnvVar] = field(default_factory=dict)
     shared: list[str] = field(default_factory=list)
+    smokes: list[Smoke] = field(default_factory=list)
 
     def manifest(self) -> Manifest:
         """The whole of it, frozen."""
@@ -50,4 +52,5 @@ class Draft:
             services=Services(postgres=self.postgres, redis=self.redis),
             env=MappingProxyType(dict(self.env)),
             shared=tuple(self.shared),
+            smokes=tuple(self.smokes),
         )

@@ -32,7 +32,9 @@ def declared_health(starts: Starts) -> tuple[str, Evidence] | None:
 
 def python_health(code: PythonCode, app: WebApp) -> tuple[str, Evidence] | None:
     """A route of the app named like a health check, with the prefixes of the routers it is included in."""
-    found = [(path, evidence) for path, evidence in _routes(code, app) if _HEALTHY.fullmatch(path) and "{" not in path]
+    found = [
+        (path, evidence) for path, evidence in python_routes(code, app) if _HEALTHY.fullmatch(path) and "{" not in path
+    ]
     found += [(p, e) for p, e in _django_routes(code) if _HEALTHY.fullmatch(p) and "<" not in p]
     return min(found, key=lambda pair: _rank(pair[0]), default=None)
 
@@ -42,7 +44,8 @@ def _rank(path: str) -> tuple[int, int, str]:
     return (_RANK.index(word) if word in _RANK else len(_RANK), path.count("/"), path)
 
 
-def _routes(code: PythonCode, app: WebApp) -> list[tuple[str, Evidence]]:
+def python_routes(code: PythonCode, app: WebApp) -> list[tuple[str, Evidence]]:
+    """Every path that a GET reaches, with the prefixes of the routers it is included in, and its decorator."""
     prefixes = _prefixes(code, app)
     out = []
     for file in code.files.values():

@@ -10,20 +10,20 @@ from underway.detect.draft import Draft
 from underway.detect.index import Index, by_depth, cwd, folder_of, join
 from underway.detect.model import Evidence, Notes
 from underway.detect.python_app import WebApp
+from underway.detect.python_code import PythonCode
 from underway.detect.python_project import PythonProject
 from underway.detect.shell import Simple, simple_commands
 from underway.detect.starts import Starts
+from underway.detect.tables import DESTROYS, make_tables
 from underway.manifest.migrate import Migrate
 
-_DESTROYS = re.compile(
-    r"drop_all|drop_database|DROP\s+(TABLE|DATABASE|SCHEMA)|TRUNCATE|\bflush\b|reset_db|downgrade", re.IGNORECASE
-)
 _UPGRADES = re.compile(r"migrate|alembic .*upgrade|db upgrade|aerich upgrade")
 _MOST_FOLDERS = 8
 
 
 def find_migration(
     index: Index,
+    code: PythonCode,
     starts: Starts,
     project: PythonProject | None,
     app: WebApp,
@@ -37,6 +37,12 @@ def find_migration(
     """
     lock = _lock_paths(index, project)
     own = _framework_way(index, project, app, django, lock, has_postgres=draft.postgres is not None)
+    if own is None and (draft.postgres is not None or draft.shared) and (made := make_tables(code, app)) is not None:
+        command, says, at = made
+        if command:
+            draft.migrate = Migrate(command, cwd(app.folder))
+        notes.claim("migrate", says, at, "migrate" if command else "")
+        return
     if own is None:
         return
     found, claim, evidence = own
@@ -180,7 +186,7 @@ def _finds_the_app(index: Index, ini: str, run_in: str) -> bool:
 def _only_prepares(index: Index, commands: list[Simple]) -> bool:
     """True for lines that migrate and run nothing that drops data."""
     words = " ".join(" ".join(c.words) for c in commands)
-    return bool(_UPGRADES.search(words)) and not _DESTROYS.search(words)
+    return bool(_UPGRADES.search(words)) and not DESTROYS.search(words)
 
 
 def _prestart(index: Index, app: WebApp) -> tuple[str, str, tuple[str, ...]] | None:
@@ -198,7 +204,7 @@ def _prestart(index: Index, app: WebApp) -> tuple[str, str, tuple[str, ...]] | N
             if command.name in ("set", "echo", "alembic", "#!"):
                 continue
             target = _python_file(index, command)
-            if not target or _DESTROYS.search(index.text(target)):
+            if not target or DESTROYS.search(index.text(target)):
                 files = []
                 break
             files.append(target)

@@ -24,8 +24,8 @@ class Machine:
 class Claim:
     """One thing detection believes, and where it read it (`backend/pyproject.toml:12`).
 
-    `about` is one word that does not change: stack, python, node, server, worker, health, migrate, database, redis,
-    env, host, shared, static, build.
+    `about` is one word that does not change: stack, python, node, server, worker, health, smoke, migrate, database,
+    redis, service, env, host, shared, static, build.
     """
 
     about: str

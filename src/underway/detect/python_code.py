@@ -34,7 +34,7 @@ FRAMEWORKS = {
 ASGI = frozenset({"fastapi", "starlette", "litestar", "quart", "sanic", "blacksheep", "falcon", "django-asgi"})
 
 _WORTH = re.compile(
-    r"Dynaconf|Validator\(|from_prefixed_env|streamlit|gradio|chainlit|Dash\(|aiohttp|FastAPI|Starlette|Litestar|Quart|Sanic|Flask|Bottle|falcon|Configurator|Blueprint|APIRouter|include_router|"
+    r"Celery\(|Scheduler|Dynaconf|Validator\(|from_prefixed_env|streamlit|gradio|chainlit|Dash\(|aiohttp|FastAPI|Starlette|Litestar|Quart|Sanic|Flask|Bottle|falcon|Configurator|Blueprint|APIRouter|include_router|"
     r"MEDIA_ROOT|STATIC_ROOT|DATABASES|UPLOAD|sqlite|environ|getenv|BaseSettings|config\(|env\(|env\.|urlpatterns|ALLOWED_HOSTS|create_async_engine|wsgi|asgi|Settings"
 )
 _MOST_PARSED = 600_000

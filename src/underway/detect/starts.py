@@ -53,6 +53,8 @@ def read_starts(index: Index) -> Starts:
     out = Starts()
     for path in index.named("Procfile")[:3]:
         _procfile(index, path, out)
+    for path in index.named("uwsgi.ini")[:3]:
+        _uwsgi(index, path, out)
     files = [
         read_dockerfile(p, index.text(p)) for p in index.matching(r"dockerfile([.-][\w.-]+)?|[\w-]+\.dockerfile")[:12]
     ]
@@ -78,6 +80,29 @@ def _procfile(index: Index, path: str, out: Starts) -> None:
         found = re.match(r"([A-Za-z][\w-]*)\s*:\s*(\S.*)", line)
         if found:
             out.found.append(Start(found[1].lower(), found[2].strip(), Evidence(path, number), folder_of(path)))
+
+
+def _uwsgi(index: Index, path: str, out: Starts) -> None:
+    """What uWSGI serves, and the daemons it keeps beside it (uwsgi-docs, "attach-daemon")."""
+    folder = folder_of(path)
+    for number, line in enumerate(index.text(path).split("\n")[:300], 1):
+        found = re.match(r"\s*([\w-]+)\s*=\s*(\S.*?)\s*$", line)
+        if not found:
+            continue
+        key, value = found[1], found[2]
+        if key == "module" and re.fullmatch(r"[\w.]+:[\w.]+", value):
+            out.found.append(Start("web", f"gunicorn {value}", Evidence(path, number), _beside_manage(index, folder)))
+        elif key in ("attach-daemon", "attach-daemon2", "smart-attach-daemon"):
+            command = re.sub(r"^(?:\S+\.pid\s+|[\w-]+=\S+,)*(?:cmd=)?", "", value)
+            named = next((word for word in command.split()[1:] if re.fullmatch(r"[a-z][\w-]*", word)), "worker")
+            name = re.sub(r"[^a-z0-9]+", "-", named).strip("-")
+            out.found.append(Start(name, command, Evidence(path, number), _beside_manage(index, folder)))
+
+
+def _beside_manage(index: Index, folder: str) -> str:
+    """The folder from which a container of uWSGI's runs: that of manage.py, else that of the file."""
+    found = index.named("manage.py")
+    return folder_of(found[0]) if found else folder
 
 
 def _compose(index: Index, path: str, out: Starts) -> None:

@@ -25,6 +25,7 @@ from underway.detect.script_app import find_script_app
 from underway.detect.services import has_redis_password, needs_postgres, needs_redis, postgres_scheme, with_own_schemes
 from underway.detect.several import refuse_several
 from underway.detect.shared import django_shared, python_shared
+from underway.detect.smoke import propose_smoke
 from underway.detect.starts import Starts
 from underway.detect.workers import python_workers
 from underway.manifest.model import EnvVar, Health, Postgres, Process, PythonBuild, Redis, Static
@@ -58,13 +59,16 @@ def draft_python(
     _build(index, code, starts, project, machine, app, draft, notes)
     _serve(project, machine, app, draft, notes)
     _variables(index, code, starts, project, app, django, draft, notes)
-    find_migration(index, starts, project, app, django, draft, notes)
+    if django is None:
+        python_shared(index, code, app, draft, notes)
+    find_migration(index, code, starts, project, app, django, draft, notes)
     if django is not None:
         overlay(index, code, project, django, draft, notes)
         _django_static(index, project, django, draft, notes)
         django_shared(index, django, draft, notes)
-    python_shared(index, code, app, draft, notes)
+        python_shared(index, code, app, draft, notes)
     _health(code, starts, app, draft, notes)
+    propose_smoke(code, app, draft, notes)
     python_workers(index, code, starts, project, app, draft, notes)
     return True
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from underway.detect.draft import Draft
 from underway.detect.index import Index, cwd
-from underway.detect.model import Notes
+from underway.detect.model import Evidence, Notes
 from underway.detect.python_app import WebApp
 from underway.detect.python_code import PythonCode
 from underway.detect.python_project import PythonProject
@@ -47,18 +48,62 @@ def python_workers(
             folder = app.folder if command.folder == "" and app.folder else command.folder
             draft.processes[name] = _worker(command, folder)
             notes.claim("worker", f"{name}: {' '.join(command.words)[:120]}", command.evidence, f"processes.{name}")
+    if not known:
+        _unnamed(code, project, app, draft, notes)
+    _scheduled_within(code, project, draft, notes)
+
+
+def _unnamed(code: PythonCode, project: PythonProject | None, app: WebApp, draft: Draft, notes: Notes) -> None:
+    """A queue's worker that nothing starts: arq's settings class, or a Celery object with a broker that is given."""
+    if draft.redis is None or project is None:
+        return
+    for path, file in code.files.items():
+        inside = app.base
+        if inside and not path.startswith(f"{inside}/"):
+            continue
+        module = (
+            path[len(inside) + 1 if inside else 0 :].removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        )
+        if project.has("arq") and "WorkerSettings" in file.classes:
+            line = file.classes["WorkerSettings"].lineno
+            draft.processes["worker"] = Process(command=f"arq {module}.WorkerSettings", cwd=cwd(app.base))
+            notes.claim("worker", "arq's settings, which nothing starts", Evidence(path, line), "processes.worker")
+            return
+        made = next((at for at in file.assigned_calls if at[1] in ("celery.Celery", "Celery")), None)
+        if project.has("celery") and made is not None:
+            target = f"{module}.{made[0]}" if made[0] not in ("app", "celery") else module
+            draft.processes["worker"] = Process(command=f"celery -A {target} worker -l info", cwd=cwd(app.base))
+            notes.claim("worker", "Celery's tasks, which nothing runs", Evidence(path, made[2]), "processes.worker")
+            return
+
+
+def _scheduled_within(code: PythonCode, project: PythonProject | None, draft: Draft, notes: Notes) -> None:
+    """A schedule that starts with the app runs once in every process of it: keep to one."""
+    web = draft.processes.get("web")
+    if web is None or project is None or not project.has("apscheduler", "flask-apscheduler", "django-apscheduler"):
+        return
+    for path, file in code.files.items():
+        for call in file.calls:
+            if call.name.rpartition(".")[2] in ("BackgroundScheduler", "AsyncIOScheduler", "APScheduler"):
+                command = re.sub(r"--workers \d+ --threads \d+", "--workers 1 --threads 8", web.command)
+                draft.processes["web"] = replace(web, command=command, instances=1)
+                says = "APScheduler starts with the app: one process, since each would run every job"
+                notes.claim("worker", says, Evidence(path, call.line), "processes.web")
+                return
+
+
+_MANAGED = re.compile(
+    r"rqworker|rqscheduler|run_huey|qcluster|process_tasks|db_worker|celery|procrastinate|send\w+|run\w*worker|"
+    r"run_?scheduler|runapscheduler|smtpd|consume\w*"
+)
+"""Commands of Django projects that run until they are stopped."""
 
 
 def _process_name(declared: str, command: Simple, is_procfile: bool) -> str:
     """The worker's name; empty when the command is none."""
+    words = command.words[1:] if command.name in ("python", "python3") else command.words
     is_task = command.name in _WORKER or (
-        command.name in ("python", "python3")
-        and len(command.words) > 2
-        and command.words[1].endswith("manage.py")
-        and re.fullmatch(
-            r"rqworker|run_huey|qcluster|process_tasks|db_worker|celery|procrastinate|sendalerts|sendreports|run\w*worker",
-            command.words[2],
-        )
+        len(words) > 1 and words[0].endswith("manage.py") and bool(_MANAGED.fullmatch(words[1]))
     )
     name = re.sub(r"[^a-z0-9-]+", "-", declared.lower()).strip("-")[:32].strip("-")
     if not name or not name[0].isalpha() or name in ("web", "release"):
@@ -79,6 +124,9 @@ def _process_name(declared: str, command: Simple, is_procfile: bool) -> str:
 
 
 def _worker(command: Simple, folder: str) -> Process:
-    words = " ".join(w if re.fullmatch(r"[\w@%+=:,./${}*-]+", w) else f"'{w}'" for w in command.words)
+    said = command.words
+    if said[0].rpartition("/")[2] == "manage.py":  # its mode and first line may not be what this machine needs
+        said = ("python", said[0].removeprefix("./"), *said[1:])
+    words = " ".join(w if re.fullmatch(r"[\w@%+=:,./${}*-]+", w) else f"'{w}'" for w in said)
     env = " ".join(f"{k}={v}" for k, v in command.env.items() if re.fullmatch(r"[\w@%+=:,./-]*", v))
     return Process(command=f"{env} {words}".strip(), cwd=cwd(folder))
