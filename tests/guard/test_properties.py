@@ -15,7 +15,7 @@ from tests.guard.scenes import at_weight, failed, feed, known, ok
 from underway.guard.evidence import Counts, Evidence, Outcome
 from underway.guard.judge import carried_out, judge
 from underway.guard.latency import bucket
-from underway.guard.observe import Slice, Times, begin, observe, observe_slice, tick
+from underway.guard.observe import Slice, Times, begin, observe, observe_slice, set_weight, tick
 from underway.guard.policy import Policy
 from underway.terms.verdict import Action
 
@@ -176,3 +176,96 @@ def test_a_thousand_million_requests_overflow_nothing() -> None:
             assert all(isfinite(value) for value in strengths(state))
     assert judge(POLICY, state).action is Action.ROLL_BACK
     assert len(msgspec.json.encode(state)) < 100_000
+
+
+numbers = st.integers(0, 10**9)
+slices = st.lists(
+    st.builds(
+        lambda weight, ok, bad, theirs, their_bad: Slice(
+            weight,
+            candidate_ok=ok if weight > 0 else 0,
+            candidate_failed=bad if weight > 0 else 0,
+            stable_ok=theirs if weight < 1 else 0,
+            stable_failed=their_bad if weight < 1 else 0,
+            candidate_times=Times(number=ok, buckets={120: ok}, buckets_back={118: ok}) if weight > 0 and ok else None,
+            stable_times=Times(number=theirs, buckets={121: theirs}) if weight < 1 and theirs else None,
+        ),
+        st.sampled_from([0.0, 0.001, 0.05, 0.5, 0.999, 1.0]),
+        numbers,
+        numbers,
+        numbers,
+        numbers,
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(slices, st.integers(0, 11), st.sampled_from([0.0, 0.3, 1.0, 59.0, -5.0, 1e9]))
+def test_any_traffic_gives_finite_evidence_and_survives_the_agents_end(
+    seen: list[Slice], at: int, seconds: float
+) -> None:
+    """No requests, only failures, 10⁹ of them in a look, weights of 0 and 1, a clock that stands still or jumps."""
+    steady, restarted = begin(POLICY, known(), 0.0), begin(POLICY, known(), 0.0)
+    for number, part in enumerate(seen):
+        for state in (steady, restarted):
+            set_weight(state, part.weight)
+            observe_slice(POLICY, state, part)
+        if number == at:
+            restarted = msgspec.json.decode(msgspec.json.encode(restarted), type=Evidence)
+        for state in (steady, restarted):
+            tick(POLICY, state, state.last_now + seconds)
+            verdict = judge(POLICY, state)
+            assert all(isfinite(value) and value >= 0 for value in strengths(state))
+            carried_out(POLICY, state, verdict)
+            assert 0 <= state.weight <= 1
+        assert judge(POLICY, steady) == judge(POLICY, restarted)
+    assert steady == restarted
+    assert len(msgspec.json.encode(steady)) < 100_000
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(outcomes, min_size=1, max_size=8), st.integers(1, 4))
+def test_looking_more_often_loses_nothing_and_counts_nothing_twice(seconds: list[list[Outcome]], parts: int) -> None:
+    one, other = at_weight(POLICY, 0.5), at_weight(POLICY, 0.5)
+    for second in seconds:
+        feed(POLICY, one, second)
+        for start in range(parts):
+            for outcome in second[start::parts]:
+                observe(POLICY, other, outcome)
+            if start < parts - 1:
+                tick(POLICY, other, other.last_now)
+        tick(POLICY, other, other.last_now + 1)
+    assert (one.total, one.block, one.clients_failed) == (other.total, other.block, other.clients_failed)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=30))
+def test_a_clock_that_jumps_back_and_forward_changes_no_count(jumps: list[float]) -> None:
+    steady, jumping = at_weight(POLICY, 0.5), at_weight(POLICY, 0.5)
+    for jump in jumps:
+        for state in (steady, jumping):
+            observe(POLICY, state, ok(True, 0.5))
+            observe(POLICY, state, failed(False, 0.5))
+        tick(POLICY, steady, steady.last_now)
+        tick(POLICY, jumping, jumping.last_now + jump)
+        tick(POLICY, jumping, jumping.last_now - jump)
+    assert steady.total == jumping.total
+    assert 0 <= jumping.clock <= 60.001 * len(jumps)
+    assert judge(POLICY, jumping).action is not Action.ROLL_BACK
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_swapping_the_names_swaps_the_blame(swapped: bool) -> None:
+    """Whoever fails is blamed, whichever of the two is called the candidate; the other one never is."""
+    state, chance = at_weight(POLICY, 0.5), Random(5)
+    for _ in range(120):
+        sent = []
+        for _ in range(20):
+            is_worse = chance.random() < 0.5
+            bad = chance.random() < (0.2 if is_worse else 0.001)
+            sent.append((failed if bad else ok)(is_worse != swapped, 0.5))
+        feed(POLICY, state, sent)
+    assert (state.errors.strength >= 1 / POLICY.error_alpha) is not swapped
+    if swapped:
+        assert state.errors.strength < 0.01
