@@ -14,4 +14,6 @@ bench:
 	.venv/bin/python -m bench.telemetry --write docs/benchmarks.md
 
 bench-guard:
-	.venv/bin/python -m bench.guard
+	.venv/bin/python -m bench.guard --write
+	.venv/bin/python -m bench.guard_validity --write
+	.venv/bin/python -m bench.guard_cost

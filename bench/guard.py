@@ -45,7 +45,7 @@ from underway.guard.simulate.worlds import FAULTS, HEALTHY, WORLDS
 
 ROOT = Path(__file__).parent.parent
 DOC = ROOT / "docs" / "guard.md"
-STORE = ROOT / "bench" / ".guard-figures.json"
+STORE = ROOT / "bench" / "guard-figures.json"
 GUARD = ROOT / "src" / "underway" / "guard"
 BEGIN, END = "<!-- simulated: begin -->", "<!-- simulated: end -->"
 RUNS, QUICK_RUNS, SEED = 1000, 30, 0
