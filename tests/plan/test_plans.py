@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from underway.journal.events import ActKind
+from underway.journal.events import ActKind, Finished
 from underway.journal.state import AppState, ReleaseState, SlotState
 from underway.manifest.model import (
     BuildKeys,
@@ -21,16 +21,21 @@ from underway.manifest.model import (
     Services,
     Static,
 )
+from underway.manifest.release import Approve, Windows
+from underway.manifest.smoke import Smoke
 from underway.manifest.write import render
 from underway.plan.deploy import plan_deploy
 from underway.plan.facts import DeployFacts, DownFacts, RollbackFacts, route_for
 from underway.plan.model import read_plan
 from underway.plan.rollback import plan_down, plan_rollback
+from underway.plan.strategy import Pace
+from underway.plan.watch import plan_watch
 from underway.ports.builds import BuildAsk
 from underway.steps.migrate import MigrateDatabase
 from underway.steps.prune_releases import PruneReleases
 from underway.steps.start_release import StartRelease, SwapWorkers
 from underway.steps.switch_traffic import SwitchTraffic
+from underway.terms.outcome import Outcome
 from underway.terms.release import Release, Slot, Source
 
 SOURCE = Source(path="/repo", commit="3f2a91c" + "0" * 33, digest="d" * 64)
@@ -237,3 +242,54 @@ def test_a_rollback_over_a_migration_says_that_the_database_stays():
 def test_taking_down_closes_the_route_before_anything_stops():
     state = a_state("r1", live="r1", route=route_for(SHOP, Slot.A, (1, 2), ()))
     assert ids(plan_down(DownFacts(state=state, instances=(), has_cache=False))) == ["unroute", "stop"]
+
+
+def test_auto_is_a_canary_where_there_is_traffic_and_says_why():
+    live = a_state("r1", live="r1")
+    busy = plan_deploy(replace(facts(live), pace=Pace(3.1)))
+    assert [stage.name for stage in busy.stages][:2] == ["prepare", "canary"]
+    assert (busy.strategy, busy.because) == ("canary", "3.1 requests a second in the last 10 minutes")
+    quiet = plan_deploy(replace(facts(live), pace=Pace(4 / 600)))
+    assert quiet.strategy == "blue-green"
+    assert quiet.because == "4 requests in the last 10 minutes, too little to compare two releases by"
+    assert all(stage.rollout is None for stage in quiet.stages)
+    asked = plan_deploy(replace(facts(live), pace=Pace(3.1), strategy="blue-green"))
+    assert (asked.strategy, asked.because) == ("blue-green", "asked for with --strategy")
+    first = plan_deploy(replace(facts(), pace=Pace(3.1)))
+    assert first.strategy == "blue-green"
+    assert first.watch_s == 0
+    canary = replace(SHOP, release=ReleaseKeys(strategy="canary"))
+    assert plan_deploy(facts(live, canary)).because.endswith("which is little to judge by")
+
+
+def test_what_waits_for_people_waits_with_no_users():
+    live = a_state("r1", live="r1")
+    for keys in (ReleaseKeys(approve=Approve()), ReleaseKeys(windows=Windows(deny=("Sat",)))):
+        plan = plan_deploy(facts(live, replace(SHOP, release=keys)))
+        rollout = next(stage.rollout for stage in plan.stages if stage.rollout)
+        assert (plan.strategy, rollout.policy.steps) == ("blue-green", (0.0,))
+
+
+def test_smokes_are_made_before_any_user_and_their_secrets_are_in_no_plan():
+    smoke = Smoke(path="/", headers={"Authorization": "${env.KEY}"})
+    manifest = replace(SHOP, smokes=(smoke,))
+    plan = plan_deploy(facts(a_state("r1", live="r1"), manifest))
+    steps = [step.id for step in plan.steps]
+    assert steps.index("warm_up") < steps.index("probe") < steps.index("switch")
+    assert read_plan(plan.text()) == plan
+
+
+def test_the_watch_after_a_deploy_knows_its_way_back():
+    state = a_state("r1", "r2", live="r2", warm="r1")
+    state.previous, state.releases["r2"].strategy = "r1", "blue-green"
+    assert plan_watch(state, "") is None, "nothing was deployed"
+    state.last = Finished(app="shop", act="a", kind=ActKind.DEPLOY, release="r2", outcome=Outcome.LIVE, live="r2")
+    plan = plan_watch(state, "")
+    assert plan is not None
+    assert [step.id for step in plan.stages[0].back] == ["switch", "free_slot"]
+    assert plan.stages[0].rollout.policy.steps == ()
+    assert read_plan(plan.text()) == plan
+    state.releases["r2"].is_watched = True
+    assert plan_watch(state, "") is None
+    state.releases["r2"].is_watched, state.releases["r2"].strategy = False, "instant"
+    assert plan_watch(state, "") is None

@@ -53,6 +53,7 @@ def plan_view(plan_id: str, planning: Planning) -> PlanView:
         notes=plan.notes,
         strategy=plan.strategy,
         because=plan.because,
+        watch_s=plan.watch_s,
         claims=tuple(ClaimView(about=c.about, says=c.says, evidence=c.evidence) for c in planning.claims),
         manifest=planning.manifest,
         is_detected=bool(planning.claims),
@@ -79,6 +80,8 @@ def status_view(agent: Agent) -> StatusView:
 
 def app_view(agent: Agent, state: AppState) -> AppView:
     idle = state.slots.get(state.live_slot.other) if state.live_slot else None
+    if idle and state.act and state.act.release == idle.release and state.act.kind is ActKind.DEPLOY:
+        idle = None  # it is on its way
     live = state.live_release
     is_watching = state.act is not None and state.act.kind is ActKind.WATCH
     return AppView(

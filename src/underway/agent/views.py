@@ -130,6 +130,8 @@ class PlanView(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
     strategy: str = ""
     because: str = ""
+    watch_s: float = 0.0
+    """How long the agent goes on watching after the act."""
     claims: tuple[ClaimView, ...] = ()
     manifest: str = ""
     is_detected: bool = False

@@ -63,8 +63,8 @@ def _perform(ask: PlanAsk, is_json: bool, is_dry_run: bool, is_waiting: bool, is
     plan, started = _run(client, ask, plan, is_waiting)
     try:
         code = _follow(client, started, plan, terminal, is_json)
-        if is_watching and code == 0 and (watch := _watch_of(client, plan)):
-            code = _follow(client, watch, plan, terminal, is_json)
+        if is_watching and code == 0 and plan.watch_s and (watch := _watch_of(client, plan)):
+            return _follow(client, watch, plan, terminal, is_json)
         return code
     except KeyboardInterrupt:
         _say_that_it_goes_on(plan)

@@ -127,7 +127,8 @@ async def _count(tally: Tally, plan: Plan, on: Drivers, journal: Journal) -> Non
 
 
 def _good(act: Act, journal: Journal) -> str:
-    verdict = _held(act, journal).verdict
+    held = _held(act, journal)
+    verdict = held.rollout_verdict or held.verdict
     return verdict.because if verdict else ""
 
 

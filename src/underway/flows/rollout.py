@@ -17,6 +17,7 @@ from underway.guard.judge import carried_out, judge
 from underway.guard.observe import begin, observe, set_weight, tick
 from underway.guard.policy import WhenQuiet
 from underway.guard.shares import share_for
+from underway.guard.words import good_news
 from underway.journal.events import Judged, Order, Paused, ProbesMade, ShareMoved
 from underway.journal.journal import Journal
 from underway.journal.state import ActState
@@ -255,6 +256,9 @@ class RollingOut:
         self.kept.ended = self.verdict = verdict
         if verdict.action is Action.ADVANCE:
             self.kept.moves.append((self.on.clock.now(), 1.0))
+            if verdict.rule != "ordered":
+                told = good_news(self.ask.policy, self.kept.evidence, self.plan.release, self.ask.stable)
+                self.kept.ended = self.verdict = msgspec.structs.replace(verdict, because=told)
         self._save()
 
     def _wants_probes(self) -> bool:

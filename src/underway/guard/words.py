@@ -38,7 +38,7 @@ def worst_stretch(state: Evidence) -> tuple[Counts, float]:
     The suffix of the recorded counts with the largest likelihood ratio of two error rates to one; all of them when the
     candidate never failed more.
     """
-    best, best_score, since = state.total, -1.0, 0.0
+    best, best_score, since = state.total, 0.0, 0.0
     seen = Counts()
     for began_at, counts in reversed(state.bins):
         seen.add(counts)

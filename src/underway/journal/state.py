@@ -146,6 +146,8 @@ class ActState(msgspec.Struct, kw_only=True):
     took_s: dict[str, float] = msgspec.field(default_factory=dict)
     problems: list[Problem] = msgspec.field(default_factory=list)
     verdict: Verdict | None = None
+    rollout_verdict: Verdict | None = None
+    """The guard's, after comparing two releases; `verdict` is the latest of all."""
     has_moved_traffic: bool = False
     share: float = 0.0
     """Of visitors, to the release that is on its way."""
@@ -346,6 +348,8 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
             act.problems.append(event.problem)
         case Judged() if act:
             act.verdict = event.verdict
+            if event.verdict.rule:
+                act.rollout_verdict = event.verdict
         case ShareMoved() if act:
             act.share = event.share
             act.moves.append((at, event.share))

@@ -11,7 +11,17 @@ from underway.manifest.model import Manifest
 from underway.manifest.read import read_manifest
 from underway.plan.facts import DeployFacts
 from underway.plan.model import Plan, Stage
-from underway.plan.parts import backup_ask, code_of, env_of, free_slot, rollout_of, start_steps, swap_workers, watch_of
+from underway.plan.parts import (
+    backup_ask,
+    code_of,
+    env_of,
+    free_slot,
+    rollout_of,
+    start_steps,
+    swap_workers,
+    watch_after_s,
+    watch_of,
+)
 from underway.plan.strategy import Strategy, choose
 from underway.steps.back_up import BackUp
 from underway.steps.build_release import BuildRelease
@@ -77,6 +87,7 @@ def plan_deploy(facts: DeployFacts) -> Plan:
         path=facts.ask.source.path,
         strategy=chosen.strategy,
         because=chosen.because,
+        watch_s=watch_after_s(manifest, chosen.strategy) if state.live else 0.0,
     )
 
 

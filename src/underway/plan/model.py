@@ -70,6 +70,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str = ""
     """canary | blue-green | instant, empty where nothing is released; and `because` why."""
     because: str = ""
+    watch_s: float = 0.0
+    """How long the watch lasts that follows this act, 0 for none."""
 
     @property
     def steps(self) -> tuple[EveryStep, ...]:

@@ -130,6 +130,8 @@ def swap_workers(
     ]
 
 
+THOROUGH = 2.2
+"""The last step before everybody lasts up to so many times a step's least time, where few requests come."""
 SETTLE_S = 5.0
 """A deploy waits this long after the switch before it says that the release is live; the rest of the watch goes on
 without it."""
@@ -140,6 +142,12 @@ def watch_of(manifest: Manifest, strategy: Strategy) -> Watch | None:
     if strategy == "instant" or manifest.release.watch_s <= 0:
         return None
     return _watch(manifest)
+
+
+def watch_after_s(manifest: Manifest, strategy: str) -> float:
+    """How long the watch lasts that goes on after a deploy has ended; 0 for none."""
+    is_wanted = strategy in ("canary", "blue-green") and manifest.release.watch_s > SETTLE_S
+    return manifest.release.watch_s if is_wanted else 0.0
 
 
 def probing_of(manifest: Manifest, release: str) -> Probing | None:
@@ -169,6 +177,7 @@ def rollout_of(
             slower_back=1 + keys.margins.slower,
         ),
         step_s=keys.step_s,
+        thorough_s=THOROUGH * keys.step_s,
         bake_s=keys.watch_s,
         patience_s=keys.patience_s,
         when_quiet=WhenQuiet(keys.when_quiet),

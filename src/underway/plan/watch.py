@@ -6,7 +6,7 @@ from underway.journal.events import ActKind
 from underway.journal.state import AppState
 from underway.manifest.read import read_manifest
 from underway.plan.model import Plan, Stage
-from underway.plan.parts import SETTLE_S, rollout_of, swap_workers
+from underway.plan.parts import rollout_of, swap_workers, watch_after_s
 from underway.steps.free_slot import FreeSlot
 from underway.steps.start_release import UNDO_DRAIN_S
 from underway.steps.switch_traffic import SwitchTraffic
@@ -26,7 +26,7 @@ def plan_watch(state: AppState, url: str) -> Plan | None:
     held = state.slots.get(slot.other)
     is_fresh = last.kind is ActKind.DEPLOY and last.outcome is Outcome.LIVE and last.release == state.live
     manifest = read_manifest(live.manifest)
-    is_wanted = manifest.release.watch_s > SETTLE_S and live.strategy in ("canary", "blue-green")
+    is_wanted = watch_after_s(manifest, live.strategy) > 0
     if (
         not is_fresh
         or not is_wanted

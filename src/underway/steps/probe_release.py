@@ -71,7 +71,7 @@ class ProbeRelease(msgspec.Struct, frozen=True, kw_only=True, tag="probe_release
         made = ProbesMade(
             app=act.app, act=act.id, release=self.probing.release, passed=len(walked), slowest_ms=round(slowest, 1)
         )
-        return Did((made,), f"{requests} requests as expected, slowest {slowest:.0f} ms")
+        return Did((made,), f"{requests} request{'s' * (requests != 1)} as expected, slowest {slowest:.0f} ms")
 
     async def verify(self, act: Act, on: Drivers) -> None:
         return None

@@ -178,6 +178,9 @@ class ActRenderer:
                 t.line(f"{t.paint('Live', 'green', 'bold')}  {event['release']}  {t.paint(event['url'], 'bold')}")
                 for change in event["changes"]:
                     t.line(f"  {t.mark('dot')} {clean(change)}")
+                if self._plan.watch_s and event["kind"] == "deploy":
+                    more = f"watched for {seconds(self._plan.watch_s)} from now on: underway status {self._plan.app}"
+                    t.line(f"  {t.mark('dot')} {more}")
             case "done":
                 t.line(t.paint("Done", "green", "bold"))
             case "rolled_back":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from underway.agent.views import AppView, ReleaseView, StatusView
+from underway.agent.views import AppView, ReleaseView, RolloutView, StatusView
 from underway.cli.render.backups import standing_line
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import ago, clock, megabytes, requests, seconds
@@ -78,8 +78,28 @@ def show_app(app: AppView, terminal: Terminal) -> None:
 
 
 def _act(app: AppView, t: Terminal) -> None:
-    if app.act:
-        t.line(f"  {t.mark('arrow')} {app.act.kind.value} {app.act.release} under way: {app.act.step or app.act.phase}")
+    if act := app.act:
+        where = act.step or act.phase
+        if it := act.rollout:
+            where = f"{it.share:.0%} of the visitors get it" if it.share else "live for those who ask for it"
+        t.line(f"  {t.mark('arrow')} {act.kind.value} {act.release} under way: {clean(where)}")
+        _rollout(act.rollout, t)
+    if watch := app.watching:
+        t.line(f"  {t.mark('arrow')} {watch.release} is live and watched")
+        _rollout(watch.rollout, t)
+
+
+def _rollout(it: RolloutView | None, t: Terminal) -> None:
+    """What was seen of both releases, and what is waited for."""
+    if it is None:
+        return
+    for side in (it.candidate, it.stable):
+        if side.requests:
+            t.line(f"      {side.release}  {side.requests:,} requests, {side.failed:,} failed")
+    held = "held; " if it.is_held else ""
+    waits_for = it.paused or it.waiting_for
+    if waits_for:
+        t.line(f"      {held}waits for {clean(waits_for)}")
 
 
 def show_releases(releases: list[ReleaseView], terminal: Terminal) -> None:
