@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from underway.environment.drift import Difference, Kind, Memo, Move, Moved, Way, drift, move
+from underway.environment.drift import Difference, Kind, Move, Moved, Way, drift, move
 from underway.terms.environment import Held, fingerprint
-from underway.terms.place import TRAITS, PlaceKind, Traits
+from underway.terms.place import TRAITS, Memo, PlaceKind, Traits
 from underway.terms.secret import Secret
 
 KEY = b"k" * 32

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from underway.terms.environment import Held, fingerprint
-from underway.terms.place import Traits
+from underway.terms.place import Memo, Traits
 from underway.terms.secret import Secret
 
 
@@ -38,14 +38,6 @@ class Moved(Enum):
     HERE = "here"
     THERE = "there"
     BOTH = "both"
-
-
-@dataclass(frozen=True)
-class Memo:
-    """What was last seen equal on both sides: a fingerprint of the value, and the place's own digest of it."""
-
-    value: str
-    digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -249,6 +249,14 @@ class PlaceAddress:
         return f"{self.traits.title} {'/'.join(self.parts)}"
 
 
+@dataclass(frozen=True)
+class Memo:
+    """What was last seen equal on both sides: a fingerprint of the value, and the place's own digest of it."""
+
+    value: str
+    digest: str = ""
+
+
 _ID = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _SHAPES: Mapping[PlaceKind, tuple[tuple[str, ...], int]] = {
     PlaceKind.RENDER: ((r"(?:srv|crn)-[a-z0-9]{4,40}",), 1),

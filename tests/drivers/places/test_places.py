@@ -30,10 +30,10 @@ from tests.drivers.places.server import TOKEN, Fault, Provider, serving
 
 from underway.drivers.places.make import open_place
 from underway.drivers.places.web import Manners
-from underway.environment.drift import Kind, Memo, drift
+from underway.environment.drift import Kind, drift
 from underway.ports.places import Place
 from underway.terms.environment import fingerprint
-from underway.terms.place import TRAITS, PlaceKind, Reading, read_address
+from underway.terms.place import TRAITS, Memo, PlaceKind, Reading, read_address
 from underway.terms.problem import Failure
 from underway.terms.secret import Secret
 
