@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 
 BEGAN, SECONDS, PER_S = 1_760_000_000, 2400, 4
@@ -66,7 +71,7 @@ def common(at: float, who: str, status: int, took: float) -> str:
 
 
 def test_the_figures_do_not_depend_on_the_processes_that_make_them() -> None:
-    words = ("--world", "plain", "--fault", "crash", "--fault", "healthy", "--runs", "30", "--peers")
+    words = ("--world", "plain", "--fault", "crash", "--fault", "errors-5", "--runs", "30", "--rate", "50", "--peers")
     assert simulated(*words, "--jobs", "1")["cells"] == simulated(*words, "--jobs", "3")["cells"] != []
 
 
@@ -77,9 +82,32 @@ def test_a_crash_is_taken_back_and_another_seed_is_another_day() -> None:
     assert one[0]["figures"]["rolled_back"] == 20
 
 
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_ctrl_c_ends_it_at_once_without_a_word(jobs: str) -> None:
+    command = [sys.executable, "-m", "underway", "guard", "simulate", "--runs", "90000", "--jobs", jobs]
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 30
+        while not is_working(process.pid, jobs) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+
+
+def is_working(pid: int, jobs: str) -> bool:
+    """It has its processes, or spent a second of the processor alone."""
+    process = psutil.Process(pid)
+    return len(process.children()) == int(jobs) if jobs != "1" else process.cpu_times().user > 1.0
+
+
 def test_a_policy_changes_the_outcome(tmp_path: Path) -> None:
     (tmp_path / "underway.toml").write_text('app = "shop"\n[release]\nsteps = [50]\n')
-    words = ("--fault", "late-5", "--runs", "10")
+    words = ("--fault", "errors-5", "--runs", "8")
     usual, own = simulated(*words), simulated(*words, "--policy", str(tmp_path))
     assert usual["cells"] != own["cells"]
     assert own["cells"] == simulated(*words, "--steps", "50", "--policy", str(tmp_path))["cells"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from multiprocessing.pool import Pool
 
 from underway.guard.policy import Policy
 from underway.guard.simulate.access_log import Recording
@@ -34,42 +36,39 @@ def measure(
     """
     if jobs <= 1:
         for cell, runs in wanted:
-            endings: list[Ending] = []
+            alone: list[Ending] = []
             for part in _parts(seed, runs):
-                endings += run_some(cell, policy, part)
+                alone += run_some(cell, policy, part)
                 ran(len(part))
-            yield cell, summed_up(endings)
+            yield cell, summed_up(alone)
         return
-    with ProcessPoolExecutor(jobs) as pool:
-        try:
-            yield from _in_pool(pool, wanted, policy, seed, ran)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    tasks = [(cell, policy, part) for cell, runs in wanted for part in _parts(seed, runs)]
+    missing = {cell: len(_parts(seed, runs)) for cell, runs in wanted}
+    found: dict[Cell, dict[int, list[Ending]]] = {cell: {} for cell, _ in wanted}
+    with _workers(jobs) as pool:
+        for cell, start, endings in pool.imap_unordered(_run_part, tasks):
+            found[cell][start] = endings
+            ran(len(endings))
+            missing[cell] -= 1
+            if not missing[cell]:
+                parts = found.pop(cell)
+                yield cell, summed_up([ending for start in sorted(parts) for ending in parts[start]])
 
 
-def _in_pool(
-    pool: ProcessPoolExecutor,
-    wanted: Sequence[tuple[Cell, int]],
-    policy: Policy,
-    seed: int,
-    ran: Callable[[int], None],
-) -> Iterator[tuple[Cell, Figures]]:
-    at: dict[Future[list[Ending]], tuple[Cell, int]] = {}
-    open_parts: dict[Cell, dict[int, list[Ending]]] = {}
-    missing: dict[Cell, int] = {}
-    for cell, runs in wanted:
-        parts = _parts(seed, runs)
-        missing[cell], open_parts[cell] = len(parts), {}
-        for part in parts:
-            at[pool.submit(run_some, cell, policy, part)] = (cell, part.start)
-    for future in as_completed(at):
-        cell, start = at[future]
-        open_parts[cell][start] = future.result()
-        ran(len(open_parts[cell][start]))
-        missing[cell] -= 1
-        if not missing[cell]:
-            found = open_parts.pop(cell)
-            yield cell, summed_up([ending for start in sorted(found) for ending in found[start]])
+def _workers(jobs: int, recording: Recording | None = None) -> Pool:
+    """Processes that end when they are no longer wanted. Ctrl-C is for the one that asked, which ends them."""
+    return get_context().Pool(jobs, initializer=_begin, initargs=(recording,))
+
+
+def _begin(recording: Recording | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if recording is not None:
+        _hold(recording)
+
+
+def _run_part(task: tuple[Cell, Policy, range]) -> tuple[Cell, int, list[Ending]]:
+    cell, policy, part = task
+    return cell, part.start, run_some(cell, policy, part)
 
 
 def _parts(seed: int, runs: int) -> list[range]:
@@ -101,8 +100,8 @@ def measure_recorded(
             endings.append(_one_recorded(ask))
             ran(1)
     else:
-        with ProcessPoolExecutor(jobs, initializer=_hold, initargs=(recording,)) as pool:
-            for ending in pool.map(_one_recorded, asked, chunksize=4):
+        with _workers(jobs, recording) as pool:
+            for ending in pool.imap(_one_recorded, asked, chunksize=4):
                 endings.append(ending)
                 ran(1)
     found: dict[str, list[Begun]] = {fault: [] for fault in faults}
