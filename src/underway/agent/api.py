@@ -42,6 +42,7 @@ from underway.agent.views import (
     WorkAsk,
     WorkView,
 )
+from underway.flows.explain import Explanation, explain
 from underway.flows.lint import lint_source
 from underway.journal.state import AppState
 from underway.terms.problem import Failure, Problem, Refusal
@@ -81,6 +82,12 @@ async def one_app(agent: Agent, request: Request) -> Response:
 async def releases(agent: Agent, request: Request) -> Response:
     """The app's releases, newest first."""
     return _json(release_views(_state(agent, request)))
+
+
+async def evidence(agent: Agent, request: Request) -> Response:
+    """Why a release was judged as it was: the verdict, what it rests on over time, and both again from the record."""
+    release = request.query_params.get("release", "")
+    return _json(await explain(_state(agent, request).app, release, agent.on, agent.journal))
 
 
 async def make_plan(agent: Agent, request: Request) -> Response:
@@ -191,6 +198,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/v1/apps/{app}/releases", releases, list[ReleaseView]),
     Endpoint(
         "GET",
+        "/v1/apps/{app}/evidence",
+        evidence,
+        Explanation,
+        query=(("release", "this one; without it the one that was judged last"),),
+    ),
+    Endpoint(
+        "GET",
         "/v1/apps/{app}/logs",
         logs,
         None,
@@ -281,7 +295,7 @@ def _guarded(agent: Agent, endpoint: Endpoint) -> Callable[[Request], Awaitable[
 
 def _status_of(problems: tuple[Problem, ...]) -> int:
     codes = {problem.code for problem in problems}
-    if codes & {"app.unknown", "plan.unknown", "work.unknown"}:
+    if codes & {"app.unknown", "plan.unknown", "work.unknown", "release.unknown"}:
         return 404
     return 400 if codes & {"api.body", "app.name"} else 409
 

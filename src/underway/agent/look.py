@@ -190,9 +190,8 @@ def _rollout(agent: Agent, app: str, paused: str) -> RolloutView | None:
     if rolling is None:
         return None
     evidence, policy, verdict = rolling.kept.evidence, rolling.ask.policy, rolling.verdict
-    total = evidence.total
-    stretch = policy.margins.slower_ask  # the candidate's times are kept divided by it
-    times, stable_times = evidence.candidate_reference, evidence.baseline.reference
+    total, chronicle = evidence.total, rolling.kept.told.chronicle
+    times, stable_times = chronicle.candidate.whole.took, chronicle.stable.whole.took
     return RolloutView(
         share=evidence.weight,
         steps=policy.steps,
@@ -200,9 +199,11 @@ def _rollout(agent: Agent, app: str, paused: str) -> RolloutView | None:
             release=rolling.plan.release,
             requests=total.candidate,
             failed=total.candidate_failed,
-            p50_ms=round(times.quantile_ms(0.5) * stretch, 1),
-            p95_ms=round(times.quantile_ms(0.95) * stretch, 1),
+            p50_ms=round(times.quantile_ms(0.5), 1),
+            p95_ms=round(times.quantile_ms(0.95), 1),
             memory_bytes=_memory(agent, app, rolling.plan.release),
+            users_touched=chronicle.candidate.whole.touched.count,
+            restarts=chronicle.candidate.restarts,
         ),
         stable=SideView(
             release=rolling.ask.stable,
@@ -211,6 +212,8 @@ def _rollout(agent: Agent, app: str, paused: str) -> RolloutView | None:
             p50_ms=round(stable_times.quantile_ms(0.5), 1),
             p95_ms=round(stable_times.quantile_ms(0.95), 1),
             memory_bytes=_memory(agent, app, rolling.ask.stable),
+            users_touched=chronicle.stable.whole.touched.count,
+            restarts=chronicle.stable.restarts,
         ),
         action=verdict.action.value,
         because=verdict.because,
@@ -218,6 +221,8 @@ def _rollout(agent: Agent, app: str, paused: str) -> RolloutView | None:
         strengths=verdict.strengths,
         paused=rolling.closed.waiting_for if rolling.closed else paused,
         is_held=rolling.kept.is_held,
+        began_at=chronicle.began_at,
+        new_errors=rolling.kept.told.new_errors(),
     )
 
 
@@ -293,6 +298,10 @@ def release_views(state: AppState) -> list[ReleaseView]:
             because=it.because,
             traffic=it.traffic,
             build_key=it.release.build_key,
+            verdict=it.verdict.because if it.verdict else "",
+            p95_change=it.p95_change,
+            new_errors=it.new_errors,
+            has_evidence=bool(it.record_seq),
         )
         for _, it in sorted(state.releases.items(), reverse=True)
     ]

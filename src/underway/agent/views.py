@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from underway.journal.events import ActKind, Finished, Order, StepLine
+from underway.terms.app_error import ErrorCount
 from underway.terms.backup import Part, Proof
 from underway.terms.migration import Hazard
 from underway.terms.outcome import Outcome
@@ -83,7 +84,8 @@ class MaintenanceAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class SideView(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two releases of a rollout, as far as it counts for the verdict."""
+    """One of the two releases of a rollout: `requests` and `failed` as far as they count for the verdict (one client
+    counts once), `users_touched` all different people with a failed answer."""
 
     release: str
     requests: int
@@ -91,6 +93,8 @@ class SideView(msgspec.Struct, frozen=True, kw_only=True):
     p50_ms: float
     p95_ms: float
     memory_bytes: int
+    users_touched: int = 0
+    restarts: int = 0
 
 
 class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +110,8 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     strengths: tuple[Strength, ...]
     paused: str = ""
     is_held: bool = False
+    began_at: float = 0.0
+    new_errors: tuple[ErrorCount, ...] = ()
 
 
 class ClaimView(msgspec.Struct, frozen=True, kw_only=True):
@@ -267,7 +273,9 @@ class WorkView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
-    """One release and what became of it. `traffic` is what it answered while it was being deployed and watched."""
+    """One release and what became of it. `traffic` is what it answered while it was being deployed and watched;
+    `verdict` the last word on it, `p95_change` 0.2 for 20 % slower than the release it replaced, `new_errors` those
+    that one did not have. `has_evidence`: `underway explain` can tell more."""
 
     id: str
     created_at: float
@@ -279,6 +287,10 @@ class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
     because: str
     traffic: Traffic | None
     build_key: str
+    verdict: str = ""
+    p95_change: float | None = None
+    new_errors: tuple[ErrorCount, ...] = ()
+    has_evidence: bool = False
 
 
 class AgentView(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+import msgspec
 
 from underway.agent.views import AppView, PlanAsk, PlanView, RolloutView, Started
 from underway.cli.client import AgentGone, Client, connect
 from underway.cli.render.act import ActRenderer, show_plan
 from underway.cli.render.problems import exit_code_of, problems_of
+from underway.cli.render.rollout import Watching
 from underway.cli.render.terminal import Terminal, print_json
 from underway.journal.events import ActKind
 from underway.terms.outcome import EXIT_FAULT, EXIT_INTERRUPTED, Outcome
@@ -23,6 +25,7 @@ from underway.terms.problem import Failure, Refusal
 
 _RESTARTS = 5
 _REPLANS = 3
+_ROLLOUT_ENDS = ("judged", "undo_started", "finished")
 
 
 def perform(
@@ -145,15 +148,22 @@ def _plan(client: Client, ask: PlanAsk, is_waiting: bool) -> PlanView:
 
 def _follow(client: Client, started: Started, plan: PlanView, terminal: Terminal, is_json: bool) -> int:
     renderer = ActRenderer(plan, terminal)
-    looked_at = time.monotonic()
+    looked_at, watching, is_rolling_out = time.monotonic(), Watching(), False
     for event in follow_act(client, started.act):
         if event is None:
             if not is_json:
                 renderer.tick()
-            if renderer.is_rolling_out and not is_json and time.monotonic() - looked_at >= 1:
+            if is_rolling_out and time.monotonic() - looked_at >= 1:
                 looked_at = time.monotonic()
-                renderer.rollout(_rollout(client, started.app))
+                view = _rollout(client, started.app)
+                if not is_json:
+                    renderer.rollout(view)
+                elif view is not None and watching.is_news(view, looked_at):
+                    print_json(
+                        {"event": "rollout", "app": started.app, "act": started.act, **msgspec.to_builtins(view)}
+                    )
             continue
+        is_rolling_out = event.get("share", 0) > 0 or (is_rolling_out and event["event"] not in _ROLLOUT_ENDS)
         if is_json:
             print_json(event)
         else:

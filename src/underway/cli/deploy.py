@@ -32,7 +32,12 @@ from underway.terms.problem import Problem, Refusal
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--wait", is_flag=True, help="Queue behind a deploy of the same app that is under way.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
-@click.option("--json", "is_json", is_flag=True, help="One JSON object per event; the last is `finished`.")
+@click.option(
+    "--json",
+    "is_json",
+    is_flag=True,
+    help="One JSON object per event, the last is `finished`; `rollout` ones say meanwhile how it goes.",
+)
 def deploy(
     path: str,
     app: str,

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "guard": ("underway.cli.guard:guard", "Try how releases are judged: simulated, or on your access log."),
     "status": ("underway.cli.status:status", "Show what runs."),
     "releases": ("underway.cli.releases:releases", "List an app's releases."),
+    "explain": ("underway.cli.explain:explain", "Say why a release was judged as it was."),
     "events": ("underway.cli.events:events", "Show what happened, and with -f what happens."),
     "logs": ("underway.cli.logs:logs", "Show what an app's processes write."),
     "db": ("underway.cli.db:db", "Look after an app's database."),

@@ -116,6 +116,31 @@ def tail(path: Path, lines: int, since_byte: int = 0) -> Sequence[str]:
     return tuple(clean(line) for line in text.decode(errors="replace").split("\n") if line.strip())[-lines:]
 
 
+def lines_after(path: Path, byte: int, limit_bytes: int = 1 << 18) -> list[tuple[int, str]]:
+    """Whole lines after `byte`, cleaned, each with the byte after it; `limit_bytes` at most, and a line longer than
+    that in pieces. A negative `byte` is in the part that was rotated out last, as `rotate` counts."""
+    older, text = path.with_name(f"{path.name}.1"), b""
+    if byte < 0:
+        byte = max(byte, -size(older))
+        text = _read(older, size(older) + byte, limit_bytes)
+    text += _read(path, max(byte, 0), limit_bytes - len(text))  # a line may begin in one part and end in the next
+    whole = text.rfind(b"\n") + 1 or (len(text) if len(text) == limit_bytes else 0)
+    found = []
+    for line in text[:whole].splitlines(keepends=True):
+        byte += len(line)
+        found.append((byte, clean(line.decode(errors="replace"))))
+    return found
+
+
+def _read(path: Path, start: int, limit_bytes: int) -> bytes:
+    try:
+        with path.open("rb") as log:
+            log.seek(start)
+            return log.read(limit_bytes)
+    except OSError:
+        return b""
+
+
 def _end_of(path: Path, since_byte: int) -> bytes:
     try:
         with path.open("rb") as log:

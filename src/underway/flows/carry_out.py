@@ -9,15 +9,17 @@ from underway.execute.engine import Stopped, run, undo
 from underway.flows.counting import counting_of
 from underway.flows.rollout import RollingOut, roll_out
 from underway.flows.watch import watch
-from underway.journal.events import ActKind, Counts, Finished, Judged, StepTime
+from underway.journal.events import ActKind, Counts, Finished, Judged, StepTime, Weighed
 from underway.journal.journal import Journal
 from underway.journal.state import ActState, AppState, StepState
+from underway.observe.chronicle import Chronicle, Side
 from underway.observe.traffic import Tally
 from underway.plan.model import Plan, Stage
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
+from underway.terms.record import Record
 from underway.terms.verdict import Action
 
 _COUNT_EVERY_S = 1.0
@@ -138,6 +140,8 @@ def _finish(
     held = _held(act, journal)
     if tally:
         tally.catch_up(on.request_log, counting_of(journal.state(act.app), plan.release))
+    if tally and plan.kind is ActKind.DEPLOY:
+        _weigh(plan, act, tally, on, journal)
     live = journal.state(act.app).live
     event = Finished(
         app=act.app,
@@ -158,6 +162,22 @@ def _finish(
     )
     journal.record(event)
     return event
+
+
+def _weigh(plan: Plan, act: Act, tally: Tally, on: Drivers, journal: Journal) -> None:
+    """Keep what a release answered that was watched but not compared with another; a rollout has kept its own."""
+    known = journal.state(act.app).releases.get(plan.release)
+    if known is None or known.record_seq or not tally.of(plan.release).last_at:
+        return
+    seen = Chronicle(candidate=Side(whole=tally.of(plan.release)), stable=Side(whole=tally.of(plan.was)))
+    record = Record(
+        began_at=round(_held(act, journal).started_at, 3),
+        ended_at=round(on.clock.now(), 3),
+        candidate=seen.candidate.record(plan.release),
+        stable=seen.stable.record(plan.was) if plan.was else None,
+        p95_change=seen.p95_change(),
+    )
+    journal.record(Weighed(app=act.app, act=act.id, release=plan.release, record=record))
 
 
 def _changes(plan: Plan, held: ActState) -> tuple[str, ...]:

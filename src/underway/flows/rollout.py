@@ -11,6 +11,7 @@ from underway.flows.counting import counting_of
 from underway.flows.gates import Closed, closed
 from underway.flows.probes import Probes
 from underway.flows.signs import Signs
+from underway.flows.telling import Telling, Told, begin_telling
 from underway.guard.carry import go_to
 from underway.guard.evidence import Evidence, Outcome
 from underway.guard.judge import carried_out, judge
@@ -18,7 +19,7 @@ from underway.guard.observe import begin, observe, set_weight, tick
 from underway.guard.policy import WhenQuiet
 from underway.guard.shares import share_for
 from underway.guard.words import good_news
-from underway.journal.events import Judged, Order, Paused, ProbesMade, ShareMoved
+from underway.journal.events import Judged, Order, Paused, ProbesMade, ShareMoved, Weighed
 from underway.journal.journal import Journal
 from underway.journal.state import ActState
 from underway.observe.counting import Kind
@@ -27,6 +28,7 @@ from underway.plan.strategy import CANARY_FROM_PER_S
 from underway.ports.drivers import Drivers
 from underway.steps.split_traffic import share_of_b
 from underway.steps.step import Act
+from underway.terms.record import Record
 from underway.terms.route import LogOffset, Request
 from underway.terms.smoke import Walked
 from underway.terms.verdict import Action, Verdict
@@ -50,9 +52,15 @@ class Kept(msgspec.Struct):
     """Which gate or verdict a person was last told of."""
     ended: Verdict | None = None
     """How the rollout ended. An agent that comes back finds it and does not judge again."""
+    told: Told = msgspec.field(default_factory=Told)
 
 
 _decoder = msgspec.json.Decoder(Kept)
+
+
+def read_kept(text: bytes) -> Kept:
+    """What a rollout had kept. Raises `msgspec.DecodeError` for what another version wrote."""
+    return _decoder.decode(text)
 
 
 class RollingOut:
@@ -64,6 +72,7 @@ class RollingOut:
         self._signs = Signs(act.app, plan.release, ask.stable, ask.health, on)
         self._probes = Probes(act.app, ask.probing, on)
         self.kept = self._kept_or_new()
+        self.telling = Telling(act.app, plan.release, ask.stable, ask.policy, self.kept.told, on)
         self.verdict = self._judge()
         self.closed: Closed | None = None
 
@@ -117,6 +126,7 @@ class RollingOut:
             if died := self._signs.ended(self.kept.restarts, self.ask.is_watch):
                 return Verdict(action=Action.ROLL_BACK, because=died, rule="died")
             tick(self.ask.policy, self.kept.evidence, self.on.clock.now(), health, self._signs.memory())
+            self.telling.note(self.kept.evidence)
             if ordered := self._obey():
                 return ordered
             verdict = self._judge()
@@ -252,13 +262,15 @@ class RollingOut:
         self.on.router.set_share(self.act.app, share_of_b(self.ask.slot, share))
 
     def _end(self, verdict: Verdict) -> None:
-        """Keep the last word, and what the watch that follows goes on from."""
-        self.kept.ended = self.verdict = verdict
+        """Keep the last word with what it meant for people, and what the watch that follows goes on from."""
+        evidence = self.kept.evidence
+        self.telling.note(evidence)
         if verdict.action is Action.ADVANCE:
             self.kept.moves.append((self.on.clock.now(), 1.0))
             if verdict.rule != "ordered":
-                told = good_news(self.ask.policy, self.kept.evidence, self.plan.release, self.ask.stable)
-                self.kept.ended = self.verdict = msgspec.structs.replace(verdict, because=told)
+                told = good_news(self.ask.policy, evidence, self.plan.release, self.ask.stable)
+                verdict = msgspec.structs.replace(verdict, because=told)
+        self.kept.ended = self.verdict = self.telling.verdict(verdict, evidence)
         self._save()
 
     def _wants_probes(self) -> bool:
@@ -295,8 +307,8 @@ class RollingOut:
             if request.app != self.act.app or request.release not in sides or request.is_monitor:
                 continue
             kind = self._counting.kind(request)
+            self.telling.count(request, kind, sides[request.release])
             if kind not in (Kind.GOOD, Kind.FAILED):
-                continue
                 continue
             outcome = Outcome(
                 is_candidate=sides[request.release],
@@ -332,12 +344,18 @@ class RollingOut:
         baseline = learn_baseline(
             self.act.app, self.ask.stable, self.ask.policy, self._counting, self.on.request_log, now
         )
+        offset = self.on.request_log.end()
         return Kept(
             evidence=begin(self.ask.policy, baseline, now),
-            offset=self.on.request_log.end(),
+            offset=offset,
             moves=[],
             restarts=self._signs.restarts(),
+            told=begin_telling(now, offset),
         )
+
+    def record(self) -> Record:
+        """What is kept for good of how the release was judged."""
+        return self.telling.record(self.kept.evidence, self.kept.offset)
 
     def _watched_from(self, kept: Kept) -> Kept:
         """The rollout's evidence goes on into the watch; its orders and its last word belong to the act before."""
@@ -357,7 +375,9 @@ class RollingOut:
 async def roll_out(rolling: RollingOut) -> Verdict:
     """Run it to its end and write the verdict down."""
     verdict = await rolling.run()
+    app, act, release = rolling.act.app, rolling.act.id, rolling.plan.release
     rolling.journal.record(
-        Judged(app=rolling.act.app, act=rolling.act.id, release=rolling.plan.release, verdict=verdict)
+        Judged(app=app, act=act, release=release, verdict=verdict),
+        Weighed(app=app, act=act, release=release, record=rolling.record()),
     )
     return verdict

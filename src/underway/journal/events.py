@@ -14,6 +14,7 @@ from underway.terms.backup import Backup, Proof
 from underway.terms.migration import Hazard
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
+from underway.terms.record import Record
 from underway.terms.rehearsal import Rehearsal
 from underway.terms.release import Release, Slot
 from underway.terms.route import AppRoute, LogOffset
@@ -321,6 +322,13 @@ class Judged(Event, frozen=True, kw_only=True, tag="judged"):
     verdict: Verdict
 
 
+class Weighed(Event, frozen=True, kw_only=True, tag="weighed"):
+    """The evidence on which the release was judged, kept for good: `underway explain` tells it again."""
+
+    release: str
+    record: Record
+
+
 class Interrupted(Event, frozen=True, kw_only=True, tag="interrupted"):
     """The agent ended in the middle of the act; the next one says what it does about it."""
 
@@ -412,6 +420,7 @@ AnyEvent = (
     | Paused
     | Ordered
     | Judged
+    | Weighed
     | Interrupted
     | Finished
     | InstanceLost
@@ -433,6 +442,8 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
         """The object that `--json` prints: the event's own fields with `seq` and `at`."""
         fields = msgspec.json.decode(_encoder.encode(self.event))
         fields.pop("plan", None)
+        if isinstance(self.event, Weighed):
+            fields["record"].pop("moments")
         return {"event": fields.pop("event"), "seq": self.seq, "at": round(self.at, 3), **fields}
 
 

@@ -53,13 +53,15 @@ from underway.journal.events import (
     UndoDone,
     UndoFailed,
     UndoStarted,
+    Weighed,
 )
+from underway.terms.app_error import ErrorCount
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
 from underway.terms.rehearsal import Fit
 from underway.terms.release import Release, Slot
 from underway.terms.route import AppRoute, LogOffset
-from underway.terms.verdict import Traffic, Verdict
+from underway.terms.verdict import Action, Traffic, Verdict
 
 
 class IllegalTransition(Exception):
@@ -92,6 +94,7 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     StepDone: {Phase.RUNNING: Phase.RUNNING},
     StepFailed: {Phase.RUNNING: Phase.UNDOING},
     Judged: {Phase.RUNNING: Phase.RUNNING},
+    Weighed: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     ShareMoved: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     ProbesMade: {Phase.RUNNING: Phase.RUNNING},
     Paused: {Phase.RUNNING: Phase.RUNNING},
@@ -183,6 +186,13 @@ class ReleaseState(msgspec.Struct, kw_only=True):
     """Whether its code runs on other schemas, by their digests, where that was tried."""
     old_code: Fit | None = None
     """Whether the release before it runs on its schema, where that was tried."""
+    verdict: Verdict | None = None
+    """The last one that says something: a quiet watch after a rollout adds nothing to what the rollout showed."""
+    judged_seq: int = 0
+    record_seq: int = 0
+    """The event that holds its evidence, 0 for none."""
+    p95_change: float | None = None
+    new_errors: tuple[ErrorCount, ...] = ()
 
 
 class SlotState(msgspec.Struct, kw_only=True):
@@ -284,7 +294,7 @@ def apply(states: dict[str, AppState], record: Recorded) -> None:
     state.seq = record.seq
     if not _only_looks(state, event):
         state.as_of = record.seq
-    _enter(state, event, record.at)
+    _enter(state, event, record.at, record.seq)
     if state.act:
         state.act.phase = after.phase
 
@@ -310,10 +320,12 @@ def _only_looks(state: AppState, event: Event) -> bool:
     if isinstance(event, ActStarted | Finished):
         return event.kind is ActKind.WATCH and (isinstance(event, ActStarted) or event.outcome is Outcome.DONE)
     is_watch = state.act is not None and state.act.kind is ActKind.WATCH
-    return is_watch and isinstance(event, Planned | Judged | ShareMoved | Paused | Ordered | ProbesMade | Interrupted)
+    return is_watch and isinstance(
+        event, Planned | Judged | Weighed | ShareMoved | Paused | Ordered | ProbesMade | Interrupted
+    )
 
 
-def _enter(state: AppState, event: AnyEvent, at: float) -> None:
+def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
     act = state.act
     match event:
         case ActStarted():
@@ -346,10 +358,17 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
         case UndoFailed() if act:
             act.steps[event.step] = StepState.UNDO_FAILED
             act.problems.append(event.problem)
-        case Judged() if act:
-            act.verdict = event.verdict
-            if event.verdict.rule:
-                act.rollout_verdict = event.verdict
+        case Judged():
+            if act:
+                act.verdict = event.verdict
+                act.rollout_verdict = event.verdict if event.verdict.rule else act.rollout_verdict
+            if (release := state.releases.get(event.release)) and _outweighs(event.verdict, release.verdict):
+                release.verdict, release.judged_seq = event.verdict, seq
+        case Weighed():
+            if release := state.releases.get(event.release):
+                release.record_seq = seq
+                release.p95_change = event.record.p95_change
+                release.new_errors = event.record.new_errors
         case ShareMoved() if act:
             act.share = event.share
             act.moves.append((at, event.share))
@@ -422,7 +441,6 @@ def _enter(state: AppState, event: AnyEvent, at: float) -> None:
             | UndoStarted()
             | UndoDone()
             | UndoFailed()
-            | Judged()
             | ShareMoved()
             | ProbesMade()
             | Paused()
@@ -453,6 +471,10 @@ def _rehearsed(state: AppState, event: Rehearsed) -> None:
         release.old_code = fit
     if fit and (old := state.releases.get(fit.release)):
         old.fits[fit.schema] = fit
+
+
+def _outweighs(verdict: Verdict, known: Verdict | None) -> bool:
+    return known is None or bool(verdict.rule) or verdict.action is Action.ROLL_BACK or not known.rule
 
 
 def _finish(state: AppState, event: Finished) -> None:

@@ -34,6 +34,10 @@ class Tally:
             if request.app == self._app:
                 release = self._releases.setdefault(request.release, ReleaseLedger())
                 release.add(request, counting.kind(request))
+                release.last_at = max(release.last_at, request.at)
+
+    def of(self, release: str) -> ReleaseLedger:
+        return self._releases.get(release) or ReleaseLedger()
 
     @property
     def served(self) -> int:

@@ -49,6 +49,12 @@ class Runtime(Protocol):
         """The last lines the instance wrote (in this life or an earlier one of the same id)."""
         ...
 
+    def written(self, instance_id: str, after: int) -> Sequence[tuple[int, str]]:
+        """Whole lines that the instance wrote after the first `after` bytes of its output, each with the byte after it;
+        256 KiB at most. Bytes are counted from its start, through rotation and restarts. A negative `after` means so
+        many bytes before the end."""
+        ...
+
     async def adopt(self) -> Sequence[Instance]:
         """Called once at the agent's start: take over what a former agent left running (same pids, nothing
         restarted), restart what died meanwhile, and end processes of this home that belong to nothing."""

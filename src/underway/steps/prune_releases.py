@@ -24,6 +24,8 @@ class PruneReleases(msgspec.Struct, frozen=True, kw_only=True, tag="prune_releas
 
     async def apply(self, act: Act, on: Drivers) -> Did:
         freed = await on.builds.prune(act.app, self.keep_builds)
+        for release in self.releases:
+            on.snapshots.drop(act.app, release)
         gone = tuple(ReleasePruned(app=act.app, act=act.id, release=release) for release in self.releases)
         return Did(gone, f"{freed / 1e6:.1f} MB freed")
 

@@ -47,6 +47,26 @@ def test_rotation_under_load_loses_no_line(tmp_path: Path) -> None:
         os.close(fd)
 
 
+def test_lines_are_read_on_through_rotation_each_once(tmp_path: Path) -> None:
+    log, lines = tmp_path / "web.log", 60_000
+    fd = process_log.open_to_append(log)
+    try:
+        if not can_cut(fd):
+            pytest.skip("this file system cannot cut the front of a file off")
+        writer = subprocess.Popen([sys.executable, "-I", "-S", "-c", WRITER, str(lines)], stdout=fd)
+        at, found, rotations = 0, list[str](), 0
+        while (more := process_log.lines_after(log, at)) or writer.poll() is None:
+            found += [line for _, line in more]
+            at = more[-1][0] if more else at
+            if at > 0 and (cut := process_log.rotate(log, 300_000, keep=1)):
+                at -= cut  # as the runtime does with the byte at which an instance began
+                rotations += 1
+        assert rotations > 2
+        assert found == [f"{n:08d} {'x' * (n % 120)}".rstrip() for n in range(lines)]
+    finally:
+        os.close(fd)
+
+
 def test_rotation_where_files_cannot_be_cut_keeps_what_was_written_before_it() -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         log, written = Path(folder) / "web.log", b""
@@ -157,5 +177,24 @@ def test_a_running_instances_log_is_rotated_by_the_agent(stage: Stage) -> None:
             assert runtime.instances()[0].state is InstanceState.RUNNING
             await stage.until(lambda: runtime.log_tail(spec.id, 2) == ("x" * 1000,) * 2)
             assert not log.with_name(log.name + ".4").exists()
+
+    stage.play(story)
+
+
+def test_what_an_instance_wrote_is_read_from_its_own_start(stage: Stage) -> None:
+    async def story() -> None:
+        async with stage.runtime() as runtime:
+            spec = stage.spec(
+                stage.program(
+                    "talk", "print('one', flush=True)\nprint('two', flush=True)\nimport time\ntime.sleep(60)\n"
+                )
+            )
+            await runtime.start(spec, stage.env())
+            lines = await stage.until(lambda: (found := runtime.written(spec.id, 0)) and len(found) == 2 and found)
+            assert [line for _, line in lines] == ["one", "two"]
+            assert runtime.written(spec.id, lines[0][0]) == lines[1:]
+            assert runtime.written(spec.id, lines[1][0]) == []
+            assert runtime.written(spec.id, -4) == lines[1:]
+            assert runtime.written("nobody", 0) == ()
 
     stage.play(story)

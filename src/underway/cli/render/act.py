@@ -7,6 +7,7 @@ from typing import Any
 
 from underway.agent.views import PlanView, RolloutView
 from underway.cli.render.problems import show_problems
+from underway.cli.render.rollout import Watching, rollout_block, rollout_line
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import requests, seconds
 from underway.terms.problem import Problem
@@ -51,6 +52,8 @@ class ActRenderer:
         self._since = time.monotonic()
         self._turn = 0
         self.is_rolling_out = False
+        self._view: RolloutView | None = None
+        self._watching_it = Watching()
         self._has_effect = True
 
     @property
@@ -60,9 +63,12 @@ class ActRenderer:
 
     def tick(self) -> None:
         """Draw the running step again, with its time."""
-        if self._now:
-            sign = _SPINNER[self._turn % len(_SPINNER)] if self._terminal.has_unicode else "*"
-            self._turn += 1
+        sign = _SPINNER[self._turn % len(_SPINNER)] if self._terminal.has_unicode else "*"
+        self._turn += 1
+        if self._view is not None and self.is_rolling_out:
+            took_s = time.monotonic() - self._since
+            self._terminal.draw(*rollout_block(self._view, self._terminal, sign, took_s))
+        elif self._now:
             took = seconds(time.monotonic() - self._since)
             text = f"{sign} {self._now}"[: max(10, self._terminal.width - 12)]
             self._terminal.draw(f"{text}  {self._terminal.paint(took, 'dim')}")
@@ -128,10 +134,10 @@ class ActRenderer:
     def _moved(self, event: dict[str, Any]) -> None:
         t = self._terminal
         self.is_rolling_out = event["share"] > 0
-        share = t.paint(f"{event['share']:.0%}", "bold")
+        share = t.paint(f"{100 * event['share']:g} %", "bold")
         t.line(f"{t.mark('arrow')} {share} of the visitors get {event['release']}: {clean(event['because'])}")
         if self.is_rolling_out:
-            self._begin(f"{event['share']:.0%} {event['release']}")
+            self._begin(f"{100 * event['share']:g} % {event['release']}")
 
     def _paused(self, event: dict[str, Any]) -> None:
         t = self._terminal
@@ -139,19 +145,17 @@ class ActRenderer:
         t.line(f"  waiting for {clean(event['waiting_for'])}")
 
     def rollout(self, view: RolloutView | None) -> None:
-        """Put both releases and what is waited for on the line that is drawn over."""
-        if view is None:
+        """Show both releases, the evidence and what is waited for: drawn over, or as a line where that cannot be."""
+        if view is None or not self.is_rolling_out:
             return
-        c, s = view.candidate, view.stable
-        self._now = (
-            f"{view.share:.0%}  new {c.requests:,} ({c.failed} failed, p95 {c.p95_ms:.0f} ms)"
-            f"  old {s.requests:,} ({s.failed} failed, p95 {s.p95_ms:.0f} ms)  {view.waiting_for or view.because}"
-        )
+        self._view = view
+        if not self._terminal.is_live and self._watching_it.is_news(view, time.monotonic()):
+            self._terminal.line(f"  {rollout_line(view)}")
 
     def _judged(self, verdict: dict[str, Any]) -> None:
         t = self._terminal
         is_bad = verdict["action"] == "roll_back"
-        self.is_rolling_out = False
+        self.is_rolling_out, self._view = False, None
         took = t.paint(f"{seconds(time.monotonic() - self._since):>9}", "dim")
         self._now = ""
         t.line(f"{t.mark('failed' if is_bad else 'done')} {'watch':<{self._width}} {took}  {clean(verdict['because'])}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 
 from underway.agent.views import AppView, ReleaseView, RolloutView, StatusView
 from underway.cli.render.backups import standing_line
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import ago, clock, megabytes, requests, seconds
+from underway.terms.outcome import Outcome
 
 _STATES = {"running": "green", "starting": "amber", "backing-off": "amber", "crash-loop": "red", "stopping": "amber"}
 
@@ -106,10 +108,25 @@ def show_releases(releases: list[ReleaseView], terminal: Terminal) -> None:
     t = terminal
     colours = {"live": "green", "warm": "blue", "failed": "red", "pruned": "dim"}
     for it in releases:
-        state = t.paint(f"{it.state:<9}", colours.get(it.state, "bold")) if it.state in colours else f"{it.state:<9}"
-        traffic = ""
-        if it.traffic and it.traffic.served + it.traffic.failed:
-            traffic = f"  {requests(it.traffic.served, it.traffic.failed)}, p95 {it.traffic.p95_ms:.0f} ms"
-        t.line(f"{it.id}  {state}  {clock(it.created_at)}  {it.source:<14}  {seconds(it.duration_s):>7}{traffic}")
-        if it.because and it.state == "failed":
-            t.line(t.paint(f"            {clean(it.because)}", "dim"))
+        word = "back" if it.outcome is Outcome.ROLLED_BACK and it.state == "failed" else it.state
+        state = t.paint(f"{word:<9}", colours.get(it.state, "bold")) if it.state in colours else f"{word:<9}"
+        t.line(f"{it.id}  {state}  {clock(it.created_at)}  {it.source:<14}  {seconds(it.duration_s):>7}{_answered(it)}")
+        if it.verdict and it.has_evidence:
+            _under(it.verdict, t)
+        elif it.because and it.state == "failed":
+            _under(it.because, t)
+
+
+def _answered(it: ReleaseView) -> str:
+    if it.traffic is None or not it.traffic.served + it.traffic.failed:
+        return ""
+    change = f" ({it.p95_change:+.0%})" if it.p95_change is not None else ""
+    touched = f", {it.traffic.users_touched:,} users touched" if it.traffic.users_touched else ""
+    times = f"p50 {it.traffic.p50_ms:.0f} ms, p95 {it.traffic.p95_ms:.0f} ms{change}"
+    return f"  {requests(it.traffic.served, it.traffic.failed)}, {times}{touched}"
+
+
+def _under(text: str, t: Terminal) -> None:
+    """A sentence below a release, wrapped and set in."""
+    for line in textwrap.wrap(clean(text), max(30, min(t.width, 120) - 13)):
+        t.line(t.paint(f"            {line}", "dim"))

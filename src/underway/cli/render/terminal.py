@@ -24,7 +24,8 @@ class Terminal:
         self.has_colour = (self.is_live or forced) and "NO_COLOR" not in os.environ
         encoding = (getattr(self.stream, "encoding", "") or "").lower().replace("-", "")
         self.has_unicode = encoding.startswith("utf")
-        self._drawn = False
+        self._drawn = 0
+        """Lines of what is drawn over next."""
 
     @property
     def width(self) -> int:
@@ -50,17 +51,22 @@ class Terminal:
         self.stream.write(text + "\n")
         self.stream.flush()
 
-    def draw(self, text: str) -> None:
-        """A line that the next one replaces. Nothing where lines cannot be replaced."""
-        if self.is_live:
-            self.stream.write("\r\x1b[2K" + text)
+    def draw(self, *lines: str) -> None:
+        """Lines that the next ones replace; none may be wider than the terminal. Nothing where that cannot be done."""
+        if self.is_live and lines:
+            self.stream.write(self._erasing() + "\n".join(lines))
             self.stream.flush()
-            self._drawn = True
+            self._drawn = len(lines)
 
     def clear(self) -> None:
         if self._drawn:
-            self.stream.write("\r\x1b[2K")
-            self._drawn = False
+            self.stream.write(self._erasing())
+            self._drawn = 0
+
+    def _erasing(self) -> str:
+        """Back to the start of what was drawn, and everything from there on away."""
+        up = f"\x1b[{self._drawn - 1}A" if self._drawn > 1 else ""
+        return f"\r{up}\x1b[J" if self._drawn else "\r\x1b[K"
 
 
 def print_json(value: object) -> None:

@@ -39,3 +39,13 @@ def megabytes(size: int) -> str:
 def requests(served: int, failed: int) -> str:
     """`1,204 requests served, 0 failed`."""
     return f"{served:,} request{'s' * (served != 1)} served, {failed:,} failed"
+
+
+def percent(rate: float) -> str:
+    """`43 %`, `4.1 %`, `0.12 %`, `under 0.01 %`."""
+    value = 100 * rate
+    if 0 < value < 0.01:
+        return "under 0.01 %"
+    if value >= 9.95:
+        return f"{value:.0f} %"
+    return f"{value:.1f} %" if value >= 0.995 else f"{value:.2g} %"

@@ -74,16 +74,24 @@ class CaddyRequestLog:
         self._decode = msgspec.json.Decoder(_Line, strict=True).decode
         self._hashed = lru_cache(_CLIENTS_REMEMBERED)(self._hash)
 
-    def read(self, since: LogOffset, limit: int = 10_000) -> tuple[Sequence[Request], LogOffset]:
+    def read(
+        self, since: LogOffset, limit: int = 10_000, until: LogOffset | None = None
+    ) -> tuple[Sequence[Request], LogOffset]:
         found: list[Request] = []
         offset = since
         with contextlib.ExitStack() as opened:
             for inode, file, start in self._parts_from(since, opened):
-                byte = self._read_part(file, start, limit, found)
+                is_last = until is not None and inode == until.inode
+                byte = self._read_part(file, start, limit, found, until.byte if until and is_last else None)
                 offset = LogOffset(inode=inode, byte=byte, mark=_mark(file, byte))
-                if len(found) >= limit:
+                if is_last or len(found) >= limit:
                     break
         return found, offset
+
+    def holds(self, offset: LogOffset) -> bool:
+        with contextlib.ExitStack() as opened:
+            parts = self._parts_from(offset, opened)
+            return bool(parts) and parts[0][0] == offset.inode and parts[0][2] == offset.byte
 
     def end(self) -> LogOffset:
         try:
@@ -111,16 +119,16 @@ class CaddyRequestLog:
         wanted = inodes[inodes.index(inode) :]
         return [(each, parts[each], since.byte if each == inode and is_whole else 0) for each in wanted]
 
-    def _read_part(self, file: FileIO, start: int, limit: int, found: list[Request]) -> int:
-        """Add the requests from `start` on to `found`; return the byte after the last whole line that was read."""
+    def _read_part(self, file: FileIO, start: int, limit: int, found: list[Request], end: int | None) -> int:
+        """Add the requests from `start` to `end` to `found`; return the byte after the last whole line read."""
         file.seek(start)
         done, rest, is_too_long = start, b"", False
         while len(found) < limit and (chunk := file.read(_CHUNK_BYTES)):
             lines = (rest + chunk).split(b"\n")
             rest = lines.pop()
             for line in lines:
-                if len(found) >= limit:
-                    break
+                if len(found) >= limit or (end is not None and done >= end):
+                    return done
                 done += len(line) + 1
                 if is_too_long:
                     is_too_long = False

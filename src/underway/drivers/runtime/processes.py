@@ -118,6 +118,14 @@ class LocalRuntime:
         life = self._lives.get(instance_id)
         return () if life is None else process_log.tail(life.log, lines, life.record.log_from)
 
+    def written(self, instance_id: str, after: int) -> Sequence[tuple[int, str]]:
+        life = self._lives.get(instance_id)
+        if life is None:
+            return ()
+        began = life.record.log_from  # negative once what it wrote first was rotated out
+        at = began + after if after >= 0 else max(began, process_log.size(life.log) + after)
+        return [(byte - began, line) for byte, line in process_log.lines_after(life.log, at)]
+
     def limits(self) -> Sequence[Limit]:
         return self._groups.limits()
 

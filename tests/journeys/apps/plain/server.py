@@ -2,10 +2,12 @@
 
 import itertools
 import os
+import random
 import signal
 import sys
 import threading
 import time
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -19,7 +21,18 @@ class Answers(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        try:
+            self.answer()
+        except LookupError:
+            traceback.print_exc()
+            self.send_error(500)
+
+    def answer(self):
         status, more = 200, {}
+        if MODE == "currency" and self.path == "/" and random.random() < 0.5:
+            more["X-Price"] = {}["currency"]
+        if MODE == "slower":
+            time.sleep(0.2)
         if self.path == "/health":
             if MODE == "redirects":
                 status, more = 302, {"Location": "/health/"}

@@ -1,0 +1,1 @@
+"""Pure: records become pictures in SVG."""
