@@ -28,6 +28,7 @@ from bench.own_start import own_start_s
 from bench.report import machine, options, put, table
 from underway.manifest.model import Manifest
 from underway.manifest.read import read_manifest
+from underway.plan.parts import SETTLE_S
 
 ROOT = Path(__file__).parent.parent
 UNDERWAY = Path(sys.executable).with_name("underway")
@@ -141,7 +142,7 @@ def _manifest(world: World, path: Path) -> Manifest:
 
 
 def _watch_s(manifest: Manifest) -> float:
-    return 0.0 if manifest.release.strategy == "instant" else manifest.release.watch_s
+    return 0.0 if manifest.release.strategy == "instant" else min(manifest.release.watch_s, SETTLE_S)
 
 
 def _tools_s(world: World, app: str, release: str) -> float:

@@ -29,6 +29,13 @@ def plain(world, extra="", *, top="", name="plain", folder="", **files):
     return path
 
 
+def patient(path):
+    """The app with more time to become healthy: for tests in which that is not the question."""
+    manifest = path / "underway.toml"
+    manifest.write_text(manifest.read_text().replace('timeout = "3s"', 'timeout = "30s"'))
+    return path
+
+
 def refused(done, *codes):
     """The problems of a deploy that was refused with exactly these codes, exit code 3."""
     assert (done["event"], done["outcome"], done["exit_code"]) == ("finished", "refused", 3), done

@@ -28,7 +28,7 @@ def world():
 
 
 def canary(world, **changes):
-    path = bad.plain(world, **changes)
+    path = bad.patient(bad.plain(world, **changes))
     manifest = path / "underway.toml"
     manifest.write_text(manifest.read_text().replace('strategy = "blue-green"', CANARY))
     return path
@@ -113,10 +113,10 @@ def test_kill_9_at_every_write_of_a_canary(world, mode):
             assert agent.returncode == -signal.SIGKILL
             seen = found["kept"]["evidence"]["total"]["candidate"] if found["kept"] else 0
             ends.append(f"{mode} write {at:>2} {when:<6} with {seen:>3} requests seen → {found['outcome']}")
+            print(ends[-1], flush=True)
         else:
             continue
         break
     world.run("agent", "stop")
     agent.wait(timeout=30)
-    print("\n".join(ends))
     assert len(ends) > 30

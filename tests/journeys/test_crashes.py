@@ -39,7 +39,7 @@ def start_dying_agent(world, at, when):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    wait_until(lambda: (world.home / "run" / "agent.sock").exists() or agent.poll() is not None)
+    wait_until(lambda: (world.home / "run" / "agent.sock").exists() or agent.poll() is not None, 60)
     return agent
 
 

@@ -20,7 +20,7 @@ expect = {text = ["%s"]}
 @pytest.fixture(scope="module")
 def world():
     world = make_world()
-    done = world.deploy(bad.plain(world, VERSION="1"))
+    done = world.deploy(bad.patient(bad.plain(world, VERSION="1")))
     assert done["outcome"] == "live", done
     yield world
     world.close()
@@ -32,7 +32,7 @@ def plain(world, more="", release="", **changes):
     manifest = path / "underway.toml"
     text = (bad.APPS / "plain" / "underway.toml").read_text()
     manifest.write_text(text.replace('strategy = "blue-green"', release or 'strategy = "blue-green"') + more)
-    return path
+    return bad.patient(path)
 
 
 class Deploying:

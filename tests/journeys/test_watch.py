@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 
@@ -13,21 +14,30 @@ from underway.load.strict import StrictLoad
 from . import bad
 from .conftest import make_world, wait_until
 
+_numbers = itertools.count(1)
 
-@pytest.fixture
-def watched():
-    """A home where a second release of `plain` has just gone live and is watched for ten minutes."""
+
+@pytest.fixture(scope="module")
+def home():
     world = make_world()
-    assert world.deploy(plain(world, VERSION="1"))["outcome"] == "live"
-    done = world.deploy(plain(world, VERSION="2"))
-    assert done["outcome"] == "live", done
-    world.release = done["release"]
+    assert world.deploy(bad.patient(bad.plain(world, VERSION="v0")))["outcome"] == "live"
     yield world
     world.close()
 
 
+@pytest.fixture
+def watched(home):
+    """The home, where a new release of `plain` has just gone live and is watched for ten minutes; `was` is the version
+    before it."""
+    home.was = serves(home)
+    done = home.deploy(plain(home, VERSION=f"v{next(_numbers)}"))
+    assert done["outcome"] == "live", done
+    home.release = done["release"]
+    return home
+
+
 def plain(world, **changes):
-    path = bad.plain(world, **changes)
+    path = bad.patient(bad.plain(world, **changes))
     manifest = path / "underway.toml"
     manifest.write_text(manifest.read_text().replace('watch = "200ms"', 'watch = "10m"'))
     return path
@@ -65,7 +75,7 @@ def test_a_release_that_keeps_dying_is_taken_back_and_one_death_is_forgiven(watc
     wait_until(killed, 10)
     wait_until(lambda: restarted(first + 1), 20)
     wait_until(killed, 10)
-    wait_until(lambda: serves(watched) == "1", 30)
+    wait_until(lambda: serves(watched) == watched.was, 30)
     status = wait_until(lambda: s if not (s := watched.status("plain"))["watching"] else None, 20)
     assert status["last"]["kind"] == "watch"
     assert status["last"]["outcome"] == "rolled_back"
@@ -81,14 +91,14 @@ def test_a_person_takes_it_back_and_no_request_fails(watched):
             await load.reaches(50)
             done = await asyncio.to_thread(watched.run, "release", "abort", "plain", "--as", "ana", "--because", "ugly")
             assert done.returncode == 0, done.stderr
-            await asyncio.to_thread(wait_until, lambda: not watching(watched) and serves(watched) == "1", 30)
+            await asyncio.to_thread(wait_until, lambda: not watching(watched) and serves(watched) == watched.was, 30)
             await load.reaches(load.tally.served + 50)
         return load.tally
 
     tally = asyncio.run(under_load())
     assert tally.failures == 0
     assert "ana ordered it back" in watched.status("plain")["last"]["because"]
-    order = next(e for e in watched.events("plain") if e["event"] == "ordered")
+    order = next(e for e in reversed(watched.events("plain")) if e["event"] == "ordered")
     assert (order["by"], order["because"]) == ("ana", "ugly")
     assert order["account"]
 
@@ -100,13 +110,13 @@ def test_it_gives_way_to_a_deploy_and_goes_on_after_the_agent_died(watched):
     assert after["id"] == before["id"]
     assert watched.run("release", "hold", "plain").returncode == 0
     wait_until(lambda: watching(watched)["rollout"]["is_held"], 10)
-    done = watched.deploy(plain(watched, VERSION="3"))
+    done = watched.deploy(plain(watched, VERSION="newer"))
     assert done["outcome"] == "live", done
-    assert serves(watched) == "3"
-    ended = [e for e in watched.events("plain") if e["event"] == "finished" and e["kind"] == "watch"]
+    assert serves(watched) == "newer"
+    ended = [e for e in watched.events("plain") if e["event"] == "finished" and e["act"] == before["id"]]
     assert [(e["outcome"], e["because"]) for e in ended] == [("done", "a deploy began")]
     assert watched.run("release", "promote", "plain").returncode == 0
     wait_until(lambda: not watching(watched), 10)
-    assert serves(watched) == "3"
-    assert watched.deploy(plain(watched, VERSION="4", MODE="unhealthy"))["outcome"] == "failed"
+    assert serves(watched) == "newer"
+    assert watched.deploy(plain(watched, VERSION="bad", MODE="dies"))["outcome"] == "failed"
     assert not watching(watched), "a deploy that changed nothing is not watched"
