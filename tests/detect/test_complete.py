@@ -114,3 +114,16 @@ def test_the_manifest_of_every_draft_reads_back(plant: Plant) -> None:
     detection = detect(plant(ASKING), machine=MACHINE)
     assert isinstance(detection.manifest, Manifest)
     assert read_manifest(init_text(detection)) == detection.manifest
+
+
+def test_an_answer_alone_is_added_to_what_was_detected(plant: Plant) -> None:
+    manifest, claims = complete(plant(ASKING), MACHINE, 'manifest = 1\n[env]\nSTRIPE_API_KEY = "sk_1"\n')
+    assert manifest.env["STRIPE_API_KEY"].value == "sk_1"
+    assert "shop.localhost" in manifest.env["ALLOWED_HOSTS"].value
+    assert [c for c in claims if c.about == "host"]
+
+
+def test_what_is_missing_may_be_left_out(plant: Plant) -> None:
+    manifest, _ = complete(plant(ASKING), MACHINE, None, allow_missing=True)
+    assert "STRIPE_API_KEY" not in manifest.env
+    assert "ALLOWED_HOSTS" in manifest.env

@@ -45,8 +45,9 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     path: str = ""
     to: str = ""
     strategy: HowAsked = ""
-    allow: tuple[Literal["contract"], ...] = ()
-    """What may be although it would stop a deploy: pending migrations that destroy, break or block."""
+    allow: tuple[Literal["contract", "missing"], ...] = ()
+    """What may be although it would stop a deploy: pending migrations that destroy, break or block; settings that the
+    app asks for and nobody has given."""
 
 
 class LintAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,6 +22,12 @@ from underway.terms.problem import Problem, Refusal
     help="contract: pending migrations may destroy, break and block.",
 )
 @click.option(
+    "--allow-missing",
+    "is_missing_allowed",
+    is_flag=True,
+    help="Start without the settings and services that are asked for and have no value.",
+)
+@click.option(
     "--strategy",
     default="",
     type=click.Choice(get_args(HowAsked)),
@@ -44,6 +50,7 @@ def deploy(
     strategy: str,
     watch: bool,
     allow: tuple[Literal["contract"], ...],
+    is_missing_allowed: bool,
     dry_run: bool,
     wait: bool,
     yes: bool,
@@ -60,7 +67,8 @@ def deploy(
     _require_utf8(str(where))
     is_first_guess = not yes and not dry_run and where.is_dir() and not (where / "underway.toml").exists()
     question = "Deploy what was recognised?" if is_first_guess else ""
-    ask = PlanAsk(kind=ActKind.DEPLOY, path=str(where), app=app, strategy=cast(HowAsked, strategy), allow=allow)
+    allowed: tuple[Literal["contract", "missing"], ...] = (*allow, *(("missing",) if is_missing_allowed else ()))
+    ask = PlanAsk(kind=ActKind.DEPLOY, path=str(where), app=app, strategy=cast(HowAsked, strategy), allow=allowed)
     sys.exit(perform(ask, is_json=is_json, is_dry_run=dry_run, is_waiting=wait, is_watching=watch, question=question))
 
 

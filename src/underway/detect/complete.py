@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from types import MappingProxyType
 
 from underway.detect.detect import app_name, detect
 from underway.detect.model import Claim, Detection, Machine
@@ -35,13 +36,18 @@ def complete(
     name: str = "",
     http_port: int = 8080,
     given: Callable[[str], Collection[str]] = _nothing_given,
+    allow_missing: bool = False,
 ) -> tuple[Manifest, tuple[Claim, ...]]:
     """The whole manifest for a deploy of `tree`, and what was claimed about the repository.
 
     The rule: a top-level key or table that the file (`text`) has is used exactly as it is written; one that it lacks is
-    what detection says. `name`, when given, is the app's name whatever the file says. `http_port` is the proxy's:
-    variables that take the app's own names and addresses get them. `given` tells for an app's name
-    which variables have a value elsewhere (its vault): they are not asked for.
+    what detection says. Where the file leaves to detection what the app is (no `build`, `processes`, `static`), its
+    `env` is added to the one detected: who answers one question is not asked to repeat the rest.
+
+    `name`, when given, is the app's name whatever the file says. `http_port` is the proxy's: variables that take the
+    app's own names and addresses get them. `given` tells for an app's name which variables have a value elsewhere (its
+    vault): they are not asked for. With `allow_missing` required variables without a value, and services that are not
+    provided, are left out instead of asked for.
 
     Raises `Refusal` with every problem of the file, or with everything that only the owner can know.
     """
@@ -54,17 +60,32 @@ def complete(
     base = draft if draft is not None else Manifest(app=app_name(tree.name, [], []))
     if name:
         values["app"] = name
+    is_added = "env" in values and draft is not None and not _DESCRIBES_APP & values.keys()
     merged = replace(base, **values)  # type: ignore[arg-type]  # each value was read by its own declaration
+    if is_added:
+        merged = replace(merged, env=MappingProxyType({**base.env, **merged.env}))
     if "health" not in values and merged.health == Health():
         merged = replace(merged, health=Health(status="below-500"))  # nobody named a path, so / only has to answer
     if "tls" not in values and merged.domains and http_port == HTTP_PORT_OF_THE_WEB:
         merged = replace(merged, tls="auto")
-    problems = [*_unanswered(detection, values, merged, given(merged.app)), *_misfits(merged, written)]
+    known = given(merged.app)
+    if allow_missing:
+        kept = {n: v for n, v in merged.env.items() if v.value or v.generate or not v.required or n in known}
+        merged = replace(merged, env=MappingProxyType(kept))
+    unanswered = _unanswered(detection, values, merged, known)
+    if allow_missing:
+        unanswered = [p for p in unanswered if p.code not in _MAY_BE_MISSING]
+    problems = [*unanswered, *_misfits(merged, written)]
     if problems:
         raise Refusal(problems)
+    decided = values.keys() - {"env"} if is_added else values.keys()
     return with_own_names(merged, http_port=http_port), tuple(
-        c for c in detection.claims if not _is_overruled(c, values)
+        c for c in detection.claims if not _is_overruled(c, decided)
     )
+
+
+_MAY_BE_MISSING = frozenset({"detect.env-missing", "detect.service-fixed"})
+"""What an app may be able to start without; only a try can tell."""
 
 
 _ABOUT = {

@@ -294,6 +294,8 @@ def _same_origin(index: Index, project: NodeProject, draft: Draft, notes: Notes)
         for found in re.finditer(r"(?:import\.meta\.env|process\.env)\.((?:VITE|REACT_APP|PUBLIC|VUE_APP)_\w+)", text):
             if re.search(r"API|BACKEND|SERVER", found[1]) and re.search(r"URL|HOST|BASE|ORIGIN|ENDPOINT", found[1]):
                 names.setdefault(found[1], Evidence(path, text.count("\n", 0, found.start()) + 1))
+    if not names:
+        _calls_elsewhere(index, project, notes)
     if not names or draft.node is None:
         return
     values = " ".join(f"{name}={json.dumps(_path_of(index, project, name))}" for name in sorted(names)[:5])
@@ -302,6 +304,22 @@ def _same_origin(index: Index, project: NodeProject, draft: Draft, notes: Notes)
     draft.commands.append(f"{step}{values} {project.manager} run build")
     for name, evidence in sorted(names.items())[:5]:
         notes.claim("static", f"{name} is baked in: the API is on the same origin", evidence, "build.commands")
+
+
+_LOCAL_API = re.compile(r"""['"`]https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0):\d{2,5}[^'"`\s]{0,80}['"`]""")
+
+
+def _calls_elsewhere(index: Index, project: NodeProject, notes: Notes) -> None:
+    """Say so when the pages call an API at an address that is the developer's own machine."""
+    for path in index.ending(*_CODE, ".vue", ".svelte"):
+        if not path.startswith(f"{project.folder}/") or re.search(r"\.config\.|\.(test|spec)\.|setupProxy", path):
+            continue
+        found = _LOCAL_API.search(index.text(path))
+        if found:
+            at = Evidence(path, index.text(path).count("\n", 0, found.start()) + 1)
+            says = f"the pages call {found[0][1:-1]}, the visitor's own machine: the API is on the same origin, at /"
+            notes.claim("static", says, at, "static")
+            return
 
 
 def _path_of(index: Index, project: NodeProject, name: str) -> str:

@@ -68,7 +68,7 @@ async def deploy_facts(
     """Read the repository, the machine and the journal. Raises `Refusal` with everything that stands in the way."""
     if name:
         require_app_name(name)
-    read = await read_source(path, name, on)
+    read = await read_source(path, name, on, allow_missing="missing" in wishes.allow)
     tree, text, claims, ask = read.tree, read.text, read.claims, read.ask
     manifest, secrets = set_aside(read.manifest, on.vault.values(read.manifest.app))
     state = journal.state(manifest.app)
@@ -120,11 +120,11 @@ class ReadSource(NamedTuple):
     ask: BuildAsk
 
 
-async def read_source(path: str, name: str, on: Drivers) -> ReadSource:
+async def read_source(path: str, name: str, on: Drivers, *, allow_missing: bool = False) -> ReadSource:
     """The tree, the manifest or what was recognised, and what to build of it. Raises `Refusal`."""
     tree = await asyncio.to_thread(on.sources.look, path)
     text = tree.text(MANIFEST_FILE) or None
-    manifest, claims = await asyncio.to_thread(_whole_manifest, tree, text, name, on)
+    manifest, claims = await asyncio.to_thread(_whole_manifest, tree, text, name, on, allow_missing)
     source = await on.sources.fingerprint(path)
     apart, _ = set_aside(manifest, on.vault.values(manifest.app))
     settings = build_settings(apart)
@@ -132,7 +132,9 @@ async def read_source(path: str, name: str, on: Drivers) -> ReadSource:
     return ReadSource(tree, text, manifest, claims, ask)
 
 
-def _whole_manifest(tree: Tree, text: str | None, name: str, on: Drivers) -> tuple[Manifest, tuple[Claim, ...]]:
+def _whole_manifest(
+    tree: Tree, text: str | None, name: str, on: Drivers, allow_missing: bool
+) -> tuple[Manifest, tuple[Claim, ...]]:
     return complete(
         tree,
         detect_machine(on),
@@ -140,6 +142,7 @@ def _whole_manifest(tree: Tree, text: str | None, name: str, on: Drivers) -> tup
         name=name,
         http_port=on.home.http_port,
         given=lambda app: on.vault.values(app).keys(),
+        allow_missing=allow_missing,
     )
 
 

@@ -38,7 +38,8 @@ class Machine(Protocol):
         the port is free or ours."""
         ...
 
-    def link_shared(self, app: str, tree_dir: str, paths: Collection[str]) -> None:
-        """Let each of `paths` inside the built tree be a link into the app's shared storage. What the tree holds
-        there is carried over the first time. Idempotent."""
+    def link_shared(self, app: str, tree_dir: str, paths: Collection[str], source: str) -> tuple[str, ...]:
+        """Let each of `paths` inside the built tree be a link into the app's shared storage. What the folder that is
+        deployed (`source`) or else the tree holds there is carried in the first time. Idempotent. Returns the paths
+        whose content was carried."""
         ...

@@ -34,12 +34,15 @@ class BuildRelease(msgspec.Struct, frozen=True, kw_only=True, tag="build_release
 
     async def apply(self, act: Act, on: Drivers) -> Did:
         build = await on.builds.make(self.ask, lambda line: None)
+        carried: tuple[str, ...] = ()
         if self.shared:
-            on.machine.link_shared(act.app, build.dir, self.shared)
+            carried = on.machine.link_shared(act.app, build.dir, self.shared, self.ask.source.path)
         made = Release(
             id=self.release, app=act.app, created_at=on.clock.now(), source=self.ask.source, build_key=build.key
         )
         result = "reused" if build.was_reused else f"{build.size_bytes / 1e6:.1f} MB"
+        if carried:
+            result += f", carried in {', '.join(carried)}"
         return Did((ReleaseMade(app=act.app, act=act.id, release=made, manifest=self.manifest,
                                 migrations=self.migrations),), result)  # fmt: skip
 

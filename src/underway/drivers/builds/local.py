@@ -28,6 +28,7 @@ from underway.drivers.builds.store import Store, remove, size_of
 from underway.drivers.builds.wheels import by_fit, lock_text
 from underway.drivers.builds.workshop import Workshop, disk_full, in_thread, is_no_space
 from underway.drivers.private_file import write_private
+from underway.drivers.sources import git
 from underway.drivers.sources.copying import copy_tree, free_bytes
 from underway.drivers.sources.reading import open_inside
 from underway.manifest.model import PythonBuild
@@ -187,7 +188,10 @@ class LocalBuilds:
         path = [shop.env["PATH"]]
         if ask.build.python:
             earlier = [Path(build.dir).parent for build in self._store.newest(ask.app) if build.venv]
-            await self._install_python(ask.build.python, shop, earlier)
+            try:
+                await self._install_python(ask.build.python, shop, earlier)
+            except Failure as failure:
+                raise await in_thread(_with_the_day, failure, ask.build.python, ask.source.path, shop.tree) from None
             await bytecode.prepare(shop, earlier[0] / ".venv" if earlier else None)
             path.insert(0, str(shop.venv / "bin"))
             env |= {"VIRTUAL_ENV": str(shop.venv), "UV_NO_SYNC": "1"}
@@ -301,6 +305,17 @@ class LocalBuilds:
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_PROJECT_ENVIRONMENT": str(folder / ".venv"),
         }
+
+
+def _with_the_day(failure: Failure, python: PythonBuild, source: str, tree: Path) -> Failure:
+    """The failure of an installation that no lock fixes, with the day to go back to as its remedy."""
+    lock = {"poetry": "poetry.lock", "pipenv": "Pipfile.lock"}.get(python.manager, "")
+    is_locked = python.manager in ("uv", "pdm") or bool(lock and (tree / python.dir / lock).is_file())
+    day = "" if is_locked or python.as_of or failure.problem.code != "build.install" else git.day(source)
+    if not day:
+        return failure
+    remedy = f'where a package has broken since, take those of the day of the commit: [build.python] as_of = "{day}"'
+    return Failure(msgspec.structs.replace(failure.problem, remedy=remedy), failure.log_tail)
 
 
 def _of_disk(error: OSError, folder: Path) -> Failure:

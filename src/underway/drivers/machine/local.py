@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from underway.drivers import listeners
+from underway.drivers.machine.shared import share
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 
@@ -70,32 +71,10 @@ class LocalMachine:
     def _is_good(self, block: range, taken: Collection[int]) -> bool:
         return not any(port in taken for port in block) and self.are_free(block)
 
-    def link_shared(self, app: str, tree_dir: str, paths: Collection[str]) -> None:
-        for path in paths:
-            _link(self._home.shared(app) / path, Path(tree_dir) / path)
-
-
-def _link(kept: Path, in_tree: Path) -> None:
-    """Make `in_tree` a link to `kept`. A name with a suffix (db.sqlite3) is a file, any other a folder."""
-    if in_tree.is_symlink() and os.readlink(in_tree) == str(kept):
-        return
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    if in_tree.exists() and not in_tree.is_symlink() and not kept.exists():
-        carried = kept.with_name(f".{kept.name}.carried")
-        if in_tree.is_dir():
-            shutil.rmtree(carried, ignore_errors=True)
-            shutil.copytree(in_tree, carried, symlinks=True)
-        else:
-            shutil.copy2(in_tree, carried)
-        carried.rename(kept)
-    elif not kept.exists() and not kept.suffix:
-        kept.mkdir()
-    if in_tree.is_symlink() or in_tree.is_file():
-        in_tree.unlink()
-    elif in_tree.is_dir():
-        shutil.rmtree(in_tree)
-    in_tree.parent.mkdir(parents=True, exist_ok=True)
-    in_tree.symlink_to(kept)
+    def link_shared(self, app: str, tree_dir: str, paths: Collection[str], source: str) -> tuple[str, ...]:
+        """See the port."""
+        shared = self._home.shared(app)
+        return tuple(path for path in paths if share(shared / path, Path(tree_dir), Path(source), path))
 
 
 def _is_free(port: int) -> bool:
