@@ -121,8 +121,8 @@ _HEAD = f"""\
 `{MANIFEST_FILE}` in the root of a repository says how its app is built, run and released. No manifest is fine: then
 what `underway init` would write is used and shown. A top-level table that the file has is used as it is written; a
 table that it lacks is filled from what the repository says. An `[env]` in a file without `build`, `processes` and
-`static` is added to the one recognised: a file may hold nothing but the answer to what was asked. A wrong file is refused with all of its problems at once,
-each with its line.
+`static` is added to the one recognised: a file may hold nothing but the answer to what was asked. A wrong file is
+refused with all of its problems at once, each with its line.
 
 Durations are text with a unit: `"250ms"`, `"30s"`, `"10m"`, `"1h30m"`, `"7d"`. Sizes likewise: `"512MB"`, `"1GB"`
 (10⁹ bytes), `"2GiB"` (2³¹ bytes). Percentages: `"5%"`. Paths are relative to the root and stay inside the tree.

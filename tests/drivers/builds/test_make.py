@@ -361,9 +361,10 @@ def test_commands_run_as_an_account_of_their_own_and_see_nothing_of_root(
     request.addfinalizer(lambda: shutil.rmtree(open_to_all))
     open_to_all.chmod(0o755)
     bench = type(bench)(open_to_all, bench.environ)
-    bench.write({"package.json": '{"name": "x", "scripts": {"build": "id -un > who; mkdir dist; cp who dist"}}'})
+    script = "id -un > who; echo $TMPDIR > tmp; mkdir dist; cp who dist"
+    bench.write({"package.json": json.dumps({"name": "x", "scripts": {"build": script}})})
     secret = bench.home.root / "vault.json"
-    bench.home.root.mkdir(parents=True, exist_ok=True)
+    bench.home.root.mkdir(mode=0o700)
     secret.write_text("canary")
     secret.chmod(0o600)
     steal = f"cat {secret} > stolen 2>&1; ls {bench.home.root} >> stolen 2>&1; ln -s {secret} dist/out.txt; true"
@@ -376,6 +377,9 @@ def test_commands_run_as_an_account_of_their_own_and_see_nothing_of_root(
     assert "Permission denied" in (tree / "stolen").read_text()
     assert {os.lstat(tree / name).st_uid for name in ("who", "dist", "package.json")} == {0}
     assert not Path(build.static_dir, "out.txt").exists()
+    assert stat.S_IMODE(bench.home.run.stat().st_mode) == 0o700, "the proxy takes no other folder for its sockets"
+    assert bench.home.root.stat().st_mode & 0o066 == 0
+    assert not Path((tree / "tmp").read_text().strip()).exists()
 
 
 def test_a_command_that_fills_the_disk_is_ended(bench: Any) -> None:

@@ -1,7 +1,7 @@
 """Who runs a build's commands: as root, an account that owns the build's files and nothing else.
 
-The account reaches the build's folder, its cache and its TMPDIR. The files it made are root's again before the proxy or
-an app uses them, except packages that uv links from the cache: those are one file with the cache's.
+The account reaches the build's folder, its cache and a TMPDIR outside of the home. The files it made are root's again
+before the proxy or an app uses them, except packages that uv links from the cache: those are one file with the cache's.
 """
 
 from __future__ import annotations
@@ -37,13 +37,8 @@ def choose_builder(home: Home, folder: Path, programs: Collection[str]) -> Build
     for program in programs:
         if not can_run(account, Path(program)):
             return Builder(None, f"the account {account.name} cannot run {program}")
-    for each in (
-        home.root,
-        *reversed([p for p in folder.parents if home.root in p.parents]),
-        folder,
-        home.cache,
-        home.run,
-    ):
+    above = [parent for parent in folder.parents if home.root in parent.parents]
+    for each in (home.root, *reversed(above), folder, home.cache):
         if each.is_dir():
             let_through(each)
     closed = closed_folder(account, folder)

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -134,6 +135,7 @@ class LocalBuilds:
         began = time.monotonic()
         folder = self._store.folder(ask.app, key)
         log = self._store.kept_log(ask.app, key)
+        shop: Workshop | None = None
         try:
             await in_thread(self._store.fresh, ask.app, key)
             shop = Workshop(
@@ -163,15 +165,18 @@ class LocalBuilds:
             )
             await in_thread(self._store.finish, folder, build)
         except BaseException as error:
-            await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(self._cleared, ask.app, key, folder)))
+            apart = shop.apart if shop is not None else None
+            await asyncio.shield(asyncio.ensure_future(asyncio.to_thread(self._cleared, ask.app, key, folder, apart)))
             if isinstance(error, OSError):
                 raise _of_disk(error, folder) from error
             raise
         return build
 
-    def _cleared(self, app: str, key: str, folder: Path) -> None:
+    def _cleared(self, app: str, key: str, folder: Path, apart: Path | None) -> None:
         self._store.keep_log(app, key, folder / "build.log")
         with contextlib.suppress(OSError):  # what cannot be removed has no marker, and the next prune tries again
+            if apart is not None:
+                remove(apart)
             remove(folder)
             self._store.forget_temporary(key)
 
@@ -207,6 +212,8 @@ class LocalBuilds:
             await shop.run(["/bin/sh", "-c", line], shop.tree, code="build.command", remedy=remedy, env=env, shown=line)
         if shop.account is not None:
             await in_thread(take_back, shop.tree, shop.venv)
+        if shop.apart is not None:
+            await in_thread(remove, shop.apart)
         return await self._lay_out_static(ask, shop) if ask.static else ""
 
     def _give_to_builder(self, ask: BuildAsk, shop: Workshop) -> None:
@@ -225,9 +232,13 @@ class LocalBuilds:
         cache = self._home.cache / f"as-{builder.account.name}"
         cache.mkdir(mode=0o700, exist_ok=True)
         os.chown(cache, *builder.account.owner, follow_symlinks=False)
-        own(builder.account, shop.tree, shop.scratch, Path(shop.env["TMPDIR"]))
+        # the home's folder of sockets is nobody else's, so the account has a TMPDIR of its own, by a short path too
+        shop.apart = Path(tempfile.mkdtemp(prefix="uw-build-"))
+        own(builder.account, shop.tree, shop.scratch, shop.apart)
         shop.account, shop.cache = builder.account, cache
-        shop.env = {**shop.env, "UV_CACHE_DIR": str(cache / "uv"), "USER": builder.account.name}
+        shop.env = {
+            **shop.env, "UV_CACHE_DIR": str(cache / "uv"), "TMPDIR": str(shop.apart), "USER": builder.account.name,
+        }  # fmt: skip
 
     async def _copy(self, ask: BuildAsk, shop: Workshop) -> None:
         free = free_bytes(shop.folder)

@@ -49,7 +49,8 @@ class Workshop:
 
     `folder` holds `tree` (the files), `venv` and `static`; `kept_log` is where the log goes when the build fails;
     `env` is the scrubbed environment; `deadline` is a monotonic time in seconds. A command is ended when less than
-    `least_free_bytes` are left on the disk. `account` runs the commands, None for ourselves.
+    `least_free_bytes` are left on the disk. `account` runs the commands, None for ourselves;
+    `apart` is its TMPDIR.
     """
 
     app: str
@@ -65,6 +66,7 @@ class Workshop:
     deadline: float
     least_free_bytes: int = 0
     account: Account | None = None
+    apart: Path | None = None
     _count: int = field(default=0, init=False)
 
     @property
