@@ -14,7 +14,7 @@ from underway.terms.tree import Tree
 
 _SCRIPTS = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte", ".astro")
 _OF_OTHERS = re.compile(
-    r"(?:^|/)(?:dist|build|out|\.next|\.output|\.yarn|public|assets/vendor|third_party)/.*|.*\.(?:min\.[cm]?js|d\.[cm]?ts)$|"
+    r"(?:^|/)(?:cypress|dist|build|out|\.next|\.output|\.yarn|public|assets/vendor|third_party)/.*|.*\.(?:min\.[cm]?js|d\.[cm]?ts)$|"
     r"(?:.*/)?[^/]*(?:[._-](?:test|spec|stories)\.\w+|(?:playwright|cypress|jest|vitest|karma|wdio)[\w.-]*\.config\.\w+)$"
 )
 _LARGEST_SCRIPT = 300_000
