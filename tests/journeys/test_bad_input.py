@@ -210,3 +210,17 @@ def test_an_instances_port_is_taken_between_two_deploys(served):
     back = served.deploy(plain(served, VERSION="good"))
     assert back["outcome"] == "live"
     served.release = back["release"]
+
+
+def test_what_was_found_stands_above_what_is_missing(steady):
+    path = steady.root / "apps/asking"
+    steady.write(
+        path,
+        main_dot_py='import os\nfrom fastapi import FastAPI\napp = FastAPI()\nKEY = os.environ["STRIPE_KEY"]\n',
+        requirements_dot_txt="fastapi\nuvicorn\n",
+    )
+    told = steady.run("deploy", path, "--yes").stderr
+    assert told.index("FastAPI: main:app  main.py:3") < told.index("main.py:4")
+    assert 'add to underway.toml, under [env]: STRIPE_KEY = "…"' in told
+    assert '"outcome":"refused"' in steady.run("deploy", path, "--yes", "--json").stdout
+    assert steady.run("deploy", path, "--dry-run", "--allow-missing").returncode == 0

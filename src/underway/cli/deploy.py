@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -69,7 +70,28 @@ def deploy(
     question = "Deploy what was recognised?" if is_first_guess else ""
     allowed: tuple[Literal["contract", "missing"], ...] = (*allow, *(("missing",) if is_missing_allowed else ()))
     ask = PlanAsk(kind=ActKind.DEPLOY, path=str(where), app=app, strategy=cast(HowAsked, strategy), allow=allowed)
-    sys.exit(perform(ask, is_json=is_json, is_dry_run=dry_run, is_waiting=wait, is_watching=watch, question=question))
+    try:
+        code = perform(ask, is_json=is_json, is_dry_run=dry_run, is_waiting=wait, is_watching=watch, question=question)
+    except Refusal as refusal:
+        if any(problem.code.startswith("detect.") for problem in refusal.problems):
+            _show_what_was_found(str(where))
+        raise
+    sys.exit(code)
+
+
+def _show_what_was_found(path: str) -> None:
+    """What was recognised, above what is missing: one screen tells both."""
+    from underway.cli.render.explain import explain
+    from underway.cli.render.terminal import Terminal
+    from underway.wiring.home import find_home
+    from underway.wiring.init import recognised
+
+    terminal = Terminal(sys.stderr)
+    _, claims, _ = recognised(path, find_home(os.environ), dict(os.environ))
+    if claims:
+        terminal.line("Recognised")
+        explain(claims, terminal)
+        terminal.line("Missing")
 
 
 def _require_utf8(path: str) -> None:
