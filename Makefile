@@ -12,6 +12,7 @@ bench:
 	.venv/bin/python -m bench.rollback --write docs/benchmarks.md
 	.venv/bin/python -m bench.overhead --write docs/benchmarks.md
 	.venv/bin/python -m bench.telemetry --write docs/benchmarks.md
+	.venv/bin/python -m bench.split --write docs/benchmarks.md
 
 bench-guard:
 	.venv/bin/python -m bench.guard --write

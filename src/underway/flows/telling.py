@@ -131,8 +131,8 @@ class Telling:
             lines.append(memory)
         if side.restarts:
             lines.append(f"{self._candidate} was started again {side.restarts} times")
-        if verdict.action is Action.ROLL_BACK and words:
-            because = f"{verdict.because.removesuffix('.')}. {' '.join(words)}"
+        if verdict.action is Action.ROLL_BACK:
+            because = f"{verdict.because.removesuffix('.')}. {' '.join(words)}" if words else verdict.because
             return msgspec.structs.replace(verdict, because=because, evidence=tuple(lines))
         rate = detectable_rate(self._policy, evidence)
         noticed = (
