@@ -29,7 +29,7 @@ def turn(every_s: float, last: float | None, since: float, now: float, failed_at
     if every_s <= 0:
         return Turn(is_due=False)
     is_ahead = last is not None and last > now + AHEAD_S
-    due_at = last + every_s if last is not None and not is_ahead else min(since, now)
+    due_at = min(since, now) if is_ahead else since if last is None else last + every_s
     overdue_s = now - due_at
     if overdue_s < 0:
         return Turn(is_due=False)

@@ -18,6 +18,7 @@ from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 
 _TIMEOUT_S = 6 * 3600.0
+_IMPATIENT = ("--retries=1", "--low-level-retries=1", "--contimeout=15s", "--timeout=60s")
 _UNREACHABLE = re.compile(
     r"connection refused|no such host|i/o timeout|network is unreachable|no route to host|timeout|dial tcp|EOF"
     r"|connection reset|couldn't connect",
@@ -41,7 +42,7 @@ class RcloneRemotes:
     async def push(self, app: str, backup_id: str, remote: str) -> None:
         source = self._home.backups(app) / backup_id
         target = _place(remote, app, backup_id)
-        common = ("--retries=2", "--low-level-retries=3", "--contimeout=15s", "--timeout=60s", "--no-traverse")
+        common = ("--retries=2", "--low-level-retries=2", "--contimeout=15s", "--timeout=60s", "--no-traverse")
         parts = ("copy", f"--exclude={MANIFEST}", f"--exclude={NOTES}", *common, str(source), target)
         await self._require(app, remote, *parts)
         await self._require(app, remote, "check", "--one-way", f"--exclude={MANIFEST}", f"--exclude={NOTES}",
@@ -71,6 +72,16 @@ class RcloneRemotes:
 
     async def _require(self, app: str, remote: str, *words: str) -> str:
         """Run rclone to its end. Raises `Failure`."""
+        code, out, said = await self._run(app, remote, *words)
+        if code and not (_FULL.search(said) or _UNREACHABLE.search(said)):
+            # Of some places it says little when it copies ("is a file not a directory"); when it lists it says why.
+            looked, _, more = await self._run(app, remote, "lsf", "--max-depth=1", *_IMPATIENT, remote)
+            said = more if looked else said
+        if code:
+            raise Failure(_problem(words[0], remote, said), tuple(said.strip().splitlines()[-10:]))
+        return out
+
+    async def _run(self, app: str, remote: str, *words: str) -> tuple[int, str, str]:
         found = self._find()
         if found is None:
             raise Failure(_no_program(remote))
@@ -90,10 +101,8 @@ class RcloneRemotes:
                 process.kill()
             await process.wait()
             raise
-        if process.returncode:
-            said = _masked(err.decode(errors="replace"), self._secrets(app))
-            raise Failure(_problem(words[0], remote, said), tuple(said.strip().splitlines()[-10:]))
-        return out.decode(errors="replace")
+        said = _masked(err.decode(errors="replace"), self._secrets(app))
+        return process.returncode or 0, out.decode(errors="replace"), said
 
     def _secrets(self, app: str) -> Mapping[str, str]:
         values = self._vault.values(app)
@@ -127,7 +136,7 @@ def _masked(text: str, secrets: Mapping[str, str]) -> str:
 
 
 def _problem(verb: str, remote: str, said: str) -> Problem:
-    lines = [line for line in said.strip().splitlines() if "ERROR" in line or "NOTICE" in line or "Fatal" in line]
+    lines = [line for line in said.strip().splitlines() if re.search("ERROR|CRITICAL|Failed", line)]
     why = (lines or said.strip().splitlines() or ["rclone ended without a word"])[-1][-300:]
     if _FULL.search(said):
         return Problem(

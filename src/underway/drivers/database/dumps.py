@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from underway.drivers.backups.stream import Poured, read_into, write_from
+from underway.drivers.backups.stream import Command, Poured, read_into, write_from
 from underway.drivers.database.archive import empty, explain_restore, require_dump, require_version
 from underway.drivers.database.measure import MEASURE, read_measure
 from underway.drivers.database.postgres import PostgresDatabase, database_of, problem, require
@@ -82,10 +82,11 @@ class PostgresDumps:
 
     async def read_through(self, file: PartFile) -> None:
         """See the port. `pg_restore` without a database writes the SQL it would run, here to nowhere."""
-        tools = await self._database.client()
-        require_version(file, tools.installation)
+        installation = await self._database.installation()
+        require_version(file, installation)
         await asyncio.to_thread(require_dump, file)
-        exit_code, said = await read_into(file, tools.command("pg_restore", "--file=/dev/null"))
+        reader = Command((installation.program("pg_restore"), "--file=/dev/null"), {"LANG": "C.UTF-8"})
+        exit_code, said = await read_into(file, reader)
         if exit_code:
             raise Failure(explain_restore(said, file), tuple(said.splitlines()[-20:]))
 

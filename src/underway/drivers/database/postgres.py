@@ -123,6 +123,10 @@ class PostgresDatabase:
             script = _DROP.format(name=identifier(name), logins=literal(f"{name}."))
             require(await tools.sql("postgres", script), "postgres.drop", app)
 
+    async def installation(self) -> Installation:
+        """What the server runs on, or would. Starts nothing."""
+        return await asyncio.to_thread(self._choose, self._cluster())
+
     async def client(self) -> ClientTools:
         """The client programs, connected to the server as its superuser; it is started where it does not run."""
         async with self._turn:

@@ -149,6 +149,10 @@ class ClientTools:
         )
         try:
             yield Session(process)
+            assert process.stdin is not None
+            process.stdin.close()  # it ends by itself, and the server does not wonder where it went
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), 5)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
