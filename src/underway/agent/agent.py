@@ -82,6 +82,7 @@ class Agent:
     async def stop(self) -> None:
         """End the agent. Instances, proxy and services go on; an act under way is taken up by the next agent."""
         await self.works.stop()
+        await self.on.points.detach()
         for task in [*self._tasks, *self._retiring.values()]:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._retiring.values(), return_exceptions=True)
@@ -96,6 +97,7 @@ class Agent:
         for app, state in self.journal.states().items():
             if _uses(state, "redis"):
                 await self.on.cache.stop(app)
+        await self.on.points.stop()
         await self.on.database.stop()
 
     async def plan(self, ask: PlanAsk) -> tuple[str, Planning]:
@@ -134,7 +136,7 @@ class Agent:
             case ActKind.DOWN:
                 return prepare_down(ask.app, self.on, self.journal)
             case ActKind.RESTORE:
-                return prepare_restore(ask.app, ask.to, self.on, self.journal)
+                return prepare_restore(ask.app, ask.to, ask.until, self.on, self.journal)
             case ActKind.RETIRE | ActKind.WATCH:
                 raise Refusal([_not_for_asking()])
             case _:

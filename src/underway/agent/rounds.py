@@ -18,10 +18,11 @@ from underway.keep.worth import Standing, age, outlook
 from underway.manifest.model import Manifest
 from underway.ports.drivers import Drivers
 from underway.terms.backup import Kept, Reason
-from underway.terms.problem import Problem, Refusal
+from underway.terms.problem import Failure, Problem, Refusal
 
 _log = logging.getLogger(__name__)
 EVERY_S = 20.0
+_BASE_EVERY_S = 7 * 86_400.0
 _FIRST_BACKUP_S = 600.0
 _FIRST_DRILL_S = 3_600.0
 """How long after an app first went live these are due for the first time."""
@@ -36,6 +37,7 @@ class Rounds:
         self._works = works
         self._is_leaving = is_leaving
         self._missed: set[tuple[str, str, float]] = set()
+        self._is_receiving = False
         self._clocks = (on.clock.now(), on.clock.monotonic())
 
     async def go(self) -> None:
@@ -49,6 +51,7 @@ class Rounds:
                 except Exception:
                     _log.exception("the round of %s failed", app)
             self._look_at_clock()
+            self._keep_points()
             await self._on.clock.sleep(pause_s)
 
     def look(self, app: str) -> None:
@@ -71,7 +74,7 @@ class Rounds:
             clear_alert(app, "backups", view.says, self._journal)
         is_missing = any(remote not in it.copies for it in good for remote in keys.remotes)
         failed = state.backup_failures.get("copy")
-        if is_missing and not self._works.running(app) and (failed is None or now - failed[0] > keys.every_s / 10):
+        if is_missing and not self._is_busy(app) and (failed is None or now - failed[0] > keys.every_s / 10):
             self._begin(app, "copy", lambda _: copy_out(app, manifest, self._on, self._journal))
 
     def _turn(self, app: str, what: str, every_s: float, last: float | None, since: float, state: AppState) -> None:
@@ -85,11 +88,14 @@ class Rounds:
             raise_alert(app, f"{what} missed", _missed(app, what, every_s, found.missed_s), self._journal)
         elif not found.missed_s:
             clear_alert(app, f"{what} missed", f"the {what} runs again", self._journal)
-        if found.is_due and state.is_free and not self._works.running(app):
+        if found.is_due and state.is_free and not self._is_busy(app):
             if what == "backup":
                 self._begin(app, what, lambda work: self._back_up(app, work))
             else:
                 self._begin(app, what, lambda work: drill(app, "", self._on, self._journal, work.say))
+
+    def _is_busy(self, app: str) -> bool:
+        return any(self._works.running(app, kind) for kind in ("backup", "drill", "verify", "fetch", "copy"))
 
     async def _back_up(self, app: str, work: Work) -> object:
         return await back_up(app, Reason.SCHEDULED, self._on, self._journal, work.progress)
@@ -104,6 +110,32 @@ class Rounds:
             return EVERY_S
         keys = manifest_of(app, self._journal).backup
         return max(0.5, min([every / 10 for every in (keys.every_s, keys.drill_s) if every], default=EVERY_S))
+
+    def _keep_points(self) -> None:
+        """Receive the server's log while an app wants every moment, with a base copy a week."""
+        apps = [app for app, state in self._journal.states().items() if state.live and self._wants_points(app)]
+        if not apps or self._works.running(apps[0], "points"):
+            return
+        span = self._on.points.span()
+        is_due = span is None or self._on.clock.now() - span[1] > _BASE_EVERY_S
+        if is_due or not self._is_receiving:
+            self._begin(apps[0], "points", lambda _: self._points(apps[0], is_due))
+
+    async def _points(self, app: str, is_due: bool) -> object:
+        try:
+            await self._on.points.keep()
+            made = await self._on.points.base() if is_due else None
+        except Failure as failure:
+            raise_alert(app, "points", failure.problem, self._journal)
+            raise
+        self._is_receiving = True
+        clear_alert(app, "points", "the server's log is received", self._journal)
+        return made
+
+    def _wants_points(self, app: str) -> bool:
+        manifest = manifest_of(app, self._journal)
+        postgres = manifest.services.postgres
+        return manifest.backup.continuous and postgres is not None and not postgres.url
 
     def _look_at_clock(self) -> None:
         before, self._clocks = self._clocks, (self._on.clock.now(), self._on.clock.monotonic())

@@ -44,6 +44,8 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     app: str = ""
     path: str = ""
     to: str = ""
+    until: float = 0.0
+    """For a restore to a moment: seconds since the epoch."""
     strategy: HowAsked = ""
     allow: tuple[Literal["contract", "missing"], ...] = ()
     """What may be although it would stop a deploy: pending migrations that destroy, break or block; settings that the

@@ -48,9 +48,9 @@ def prepare_rollback(app: str, to: str, on: Drivers, journal: Journal) -> Planni
     return Planning(plan_rollback(facts), facts.state.as_of)
 
 
-def prepare_restore(app: str, backup: str, on: Drivers, journal: Journal) -> Planning:
-    """The newest good backup for none named."""
-    facts = restore_facts(app, backup, on, journal)
+def prepare_restore(app: str, backup: str, until: float, on: Drivers, journal: Journal) -> Planning:
+    """The newest good backup for none named; a moment where `until` names one."""
+    facts = restore_facts(app, backup, on, journal, until)
     return Planning(plan_restore(facts), facts.state.as_of)
 
 

@@ -84,7 +84,7 @@ class BackupKeys:
             "continuous",
             Flag(),
             "true",
-            "Keep every change as it happens: PostgreSQL's log, so that a restore can go to any second, and a replica "
-            "of each shared SQLite file.",
+            "Keep every change as it happens: the log of the home's PostgreSQL with a base copy of it a week, so that "
+            "`db restore --at` can go to any moment. It costs the disk of two base copies and of the log since.",
         ),
     ] = False

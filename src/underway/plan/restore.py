@@ -13,33 +13,43 @@ from underway.steps.back_up import BackUp
 from underway.steps.check_health import CheckHealth
 from underway.steps.every_step import EveryStep
 from underway.steps.pause_app import ContinueApp, PauseApp, ShowApp
-from underway.steps.restore import DropFormer, RestoreBeside, SwapData
+from underway.steps.restore import DropFormer, RecoverPoint, RestoreBeside, SwapData
 from underway.terms.backup import Backup, Content, Reason
 
 
 @dataclass(frozen=True)
 class RestoreFacts:
-    """The world as it was when a restore was asked for. `safety` is the id of the backup that is made first."""
+    """The world as it was when a restore was asked for. `safety` is the id of the backup that is made first.
+
+    What is restored is `backup`, or the database as it was at a moment."""
 
     state: AppState
     manifest: Manifest
-    backup: Backup
+    backup: Backup | None
     safety: str
     url: str
     reason: Reason = Reason.RESTORE
+    until: float = 0.0
+    """With no backup: the moment that is recovered, as the backup `point`."""
+    point: str = ""
 
 
 def plan_restore(facts: RestoreFacts) -> Plan:
     """Back up what is live, restore beside it, swap while the app is paused, and start the app on it."""
     state, manifest, backup = facts.state, facts.manifest, facts.backup
-    has_postgres = backup.database is not None
-    shared = tuple(part.source for part in backup.parts if part.content is not Content.POSTGRES)
+    has_postgres = backup is None or backup.database is not None
+    shared = tuple(part.source for part in backup.parts if part.content is not Content.POSTGRES) if backup else ()
+    source = backup.id if backup else facts.point
     former = f"former-{facts.safety}"
     steps: list[EveryStep] = [
         BackUp(ask=backup_ask(manifest, facts.safety, facts.reason, state)),
-        RestoreBeside(backup=backup.id, server_version=backup.server_version),
     ]
-    swap = SwapData(backup=backup.id, former=former, has_postgres=has_postgres, shared=shared)
+    if backup is None:
+        keys = manifest.backup
+        point = RecoverPoint(backup=source, until=facts.until, release=state.live, recipients=keys.recipients)
+        steps.append(point)
+    steps.append(RestoreBeside(backup=source))
+    swap = SwapData(backup=source, former=former, has_postgres=has_postgres, shared=shared)
     replace: list[EveryStep] = [swap]
     live = state.live_release
     slot = state.slots.get(state.live_slot) if state.live_slot else None
@@ -72,10 +82,10 @@ def plan_restore(facts: RestoreFacts) -> Plan:
 
 def _notes(facts: RestoreFacts) -> tuple[str, ...]:
     notes = [
-        f"What was written since the backup was made is not in it. It stays in backup {facts.safety}, which is made"
+        f"What was written since then is not in it. It stays in backup {facts.safety}, which is made"
         " first, and in the data that is replaced."
     ]
-    if facts.backup.migrations and facts.backup.migrations != facts.state.migrations:
+    if facts.backup and facts.backup.migrations and facts.backup.migrations != facts.state.migrations:
         notes.append(
             "The backup is from before the latest migration: the live release may not run on it. Deploy after it to"
             " migrate again, or roll back to the release of that time."

@@ -10,6 +10,7 @@ from underway.ports.copies import Dumps, FileCopies, Scratches
 from underway.ports.logs import Logs
 from underway.ports.machine import Machine
 from underway.ports.migrations import Migrations
+from underway.ports.points import Points
 from underway.ports.prober import Prober
 from underway.ports.rehearsals import Rehearsals
 from underway.ports.remotes import Remotes
@@ -51,6 +52,7 @@ class Drivers:
     backups: BackupStore
     seals: Seals
     remotes: Remotes
+    points: Points
     cache: Cache
     vault: Vault
     logs: Logs

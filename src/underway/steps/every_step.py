@@ -13,7 +13,7 @@ from underway.steps.probe_release import ProbeRelease
 from underway.steps.provision import ProvisionPostgres, ProvisionRedis
 from underway.steps.prune_releases import PruneReleases
 from underway.steps.rehearse import Rehearse
-from underway.steps.restore import DropFormer, RestoreBeside, SwapData
+from underway.steps.restore import DropFormer, RecoverPoint, RestoreBeside, SwapData
 from underway.steps.route_app import RouteApp, UnrouteApp
 from underway.steps.split_traffic import SplitTraffic
 from underway.steps.start_release import StartRelease, SwapWorkers
@@ -40,6 +40,7 @@ EveryStep = (
     | SwitchTraffic
     | PruneReleases
     | UnrouteApp
+    | RecoverPoint
     | RestoreBeside
     | SwapData
     | DropFormer

@@ -2,14 +2,68 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 
-from underway.journal.events import BackupProven, DatabaseRestored
+from underway.journal.events import BackupMade, BackupProven, DatabaseRestored
 from underway.ports.drivers import Drivers
 from underway.steps.back_up import damaged, find_backup, identity_of
 from underway.steps.step import Act, Did
-from underway.terms.backup import Content, Measured, Proof, differences
+from underway.terms.backup import Backup, Content, Measured, Proof, Reason, differences
 from underway.terms.problem import Failure, Problem
+
+
+class RecoverPoint(msgspec.Struct, frozen=True, kw_only=True, tag="recover_point", tag_field="step"):
+    """Make a backup of the app's database as it was at a moment, from the server's log."""
+
+    backup: str
+    until: float
+    release: str = ""
+    recipients: tuple[str, ...] = ()
+
+    id: str = "recover"
+    is_one_way: bool = False
+
+    def says(self) -> str:
+        return f"recover the database as it was at {moment(self.until)}, somewhere else"
+
+    def undo_says(self) -> str:
+        return "nothing to undo: the recovered database is kept as a backup"
+
+    async def apply(self, act: Act, on: Drivers) -> Did:
+        if find_backup(act.app, self.backup, on):
+            return Did()
+        began = on.clock.monotonic()
+        folder = on.backups.begin(act.app, self.backup)
+        try:
+            part = await on.points.recover(act.app, self.until, folder, self.recipients)
+            made = Backup(
+                id=self.backup,
+                app=act.app,
+                reason=Reason.RESTORE,
+                at=self.until,
+                took_s=round(on.clock.monotonic() - began, 3),
+                parts=(part,),
+                release=self.release,
+                recipients=self.recipients,
+            )
+            on.backups.finish(made)
+        except BaseException:
+            on.backups.abandon(act.app, self.backup)
+            raise
+        return Did((BackupMade(app=act.app, act=act.id, backup=made),), f"backup {made.id}, {part.rows:,} rows")
+
+    async def verify(self, act: Act, on: Drivers) -> None:
+        return None
+
+    async def undo(self, act: Act, on: Drivers) -> Did:
+        return Did()
+
+
+def moment(at: float) -> str:
+    """In UTC: a plan says the same wherever it is made."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"
 
 
 class RestoreBeside(msgspec.Struct, frozen=True, kw_only=True, tag="restore_beside", tag_field="step"):
@@ -17,7 +71,6 @@ class RestoreBeside(msgspec.Struct, frozen=True, kw_only=True, tag="restore_besi
     on meanwhile."""
 
     backup: str
-    server_version: str = ""
 
     id: str = "restore_beside"
     is_one_way: bool = False

@@ -14,6 +14,7 @@ from underway.drivers.cache.valkey import ValkeyCache
 from underway.drivers.clock.system import SystemClock
 from underway.drivers.commands.local import LocalCommands
 from underway.drivers.database.dumps import PostgresDumps
+from underway.drivers.database.points import PostgresPoints
 from underway.drivers.database.postgres import PostgresDatabase
 from underway.drivers.database.rehearsals import PostgresRehearsals
 from underway.drivers.database.schemas import PostgresSchemas
@@ -65,6 +66,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         scratches=PostgresScratches(home, database),
         file_copies=SharedCopies(home),
         backups=folders,
+        points=PostgresPoints(home, database, clock),
         remotes=RcloneRemotes(home, folders, vault),
         seals=AgeSeals(),
         cache=ValkeyCache(home),

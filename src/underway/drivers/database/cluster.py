@@ -131,7 +131,7 @@ class Cluster:
                     command="UNDERWAY_HOME=/var/lib/underway underway agent start",
                 )
             )
-        self._own_folder(self.socket_dir)
+        self.own_folder(self.socket_dir)
 
     def close_way(self) -> None:
         """Take the socket's folder away when it is not in the home; leave it while there is something in it."""
@@ -144,7 +144,7 @@ class Cluster:
         partial = self.folder / "data.partial"
         verifier = self.folder / "initdb.pw"
         await asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True)
-        self._own_folder(partial)
+        self.own_folder(partial)
         write_private(
             verifier, scram_verifier(self.password().reveal(), secrets.token_bytes(16)), owner=self.account.owner
         )
@@ -156,7 +156,7 @@ class Cluster:
             said = await self._initdb([*argv, "--locale=C.UTF-8"])
             if said and "locale" in said:  # an old system without C.UTF-8
                 await asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True)
-                self._own_folder(partial)
+                self.own_folder(partial)
                 said = await self._initdb([*argv, "--locale=C"])
         finally:
             verifier.unlink(missing_ok=True)
@@ -242,7 +242,7 @@ class Cluster:
         settings = _SETTINGS.format(port=port, address=LOOPBACK, sockets=sockets, hba=hba, shared=shared)
         return settings + (_SCRATCH_SETTINGS if self._is_scratch else "")
 
-    def _own_folder(self, folder: Path) -> None:
+    def own_folder(self, folder: Path) -> None:
         """Make `folder` 0700 for the server's account. Refuses what somebody else put there (it may be in /tmp)."""
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
@@ -328,6 +328,8 @@ synchronous_commit = on
 full_page_writes = on
 wal_level = 'replica'
 max_wal_senders = 4
+# A receiver of the log that is away must not fill the disk.
+max_slot_wal_keep_size = '4GB'
 
 # The log tells what happened, not what was in a statement: statements hold people's data and passwords.
 log_min_error_statement = 'panic'

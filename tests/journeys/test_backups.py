@@ -1,0 +1,156 @@
+"""An app's data: backed up without being asked, proven, put back, and never silently lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import time
+
+import pytest
+
+from .world import make_world, wait_until
+
+SMOKE = '\n[[smoke]]\nname = "the notes"\npath = "/notes"\n'
+SHARED = 'app = "tiny"\nshared = ["uploads", "small.db"]\n'
+
+
+def manifest(world, backup: str) -> None:
+    path = world.app() / "underway.toml"
+    text = (path.parent / "underway.toml").read_text()
+    text = text.partition("\n[backup]")[0].replace('app = "tiny"\n', SHARED) if "shared" not in text else text
+    path.write_text(text.partition("\n[backup]")[0] + f"\n[backup]\n{backup}\n{SMOKE}")
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """A home with the app `tiny`, which has a database, a folder of files and an SQLite file, and no schedule."""
+    world = make_world()
+    manifest(world, 'every = "0s"\ndrill = "0s"')
+    assert world.deploy(world.app())["outcome"] == "live"
+    shared = world.home / "apps/tiny/shared"
+    (shared / "uploads").mkdir(parents=True, exist_ok=True)
+    (shared / "uploads" / "a.txt").write_text("as it was")
+    with sqlite3.connect(shared / "small.db") as session:
+        session.execute("CREATE TABLE t (n)")
+        session.execute("INSERT INTO t VALUES (1), (2)")
+    for n in range(3):
+        world.ask("/notes", method="POST", body=f"note {n}")
+    yield world
+    world.close()
+
+
+def backups(world) -> dict:
+    return json.loads(world.run("db", "backups", "tiny", "--json").stdout)
+
+
+def codes(done) -> list[str]:
+    return [problem["code"] for problem in json.loads(done.stdout.splitlines()[-1])["problems"]]
+
+
+def test_a_backup_is_unproven_until_a_drill_restored_it(kept):
+    made = json.loads(kept.run("db", "backup", "tiny", "--json").stdout)
+    assert {(part["content"], part["source"]) for part in made["parts"]} == {
+        ("postgres", ""),
+        ("files", "uploads"),
+        ("sqlite", "small.db"),
+    }
+    assert made["parts"][0]["tables"]["public.notes"] == 3
+    assert backups(kept)["standing"] == "unproven"
+    shown = kept.run("status", env={"FORCE_COLOR": "1", "NO_COLOR": ""})
+    assert "unproven" in shown.stdout
+    coloured = {name: value for name, value in kept.env.items() if name != "NO_COLOR"}
+    kept.env, plain = {**coloured, "FORCE_COLOR": "1"}, kept.env
+    try:
+        assert "\x1b[33mbackups unproven" in kept.run("status").stdout  # amber
+        assert "\x1b[33munproven" in kept.run("db", "backups", "tiny").stdout
+    finally:
+        kept.env = plain
+    assert "whole" in kept.run("db", "verify", "tiny").stdout.lower()
+    proof = json.loads(kept.run("db", "drill", "tiny", "--json").stdout)
+    assert (proof["backup"], proof["tables"], proof["rows"]) == (made["id"], 2, 4)
+    assert proof["smoke"].startswith("1 smoke request passed")
+    assert 0 < proof["restore_s"] < 120
+    assert proof["lost_s"] > 0
+    found = backups(kept)
+    assert found["standing"] == "proven"
+    assert found["backups"][0]["proof"]["restore_s"] == proof["restore_s"]
+    assert not list((kept.home / "scratch").glob("try-*"))
+    assert kept.status()["instances"][0]["restarts"] == 0
+
+
+def test_a_restore_puts_everything_back_and_keeps_what_it_replaced(kept):
+    before = json.loads(kept.run("db", "backup", "tiny", "--json").stdout)["id"]
+    shared = kept.home / "apps/tiny/shared"
+    count = len(kept.ask("/notes").json()["ids"])
+    kept.ask("/notes", method="POST", body="after the backup")
+    (shared / "uploads" / "a.txt").write_text("changed")
+    assert kept.run("db", "restore", "tiny", before).returncode == 2  # nobody said yes
+    done = kept.run("db", "restore", "tiny", before, "--yes", "--json")
+    assert done.returncode == 0, done.stdout
+    assert len(kept.ask("/notes").json()["ids"]) == count
+    assert (shared / "uploads" / "a.txt").read_text() == "as it was"
+    assert kept.ask("/notes", method="POST", body="goes on").status == 201
+    safety = next(it for it in backups(kept)["backups"] if it["reason"] == "restore")
+    assert kept.run("db", "restore", "tiny", safety["id"], "--yes").returncode == 0
+    assert len(kept.ask("/notes").json()["ids"]) == count + 1
+    assert (shared / "uploads" / "a.txt").read_text() == "changed"
+
+
+def test_a_restore_that_fails_leaves_the_app_as_it_was(kept):
+    made = json.loads(kept.run("db", "backup", "tiny", "--json").stdout)["id"]
+    ids = kept.ask("/notes").json()["ids"]
+    folder = kept.home / "apps/tiny/backups" / made
+    whole = (folder / "database.dump").read_bytes()
+    (folder / "database.dump").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))  # its size is right
+    done = kept.run("db", "restore", "tiny", made, "--yes", "--json")
+    assert done.returncode == 4
+    assert json.loads(done.stdout.splitlines()[-1])["problems"][0]["code"] == "backup.damaged"
+    assert kept.ask("/notes").json()["ids"] == ids
+    assert kept.run("db", "verify", "tiny", made).returncode == 1
+    listed = next(it for it in backups(kept)["backups"] if it["id"] == made)
+    assert listed["condition"] == "damaged"
+    refused = kept.run("db", "restore", "tiny", made, "--yes", "--json")
+    assert refused.returncode == 3
+    assert codes(refused) == ["backup.damaged"]
+    events = kept.events()
+    assert any(event["event"] == "backup_found_damaged" and event["backup"] == made for event in events)
+    assert any(event["event"] == "alert_raised" and event["problem"]["code"] == "backup.damaged" for event in events)
+    assert kept.run("db", "backup", "tiny").returncode == 0
+
+
+def test_a_backup_that_is_emptied_is_told_by_the_next_look(kept):
+    made = json.loads(kept.run("db", "backup", "tiny", "--json").stdout)["id"]
+    (kept.home / "apps/tiny/backups" / made / "database.dump").write_bytes(b"")
+    found = backups(kept)
+    assert found["standing"] == "damaged"
+    assert "database.dump is empty" in found["says"]
+    assert "database.dump is empty" in kept.run("status").stdout
+    assert kept.run("db", "backup", "tiny").returncode == 0
+    assert backups(kept)["standing"] != "damaged"
+
+
+def test_schedules_run_by_themselves_and_what_did_not_run_is_told(kept):
+    manifest(kept, 'every = "2s"\ndrill = "4s"\nremotes = ["nowhere:bucket"]')
+    assert kept.deploy(kept.app())["outcome"] == "live"
+    since = kept.events()[-1]["seq"]
+
+    def told(kind: str, **wanted):
+        found = [e for e in kept.events() if e["seq"] > since and e["event"] == kind]
+        return next((e for e in found if all(e.get(name) == value for name, value in wanted.items())), None)
+
+    wait_until(lambda: told("backup_made"), 40)
+    wait_until(lambda: told("backup_proven"), 60)
+    failed = wait_until(lambda: told("backup_failed", what="copy"), 30)
+    assert failed["problem"]["code"] == "remote.refused"
+    assert told("alert_raised", key="copy nowhere:bucket")
+    pid = kept.agent_pid()
+    os.kill(pid, signal.SIGKILL)  # in the middle of whatever it does
+    time.sleep(5)  # the time in which nothing runs is what is tested
+    since = kept.events()[-1]["seq"]
+    missed = wait_until(lambda: told("schedule_missed", what="backup"), 30)
+    assert missed["overdue_s"] > 1
+    assert told("alert_raised", key="backup missed")
+    wait_until(lambda: told("backup_made"), 40)
+    wait_until(lambda: told("alert_cleared", key="backup missed"), 30)
