@@ -17,6 +17,7 @@ from underway.guard.evidence import Evidence, Outcome
 from underway.guard.judge import carried_out, judge
 from underway.guard.observe import begin, observe, set_weight, tick
 from underway.guard.policy import WhenQuiet
+from underway.guard.routes import route_of
 from underway.guard.shares import share_for
 from underway.guard.words import good_news
 from underway.journal.events import Judged, Order, Paused, ProbesMade, ShareMoved, Weighed
@@ -316,6 +317,7 @@ class RollingOut:
                 failed=kind is Kind.FAILED,
                 latency_ms=request.took_ms,
                 client=request.client if request.is_sticky else "",
+                route=route_of(request.method, request.path) if request.status < 400 else "",
             )
             observe(self.ask.policy, self.kept.evidence, outcome)
 

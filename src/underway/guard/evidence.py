@@ -16,7 +16,8 @@ from underway.guard.wager import Wager, open_wager
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One answered request. `weight` is the candidate's share of traffic when the request *arrived* (0 for one
-    that was sent to the candidate on purpose). `client` tells clients apart, "" when it cannot be told."""
+    that was sent to the candidate on purpose). `client` tells clients apart, "" when it cannot be told. `route` is the
+    page or call that was asked for (`guard.routes`), "" when it cannot be told: times are compared within a route."""
 
     is_candidate: bool
     weight: float
@@ -24,6 +25,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     latency_ms: float
     client: str = ""
     is_probe: bool = False
+    route: str = ""
 
 
 class Calm(msgspec.Struct):
@@ -94,6 +96,17 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     said: str = ""
 
 
+class RouteTimes(msgspec.Struct):
+    """One route's part in the comparison of times: how many were compared, the sum of their places on the scale of
+    buckets (for a typical time), and what they added to the evidence at most (a logarithm)."""
+
+    candidate: int = 0
+    candidate_places: float = 0.0
+    stable: int = 0
+    stable_places: float = 0.0
+    gain: float = 0.0
+
+
 class Evidence(msgspec.Struct):
     """The state of one rollout. Made by `begin`, changed by `observe`, `tick` and `carried_out`, read by `judge`.
 
@@ -126,6 +139,8 @@ class Evidence(msgspec.Struct):
     slower_back: Wager = msgspec.field(default_factory=lambda: open_wager(LATENCY_PRIORS))
     blocks: int = 0
     """Blocks in which the times of both releases were compared."""
+    routes: dict[str, RouteTimes] = msgspec.field(default_factory=dict)
+    """What each route added to the comparison of times."""
     is_slowness_accepted: bool = False
     """A person was asked whether a little slower is fine, and went on."""
     limits: LimitWatch = msgspec.field(default_factory=LimitWatch)

@@ -8,8 +8,19 @@ from __future__ import annotations
 
 from underway.guard.baseline import Baseline, Counts
 from underway.guard.errors import SEVERITY_PRIORS, error_odds
-from underway.guard.evidence import Evidence
-from underway.guard.latency import LATENCY_PRIORS, LEAST_REFERENCE, Block, Tilts, block_factors, bucket, capped
+from underway.guard.evidence import Evidence, RouteTimes
+from underway.guard.latency import (
+    LATENCY_PRIORS,
+    LEAST_REFERENCE,
+    MOST_ROUTES,
+    Block,
+    Part,
+    Tilts,
+    block_factors,
+    bucket,
+    capped,
+    sum_of,
+)
 from underway.guard.limits import is_calm
 from underway.guard.policy import Policy
 from underway.guard.rates import (
@@ -181,15 +192,41 @@ def close_block(policy: Policy, state: Evidence, block: Block) -> None:
     """Settle the latency bets with a finished block, then let the reference learn from it."""
     reference = state.baseline.reference
     span_s = state.clock - block.began_at
-    if reference.size >= LEAST_REFERENCE and block.candidate_back and block.stable and 0 < state.weight < 1:
+    compared = {route: part for route, part in block.parts.items() if part.candidate_back and part.stable}
+    if reference.size >= LEAST_REFERENCE and compared and 0 < state.weight < 1:
         state.blocks += 1
         tilts = Tilts(reference)
-        for wager, candidate in (
-            (state.slower_ask, block.candidate_ask),
-            (state.slower_back, block.candidate_back),
-        ):
-            settle(wager, capped(block_factors(candidate, block.stable, tilts), span_s))
-    reference.learn(block.stable, span_s)
-    state.candidate_reference.learn(block.candidate_ask, span_s)
+        asked = [block_factors(part.candidate_ask, part.stable, tilts) for part in compared.values()]
+        backed = [block_factors(part.candidate_back, part.stable, tilts) for part in compared.values()]
+        settle(state.slower_ask, capped(sum_of(asked), span_s))
+        settle(state.slower_back, capped(sum_of(backed), span_s))
+        for (route, part), factors in zip(compared.items(), asked, strict=True):
+            _remember_route(state, route, part, max(factors))
+    stable: dict[int, int] = {}
+    candidate: dict[int, int] = {}
+    for part in block.parts.values():
+        count_into(stable, part.stable)
+        count_into(candidate, part.candidate_ask)
+    reference.learn(stable, span_s)
+    state.candidate_reference.learn(candidate, span_s)
     state.slow_from = slow_bucket(state.baseline)
     state.block = None
+
+
+def count_into(buckets: dict[int, int], more: dict[int, int]) -> None:
+    """Add the counts of `more` to `buckets`."""
+    for place, number in more.items():
+        buckets[place] = buckets.get(place, 0) + number
+
+
+def _remember_route(state: Evidence, route: str, part: Part, gain: float) -> None:
+    seen = state.routes.get(route)
+    if seen is None:
+        if len(state.routes) >= MOST_ROUTES:
+            return
+        seen = state.routes.setdefault(route, RouteTimes())
+    seen.candidate += sum(part.candidate_ask.values())
+    seen.candidate_places += sum(place * number for place, number in part.candidate_ask.items())
+    seen.stable += sum(part.stable.values())
+    seen.stable_places += sum(place * number for place, number in part.stable.items())
+    seen.gain += gain

@@ -1,20 +1,22 @@
 """Is the candidate slower than the release it replaces, among the requests of the same seconds?
 
-Requests are gathered in blocks of about ten seconds, the candidate's times divided by the tolerance. Go through a block
-from its slowest request down and ask each time: of those that remain, which share is the candidate's, and is the next
-one the candidate's more often than that? If the candidate is fine, it is chance which k of the n requests were its own,
-so the number a among the m requests of one bucket is hypergeometric, and e^(t·a) / (1 − w + w·e^t)^m with w = k/n is a
-fair or losing bet for every t (Hoeffding 1963, theorem 4: drawing without replacement is at most as extreme as with).
-So each block is an honest bet whatever the day, the load, the shape of the distribution or the share of traffic that
-really arrived; those only decide how fast it wins. The tilt t of each bucket is the log-likelihood ratio of being the
-next in line (a log hazard ratio) for "all times shifted" and "more of the slowest requests", against the stable
-release's own recent distribution.
+Requests are gathered in blocks of about ten seconds, the candidate's times divided by the tolerance, and within a block
+by route: visitors keep their release, so the few people of a small share may simply use other pages, and a page is only
+compared with itself. Go through the requests of a route from its slowest down and ask each time: of those that remain,
+which share is the candidate's, and is the next one the candidate's more often than that? If the candidate is fine,
+it is chance which k of the n were its own, so the number a among the m requests of one bucket is hypergeometric, and
+e^(t·a) / (1 − w + w·e^t)^m with w = k/n is a fair or losing bet for every t (Hoeffding 1963, theorem 4: drawing without
+replacement is at most as extreme as with). So each block is an honest bet whatever the day, the load, the shape of the
+distribution or the share of traffic that really arrived; those only decide how fast it wins. The tilt t of each bucket
+is the log-likelihood ratio of being the next in line (a log hazard ratio) for "all times shifted" and "more of the slowest
+requests", against the stable release's own recent distribution over all routes. Going route by route is the stratified
+log-rank test (Mantel 1966) with these weights.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from math import exp, expm1, log, log1p
 from statistics import NormalDist
@@ -37,6 +39,7 @@ BLOCK_S, BLOCK_REQUESTS, LONGEST_BLOCK_S = 10.0, 20, 60.0
 LOUDEST_BLOCK = 1.2
 """What ten seconds may add at most, as a logarithm: neighbours share their fate, and one burst may not decide."""
 REFERENCE_HALF_LIFE_S = 600.0
+MOST_ROUTES = 64
 STEEPEST = 4.0
 """Tilts are cut here."""
 LEAST_REFERENCE = 50.0
@@ -64,21 +67,35 @@ def bucket_ms(index: float) -> float:
     return exp(_LOG_FASTEST + index / _PER_LOG)
 
 
-class Block(msgspec.Struct):
-    """The requests of about ten seconds: how many in each bucket. The candidate's are kept at both tolerances."""
+class Part(msgspec.Struct):
+    """One route's requests in a block: how many in each bucket. The candidate's are kept at both tolerances."""
 
-    began_at: float
     candidate_ask: dict[int, int] = msgspec.field(default_factory=dict)
     candidate_back: dict[int, int] = msgspec.field(default_factory=dict)
     stable: dict[int, int] = msgspec.field(default_factory=dict)
+
+
+class Block(msgspec.Struct):
+    """The requests of about ten seconds, by route."""
+
+    began_at: float
+    parts: dict[str, Part] = msgspec.field(default_factory=dict)
+
+    def part(self, route: str) -> Part:
+        """Where a request of `route` is counted. Beyond `MOST_ROUTES` all others share one place."""
+        found = self.parts.get(route)
+        if found is None:
+            found = self.parts.setdefault(route if len(self.parts) < MOST_ROUTES else "", Part())
+        return found
 
     def is_due(self, now: float) -> bool:
         """Long enough and full enough. Looks at the clock and at counts, never at times: so it cannot bias the bet."""
         age = now - self.began_at
         if age < BLOCK_S:
             return False
-        answered = sum(self.candidate_ask.values())
-        return age >= LONGEST_BLOCK_S or (answered > 0 and answered + sum(self.stable.values()) >= BLOCK_REQUESTS)
+        answered = sum(sum(part.candidate_ask.values()) for part in self.parts.values())
+        stable = sum(sum(part.stable.values()) for part in self.parts.values())
+        return age >= LONGEST_BLOCK_S or (answered > 0 and answered + stable >= BLOCK_REQUESTS)
 
 
 class Reference(msgspec.Struct):
@@ -142,7 +159,7 @@ def _tilts(ratios: list[float], mass: list[float], at_or_below: list[float]) -> 
 
 
 def block_factors(candidate: Mapping[int, int], stable: Mapping[int, int], tilts: Tilts) -> list[float]:
-    """Log factors of one block, one for each alternative; 0 when one side is empty."""
+    """Log factors of one route in one block, one for each alternative; 0 when one side is empty."""
     left_mine, left = sum(candidate.values()), sum(candidate.values()) + sum(stable.values())
     factors = [0.0] * ALTERNATIVES
     for index in sorted(candidate.keys() | stable.keys(), reverse=True):
@@ -158,6 +175,11 @@ def block_factors(candidate: Mapping[int, int], stable: Mapping[int, int], tilts
         left_mine -= mine
         left -= both
     return factors
+
+
+def sum_of(factors: Iterable[list[float]]) -> list[float]:
+    """The log factors of a block: chance deals each route's requests out on its own, so their bets multiply."""
+    return [sum(column) for column in zip(*factors, strict=True)]
 
 
 def capped(factors: list[float], span_s: float) -> list[float]:

@@ -6,7 +6,16 @@ import msgspec
 
 from underway.guard.baseline import Baseline, Counts
 from underway.guard.evidence import Evidence, Gate, Health, Outcome
-from underway.guard.fold import SHARE_BELIEF, close_block, fold, fold_gates, is_cold, let_stakes_in, slow_bucket
+from underway.guard.fold import (
+    SHARE_BELIEF,
+    close_block,
+    count_into,
+    fold,
+    fold_gates,
+    is_cold,
+    let_stakes_in,
+    slow_bucket,
+)
 from underway.guard.latency import Block, bucket
 from underway.guard.limits import note_suspicion
 from underway.guard.memory import seconds_to_limit
@@ -69,14 +78,15 @@ def observe(policy: Policy, state: Evidence, outcome: Outcome) -> None:
     if is_slow_one and not state.failing_clients.counts(outcome.client + "~", state.clock):
         return
     if outcome.is_candidate:
-        time_candidate(policy, state, outcome.latency_ms)
+        time_candidate(policy, state, outcome.latency_ms, outcome.route)
     else:
         is_slow = outcome.latency_ms > policy.limits.p95_ms
         state.pending.stable_timed += 1
         state.pending.stable_slow += is_slow
-        block = _open_block(state).stable
+        block = _open_block(state)
         if outcome.weight == state.weight:
-            block[index] = block.get(index, 0) + 1
+            stable = block.part(outcome.route).stable
+            stable[index] = stable.get(index, 0) + 1
 
 
 class Times(msgspec.Struct):
@@ -121,17 +131,17 @@ def observe_slice(policy: Policy, state: Evidence, seen: Slice) -> None:
         pending.stable_slow += seen.stable_times.slow
         block = _open_block(state)
         if counts_here:
-            _count_into(block.stable, seen.stable_times.buckets)
+            count_into(block.part("").stable, seen.stable_times.buckets)
     if seen.candidate_times is not None:
         pending.candidate_timed += seen.candidate_times.number
         pending.candidate_slow += seen.candidate_times.slow
         if is_cold(policy, state):
             state.cold_left -= seen.candidate_times.number
         elif counts_here:
-            block = _open_block(state)
-            _count_into(block.candidate_ask, seen.candidate_times.buckets)
+            part = _open_block(state).part("")
+            count_into(part.candidate_ask, seen.candidate_times.buckets)
             if seen.weight < 1:
-                _count_into(block.candidate_back, seen.candidate_times.buckets_back)
+                count_into(part.candidate_back, seen.candidate_times.buckets_back)
 
 
 def _open_block(state: Evidence) -> Block:
@@ -140,12 +150,7 @@ def _open_block(state: Evidence) -> Block:
     return state.block
 
 
-def _count_into(buckets: dict[int, int], more: dict[int, int]) -> None:
-    for place, number in more.items():
-        buckets[place] = buckets.get(place, 0) + number
-
-
-def time_candidate(policy: Policy, state: Evidence, latency_ms: float) -> None:
+def time_candidate(policy: Policy, state: Evidence, latency_ms: float, route: str = "") -> None:
     """Count one time of the candidate, at both tolerances. While it is cold its times count for the gate only."""
     state.pending.candidate_timed += 1
     state.pending.candidate_slow += latency_ms > policy.limits.p95_ms
@@ -154,8 +159,8 @@ def time_candidate(policy: Policy, state: Evidence, latency_ms: float) -> None:
     if is_cold(policy, state):
         state.cold_left -= 1
     elif state.pending_weight == state.weight:
-        block = _open_block(state)
-        ask, back = block.candidate_ask, block.candidate_back
+        part = _open_block(state).part(route)
+        ask, back = part.candidate_ask, part.candidate_back
         index = bucket(latency_ms, policy.margins.slower_ask)
         ask[index] = ask.get(index, 0) + 1
         if state.weight < 1:

@@ -9,6 +9,7 @@ from underway.guard.baseline import Counts
 from underway.guard.decide import QUESTION_GATE, QUESTION_S, Decision, Reason, least_step_s
 from underway.guard.detectable import detectable_rate
 from underway.guard.evidence import Evidence
+from underway.guard.latency import bucket_ms
 from underway.guard.policy import Policy
 from underway.guard.rates import CLEAN, clean_requests_to_pass, grid
 
@@ -77,13 +78,25 @@ def failures(state: Evidence, candidate: str, stable: str) -> str:
 
 
 def slowness(policy: Policy, state: Evidence, candidate: str, stable: str) -> str:
-    """ "p50 130 ms and p95 410 ms on B, 62 ms and 190 ms on A"."""
+    """ "p50 130 ms and p95 410 ms on B, 62 ms and 190 ms on A; most of all GET /cart: typically 220 ms, 45 ms on A"."""
     times = policy.margins.slower_ask
     mine, theirs = state.candidate_reference, state.baseline.reference
     return (
         f"p50 {times * mine.quantile_ms(0.5):.0f} ms and p95 {times * mine.quantile_ms(0.95):.0f} ms on {candidate}, "
         f"{theirs.quantile_ms(0.5):.0f} ms and {theirs.quantile_ms(0.95):.0f} ms on {stable}"
+        f"{_slowest_route(times, state, stable)}"
     )
+
+
+def _slowest_route(times: float, state: Evidence, stable: str) -> str:
+    """The route that says most of the slowness, where there is more than one. Typical is the geometric mean."""
+    known = [(seen.gain, route, seen) for route, seen in state.routes.items() if route and seen.gain > 0]
+    if len(state.routes) < 2 or not known:
+        return ""
+    _, route, seen = max(known, key=lambda each: each[:2])
+    mine = times * bucket_ms(seen.candidate_places / seen.candidate + 0.5)
+    theirs = bucket_ms(seen.stable_places / seen.stable + 0.5)
+    return f"; most of all {route}: typically {mine:.0f} ms, {theirs:.0f} ms on {stable}"
 
 
 def chance(alpha: float) -> str:

@@ -33,6 +33,12 @@ REACTION_S = 0.12
 """From the request's end to the moved traffic: the log is read five times a second, and moving it is one small file."""
 
 
+PAGES = (-1.4, -0.7, 0.7, 1.8)
+"""Four pages and what each adds to the logarithm of the latency."""
+AT_HOME = 0.8
+"""How often a person with habits is at the page of their own."""
+
+
 @dataclass(frozen=True)
 class Probing:
     """Probes of the candidate beside its users: so many per second, and whether they touch what is broken."""
@@ -46,18 +52,20 @@ NO_PROBES = Probing()
 
 @dataclass(frozen=True)
 class Person:
-    """A user: `bucket` decides the cohort, `busy` how many requests, `slowness` the log factor of the latency."""
+    """A user: `bucket` decides the cohort, `busy` how many requests, `slowness` the log factor of the latency.
+    `page` is where a person with habits mostly is."""
 
     name: str
     bucket: float
     busy: float
     slowness: float
+    page: int
 
 
 def people(rps: float, chance: Random) -> list[Person]:
     """So many that each makes about a request in eight seconds; the busiest are many times busier than the rest."""
     return [
-        Person(f"p{n}", chance.random(), chance.lognormvariate(0, 1), chance.gauss(0, 0.3))
+        Person(f"p{n}", chance.random(), chance.lognormvariate(0, 1), chance.gauss(0, 0.3), n % len(PAGES))
         for n in range(max(20, round(8 * rps)))
     ]
 
@@ -223,13 +231,22 @@ class Rollout:
             is_candidate = person.bucket < state.weight
             error = moment.candidate_error if is_candidate else moment.stable_error
             shift = (moment.candidate_shift if is_candidate else moment.stable_shift) + person.slowness
+            route = ""
+            if self.world.habits:
+                page = person.page if chance.random() < AT_HOME else chance.randrange(len(PAGES))
+                shift, route = shift + PAGES[page], f"GET /{page}"
             failed = chance.random() < error
             ms = MEDIAN_MS * exp(shift + SPREAD * chance.gauss(0, 1))
             observe(
                 self.policy,
                 state,
                 Outcome(
-                    is_candidate=is_candidate, weight=state.weight, failed=failed, latency_ms=ms, client=person.name
+                    is_candidate=is_candidate,
+                    weight=state.weight,
+                    failed=failed,
+                    latency_ms=ms,
+                    client=person.name,
+                    route=route,
                 ),
             )
             if failed and is_candidate:

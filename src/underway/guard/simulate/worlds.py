@@ -24,7 +24,8 @@ class World:
     threefold latency; `cold_start` makes the candidate three times as slow, fading over 15 requests; `unlike` are the
     lasting and the passing difference between the two processes (standard deviations of the logarithm).
     `sick_client` is one client that fails once a second wherever its cohort is; `people` are few, stay with their
-    cohort, and differ much in how busy they are and in how fast their pages are.
+    cohort, and differ much in how busy they are and in how fast their pages are; with `habits` each of them is mostly
+    at one of four pages that take very different times.
     """
 
     name: str
@@ -37,6 +38,7 @@ class World:
     unlike: tuple[float, float] = (0.0, 0.0)
     sick_client: bool = False
     people: bool = False
+    habits: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ WORLDS = (
     World("unlike-5-10", "the same, 5 % and 10 %", unlike=(0.05, 0.10)),
     World("sick-client", "one client fails in a loop, once a second", sick_client=True),
     World("people", "few people, very unlike, each staying with one release", people=True),
+    World("habits", "the same, each at pages of their own, the slowest 24 times as slow", people=True, habits=True),
 )
 HEALTHY = Fault("healthy", "healthy")
 FAULTS = (
