@@ -8,9 +8,9 @@ it is chance which k of the n were its own, so the number a among the m requests
 e^(t·a) / (1 − w + w·e^t)^m with w = k/n is a fair or losing bet for every t (Hoeffding 1963, theorem 4: drawing without
 replacement is at most as extreme as with). So each block is an honest bet whatever the day, the load, the shape of the
 distribution or the share of traffic that really arrived; those only decide how fast it wins. The tilt t of each bucket
-is the log-likelihood ratio of being the next in line (a log hazard ratio) for "all times shifted" and "more of the slowest
-requests", against the stable release's own recent distribution over all routes. Going route by route is the stratified
-log-rank test (Mantel 1966) with these weights.
+is the log-likelihood ratio of being the next in line (a log hazard ratio) for "all times shifted" and "more of the
+slowest requests", against the stable release's own recent distribution over all routes. Going route by route is the
+stratified log-rank test (Mantel 1966) with these weights.
 """
 
 from __future__ import annotations
