@@ -15,6 +15,6 @@ bench:
 	.venv/bin/python -m bench.split --write docs/benchmarks.md
 
 bench-guard:
-	.venv/bin/python -m bench.guard --write
-	.venv/bin/python -m bench.guard_validity --write
+	.venv/bin/python -m bench.guard --jobs 2 --write
+	.venv/bin/python -m bench.guard_validity --jobs 2 --write
 	.venv/bin/python -m bench.guard_cost

@@ -38,6 +38,7 @@ from underway.guard.simulate.tables import (
     healthy_table,
     held_table,
     markdown,
+    measured,
     memory_table,
     thin_table,
 )
@@ -145,13 +146,13 @@ def chosen(options: argparse.Namespace) -> list[Cell]:
 
 def report(done: dict[Cell, Figures]) -> str:
     tables = [
-        healthy_table(done, JUDGES, WORLD_NAMES, RATES),
-        held_table(done, WORLD_NAMES, RATES),
-        fault_table(done, JUDGES, FAULT_NAMES, RATES, "plain"),
-        thin_table(done),
-        memory_table(done),
+        measured(healthy_table(done, JUDGES, WORLD_NAMES, RATES)),
+        measured(held_table(done, WORLD_NAMES, RATES)),
+        measured(fault_table(done, JUDGES, FAULT_NAMES, RATES, "plain"), named=2),
+        measured(thin_table(done), named=2),
+        measured(memory_table(done)),
     ]
-    return "\n\n".join([sizes(done), *(markdown(table) for table in tables)])
+    return "\n\n".join([sizes(done), *(markdown(table) for table in tables if table.rows)])
 
 
 def sizes(done: dict[Cell, Figures]) -> str:
@@ -167,7 +168,7 @@ def sizes(done: dict[Cell, Figures]) -> str:
         names = [_name(cell) for cell, figures in done.items() if figures.runs == fewer]
         parts.append(f"Only {fewer:,} rollouts: {'; '.join(names)}.")
     if missing:
-        parts.append(f"{missing} cells are missing.")
+        parts.append(f"{missing} of {len(cells())} cells are not measured with this guard yet; they are left out or –.")
     return " ".join(parts)
 
 

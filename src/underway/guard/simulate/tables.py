@@ -24,6 +24,22 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
+def measured(table: Table, named: int = 1) -> Table:
+    """The table without rows and columns in which nothing was measured; the first `named` columns are names."""
+    columns = [
+        column
+        for column in range(len(table.heads))
+        if column < named or any(row[column] != NOTHING for row in table.rows)
+    ]
+    rows = [row for row in table.rows if any(cell != NOTHING for cell in row[named:])]
+    return Table(
+        table.title,
+        table.says,
+        tuple(table.heads[column] for column in columns),
+        tuple(tuple(row[column] for column in columns) for row in rows),
+    )
+
+
 def markdown(table: Table) -> str:
     lines = [
         f"**{table.title}** {table.says}".rstrip(),
