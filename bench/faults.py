@@ -20,6 +20,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -149,7 +150,7 @@ def lay_out(world: World, app: str, fault: dict[str, Any]) -> Path:
 
 
 async def deploy(world: World, path: Path) -> dict[str, Any]:
-    return await asyncio.to_thread(world.deploy, path, timeout=int(GIVE_UP_S))
+    return await asyncio.to_thread(world.deploy, path, timeout=int(2 * GIVE_UP_S))
 
 
 def database_url(world: World, app: str) -> str:
@@ -306,8 +307,10 @@ async def all_cells(
         async with room(load, taken, rps, most_rps):
             try:
                 found = await one(world, case, rps, number)
-            except (AssertionError, KeyError, OSError) as error:
-                found = Seen(f"not measured: {str(error)[:200]}", "", 0, 0, 0, Counter(), Counter())
+            except (AssertionError, KeyError, OSError, subprocess.SubprocessError, ExceptionGroup) as error:
+                found = Seen(
+                    f"not measured: {type(error).__name__} {str(error)[:150]}", "", 0, 0, 0, Counter(), Counter()
+                )
         seen[case.name, rps] = found
         print(
             f"{time.strftime('%H:%M:%S')} {case.name} at {rps:g}: {found.outcome}, {found.seconds:.0f} s, "
