@@ -27,6 +27,7 @@ _SAMPLES: dict[int, st.SearchStrategy[Any]] = {
     id(words.APP): st.from_regex(
         r"[a-z][a-z0-9-]{0,38}[a-z0-9]|[a-z]", fullmatch=True, alphabet=st.characters(codec="ascii")
     ),
+    id(words.APP_OR_NONE): st.sampled_from(["", "shop"]),
     id(words.COMMAND): st.text(
         st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1
     ).filter(str.strip),

@@ -129,7 +129,9 @@ class Agent:
         match ask.kind:
             case ActKind.DEPLOY:
                 self.books.catch_up()
-                wishes = DeployWishes(allow=ask.allow, strategy=ask.strategy, pace_of=self._pace)
+                wishes = DeployWishes(
+                    allow=ask.allow, strategy=ask.strategy, pace_of=self._pace, environment=ask.environment
+                )
                 return await prepare_deploy(ask.path, ask.app, self.on, self.journal, wishes)
             case ActKind.ROLLBACK:
                 return prepare_rollback(ask.app, ask.to, self.on, self.journal)

@@ -15,7 +15,17 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from underway import __version__
+from underway.agent import env_api
 from underway.agent.agent import Agent
+from underway.agent.env_views import (
+    EnvChangeAsk,
+    EnvChanged,
+    EnvHandAsk,
+    EnvHanded,
+    EnvLookAsk,
+    EnvView,
+    Recipient,
+)
 from underway.agent.look import (
     API_VERSION,
     app_view,
@@ -51,6 +61,8 @@ _log = logging.getLogger(__name__)
 _JSON = "application/json"
 _LINES = "application/x-ndjson"
 MAX_BODY_BYTES = 64 * 1024
+MAX_VALUES_BYTES = 8 * 1024 * 1024
+"""Of a body that sets values: several certificates at once fit."""
 
 
 class Endpoint(NamedTuple):
@@ -135,6 +147,26 @@ async def give_order(agent: Agent, request: Request) -> Response:
     return _json(app_view(agent, state), 202)
 
 
+async def look_at_environment(agent: Agent, request: Request) -> Response:
+    """The environment of a repository: each variable, where its value is from, what is wrong. No secret is shown."""
+    return _json(await env_api.look(agent, await _body(request, EnvLookAsk)))
+
+
+async def change_environment(agent: Agent, request: Request) -> Response:
+    """Set, remove, make or renew values of an environment. Journaled without them."""
+    return _json(await env_api.change(agent, await _body(request, EnvChangeAsk, MAX_VALUES_BYTES)))
+
+
+async def hand_over_environment(agent: Agent, request: Request) -> Response:
+    """Hand values over in a file that only this user can open. Journaled. No value is in the answer."""
+    return _json(await env_api.hand(agent, await _body(request, EnvHandAsk)), 201)
+
+
+async def recipient(agent: Agent, request: Request) -> Response:
+    """The home's public key, for vault files in repositories."""
+    return _json(env_api.recipient(agent))
+
+
 async def maintenance(agent: Agent, request: Request) -> Response:
     """Show visitors the maintenance page, or the app again."""
     state = _state(agent, request)
@@ -216,6 +248,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/v1/apps/{app}/orders", give_order, AppView, takes=OrderAsk),
     Endpoint("POST", "/v1/apps/{app}/maintenance", maintenance, AppView, takes=MaintenanceAsk),
     Endpoint("POST", "/v1/lint", lint, LintView, takes=LintAsk),
+    Endpoint("POST", "/v1/env/look", look_at_environment, EnvView, takes=EnvLookAsk),
+    Endpoint("POST", "/v1/env/changes", change_environment, EnvChanged, takes=EnvChangeAsk),
+    Endpoint("POST", "/v1/env/handovers", hand_over_environment, EnvHanded, takes=EnvHandAsk),
+    Endpoint("GET", "/v1/env/recipient", recipient, Recipient),
     Endpoint("POST", "/v1/plans", make_plan, PlanView, takes=PlanAsk),
     Endpoint("POST", "/v1/plans/{plan}/run", run_plan, Started),
     Endpoint(
@@ -354,16 +390,16 @@ async def _until_left(agent: Agent, items: AsyncIterator[_T]) -> AsyncIterator[_
         left.cancel()
 
 
-async def _body(request: Request, kind: type[_T]) -> _T:
-    """The decoded body. Raises `Refusal` (`api.body`)."""
+async def _body(request: Request, kind: type[_T], most: int = MAX_BODY_BYTES) -> _T:
+    """The decoded body, at most `most` bytes. Raises `Refusal` (`api.body`)."""
     text = b""
     async for chunk in request.stream():
         text += chunk
-        if len(text) > MAX_BODY_BYTES:
+        if len(text) > most:
             break
     try:
-        if len(text) > MAX_BODY_BYTES:
-            raise msgspec.ValidationError(f"more than {MAX_BODY_BYTES} bytes")
+        if len(text) > most:
+            raise msgspec.ValidationError(f"more than {most} bytes")
         return msgspec.json.decode(text, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal(

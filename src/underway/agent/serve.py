@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +35,7 @@ def run_agent(home: Home, environ: Mapping[str, str], open_it: OpenJournal = ope
     make_home(home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it holds secrets, and so do those it starts
     with _only_one(home):
         asyncio.run(_serve(home, environ, open_it))
 

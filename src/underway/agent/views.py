@@ -47,6 +47,8 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     until: float = 0.0
     """For a restore to a moment: seconds since the epoch."""
     strategy: HowAsked = ""
+    environment: str = ""
+    """Of a deploy; empty: the manifest's own, `production` unless it says another."""
     allow: tuple[Literal["contract", "missing"], ...] = ()
     """What may be although it would stop a deploy: pending migrations that destroy, break or block; settings that the
     app asks for and nobody has given."""

@@ -36,6 +36,7 @@ from underway.terms.problem import Problem, Refusal
     help="canary, blue-green, instant or auto, whatever the manifest says.",
 )
 @click.option("--watch", is_flag=True, help="Stay until the watch after it is over.")
+@click.option("--env", "environment", default="", metavar="NAME", help="The environment; by default the manifest's.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--wait", is_flag=True, help="Queue behind a deploy of the same app that is under way.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
@@ -48,6 +49,7 @@ from underway.terms.problem import Problem, Refusal
 def deploy(
     path: str,
     app: str,
+    environment: str,
     strategy: str,
     watch: bool,
     allow: tuple[Literal["contract"], ...],
@@ -69,7 +71,14 @@ def deploy(
     is_first_guess = not yes and not dry_run and where.is_dir() and not (where / "underway.toml").exists()
     question = "Deploy what was recognised?" if is_first_guess else ""
     allowed: tuple[Literal["contract", "missing"], ...] = (*allow, *(("missing",) if is_missing_allowed else ()))
-    ask = PlanAsk(kind=ActKind.DEPLOY, path=str(where), app=app, strategy=cast(HowAsked, strategy), allow=allowed)
+    ask = PlanAsk(
+        kind=ActKind.DEPLOY,
+        path=str(where),
+        app=app,
+        environment=environment,
+        strategy=cast(HowAsked, strategy),
+        allow=allowed,
+    )
     try:
         code = perform(ask, is_json=is_json, is_dry_run=dry_run, is_waiting=wait, is_watching=watch, question=question)
     except Refusal as refusal:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from underway.detect.detect import app_name, detect
@@ -13,6 +13,7 @@ from underway.manifest.hosts import with_own_names
 from underway.manifest.model import MANIFEST_FILE, Health, Manifest
 from underway.manifest.read import Written, read_written
 from underway.manifest.spot import CHECK_AGAIN, Found, Spot
+from underway.terms.environment import Read
 from underway.terms.problem import Problem, Refusal
 from underway.terms.tree import Tree
 
@@ -28,6 +29,24 @@ def _nothing_given(app: str) -> Collection[str]:
     return ()
 
 
+@dataclass(frozen=True)
+class Whole:
+    """A repository with its manifest filled in.
+
+    `problems` are those of the repository and the file that say nothing of variables; `missing` is what is known of a
+    required variable without a value, by name. `written` is the file, None where there is none.
+    """
+
+    manifest: Manifest
+    unexpanded: Manifest
+    """The same with `${hosts}` and its like as they are written."""
+    claims: tuple[Claim, ...]
+    problems: tuple[Problem, ...]
+    missing: Mapping[str, Problem]
+    reads: tuple[Read, ...]
+    written: Written | None
+
+
 def complete(
     tree: Tree,
     machine: Machine,
@@ -38,18 +57,45 @@ def complete(
     given: Callable[[str], Collection[str]] = _nothing_given,
     allow_missing: bool = False,
 ) -> tuple[Manifest, tuple[Claim, ...]]:
-    """The whole manifest for a deploy of `tree`, and what was claimed about the repository.
+    """The whole manifest for a deploy of `tree`, and what was claimed about the repository; see `whole`.
+
+    `given` tells for an app's name which variables have a value elsewhere (its vault): they are not asked for.
+    With `allow_missing` required variables without a value are left out instead of asked for.
+
+    Raises `Refusal` with every problem of the file, or with everything that only the owner can know.
+    """
+    found = whole(tree, machine, text, name=name, http_port=http_port, allow_missing=allow_missing)
+    there = given(found.manifest.app)
+    missing = {name: problem for name, problem in found.missing.items() if name not in there}
+    if problems := [*found.problems, *(() if allow_missing else missing.values())]:
+        raise Refusal(problems)
+    return without(found.manifest, missing), found.claims
+
+
+def without(manifest: Manifest, names: Collection[str]) -> Manifest:
+    """The manifest with these variables left out."""
+    return replace(manifest, env=MappingProxyType({n: v for n, v in manifest.env.items() if n not in names}))
+
+
+def whole(
+    tree: Tree,
+    machine: Machine,
+    text: str | None,
+    *,
+    name: str = "",
+    http_port: int = 8080,
+    allow_missing: bool = False,
+) -> Whole:
+    """What `tree` and its manifest add up to.
 
     The rule: a top-level key or table that the file (`text`) has is used exactly as it is written; one that it lacks is
     what detection says. Where the file leaves to detection what the app is (no `build`, `processes`, `static`), its
     `env` is added to the one detected: who answers one question is not asked to repeat the rest.
 
     `name`, when given, is the app's name whatever the file says. `http_port` is the proxy's: variables that take the
-    app's own names and addresses get them. `given` tells for an app's name which variables have a value elsewhere (its
-    vault): they are not asked for. With `allow_missing` required variables without a value, and services that are not
-    provided, are left out instead of asked for.
+    app's own names and addresses get them. With `allow_missing` services that are not provided are no problem.
 
-    Raises `Refusal` with every problem of the file, or with everything that only the owner can know.
+    Raises `Refusal` when the file is malformed, or when nothing to run or serve was found.
     """
     written = read_written(text) if text is not None else None
     detection = detect(tree, machine=machine)
@@ -68,19 +114,18 @@ def complete(
         merged = replace(merged, health=Health(status="below-500"))  # nobody named a path, so / only has to answer
     if "tls" not in values and merged.domains and http_port == HTTP_PORT_OF_THE_WEB:
         merged = replace(merged, tls="auto")
-    known = given(merged.app)
-    if allow_missing:
-        kept = {n: v for n, v in merged.env.items() if v.value or v.generate or not v.required or n in known}
-        merged = replace(merged, env=MappingProxyType(kept))
-    unanswered = _unanswered(detection, values, merged, known)
+    unanswered = _unanswered(detection, values)
     if allow_missing:
         unanswered = [p for p in unanswered if p.code not in _MAY_BE_MISSING]
-    problems = [*unanswered, *_misfits(merged, written)]
-    if problems:
-        raise Refusal(problems)
     decided = values.keys() - {"env"} if is_added else values.keys()
-    return with_own_names(merged, http_port=http_port), tuple(
-        c for c in detection.claims if not _is_overruled(c, decided)
+    return Whole(
+        manifest=with_own_names(merged, http_port=http_port),
+        unexpanded=merged,
+        claims=tuple(c for c in detection.claims if not _is_overruled(c, decided)),
+        problems=(*unanswered, *_misfits(merged, written)),
+        missing=_missing_values(detection, merged),
+        reads=detection.reads,
+        written=written,
     )
 
 
@@ -113,14 +158,12 @@ def _is_overruled(claim: Claim, values: Collection[str]) -> bool:
     return bool(about) and about <= set(values)
 
 
-def _unanswered(
-    detection: Detection, values: Collection[str], merged: Manifest, given: Collection[str]
-) -> list[Problem]:
+def _unanswered(detection: Detection, values: Collection[str]) -> list[Problem]:
     """The problems of detection that the file does not answer."""
     out = []
     for problem in detection.problems:
         if problem.code == "detect.env-missing":
-            continue  # those that matter are still required in the merged manifest, and asked for below
+            continue  # those that matter are still required in the merged manifest, see `_missing_values`
         answered_by = {
             "detect.no-app": _DESCRIBES_APP,
             "detect.no-start": _DESCRIBES_APP,
@@ -133,11 +176,16 @@ def _unanswered(
         }.get(problem.code, set())
         if not answered_by & set(values):
             out.append(problem)
+    return out
+
+
+def _missing_values(detection: Detection, merged: Manifest) -> dict[str, Problem]:
     by_name = {p.remedy: p for p in detection.problems if p.code == "detect.env-missing"}
+    out = {}
     for name, variable in merged.env.items():
-        if variable.required and not variable.value and not variable.generate and name not in given:
+        if variable.required and not variable.value and not variable.generate:
             known = next((p for remedy, p in by_name.items() if f" {name} = " in remedy), None)
-            out.append(known or _missing(name))
+            out[name] = known or _missing(name)
     return out
 
 

@@ -42,6 +42,7 @@ def detect(tree: Tree, *, machine: Machine) -> Detection:
         manifest=draft.manifest(),
         comments=MappingProxyType(dict(notes.comments)),
         problems=tuple(notes.problems),
+        reads=tuple(draft.reads),
     )
 
 

@@ -20,6 +20,7 @@ from underway.manifest.model import (
     Smoke,
     Static,
 )
+from underway.terms.environment import Read
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Draft:
     env: dict[str, EnvVar] = field(default_factory=dict)
     shared: list[str] = field(default_factory=list)
     smokes: list[Smoke] = field(default_factory=list)
+    reads: list[Read] = field(default_factory=list)
 
     def manifest(self) -> Manifest:
         """The whole of it, frozen."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from underway.manifest.model import Manifest
+from underway.terms.environment import Read
 from underway.terms.problem import Problem
 
 
@@ -45,6 +46,8 @@ class Detection:
     manifest: Manifest | None = None
     comments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     problems: tuple[Problem, ...] = ()
+    reads: tuple[Read, ...] = ()
+    """Where the code reads environment variables."""
 
 
 @dataclass(frozen=True)

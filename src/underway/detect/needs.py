@@ -23,6 +23,7 @@ from underway.detect.index import Index, by_depth
 from underway.detect.model import Evidence, Notes
 from underway.detect.python_code import EnvRead
 from underway.manifest.model import EnvVar
+from underway.terms.environment import Read
 
 _EXAMPLES = (
     ".env.example",
@@ -106,6 +107,20 @@ def gather(index: Index, reads: list[EnvRead]) -> dict[str, Variable]:
             one.example = _unquoted(found[2])[:2000]
             one.example_at = Evidence(path, number)
     return out
+
+
+def places(variables: dict[str, Variable]) -> list[Read]:
+    """Where the code reads each variable."""
+    return [
+        Read(
+            name=one.name,
+            where=str(read.evidence),
+            is_required=read.is_required and not read.is_conditional,
+            has_default=read.default is not None,
+        )
+        for one in variables.values()
+        for read in one.reads
+    ]
 
 
 def _unquoted(text: str) -> str:

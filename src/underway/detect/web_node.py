@@ -19,7 +19,7 @@ from underway.detect.foreign import foreign_databases
 from underway.detect.health import declared_health, text_health
 from underway.detect.index import Index, cwd, join
 from underway.detect.model import Evidence, Machine, Notes
-from underway.detect.needs import Given, Variable, gather, give
+from underway.detect.needs import Given, Variable, gather, give, places
 from underway.detect.node import SERVERS, NodeProject, output_folder
 from underway.detect.node_database import followed, migrate_node, prisma_file, prisma_variable
 from underway.detect.node_env import node_env_reads
@@ -189,6 +189,7 @@ def _variables(
 ) -> None:
     reads = node_env_reads(index, paths)
     variables = gather(index, reads)
+    draft.reads += places(variables)
     for ignored in ("NODE_ENV", "HOST", "HOSTNAME"):
         variables.pop(ignored, None)
     driver = next((d for d in _POSTGRES if d in project.dependencies), "")

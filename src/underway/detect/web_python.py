@@ -16,7 +16,7 @@ from underway.detect.index import Index, cwd, folder_of, join
 from underway.detect.interpreter import choose_python
 from underway.detect.migrations import find_migration
 from underway.detect.model import Evidence, Machine, Notes
-from underway.detect.needs import Given, Variable, gather, give
+from underway.detect.needs import Given, Variable, gather, give, places
 from underway.detect.python_app import WebApp, find_web_app, web_command
 from underway.detect.python_code import PythonCode
 from underway.detect.python_env import env_reads
@@ -215,6 +215,7 @@ def _variables(
 ) -> None:
     reads = env_reads(code, _wanted(code, app, django, project))
     variables = gather(index, reads)
+    draft.reads += places(variables)
     with_postgres = needs_postgres(project, starts, variables, django, notes)
     with_redis = needs_redis(project, starts, variables, notes)
     given: Given = give(

@@ -79,14 +79,15 @@ def _copy(source: int, target: int, start: int, end: int | None) -> int:
             break
         at += len(chunk)
         try:
-            _write_all(target, chunk)
+            write_all(target, chunk)
         except OSError:  # no room: what is being rotated out would be the first to go anyway
             os.ftruncate(target, 0)
             return at if end is None else end
     return at
 
 
-def _write_all(target: int, chunk: bytes) -> None:
+def write_all(target: int, chunk: bytes) -> None:
+    """Write every byte. Raises `OSError`."""
     left = memoryview(chunk)
     while left:
         left = left[os.write(target, left) :]

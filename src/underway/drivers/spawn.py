@@ -36,7 +36,7 @@ _INSTANCE = (
     f'_uw_r=$?; echo "$_uw_n $_uw_r" >"$_uw_d/{EXIT_FILE}"; exit $_uw_r'
 )
 _TASK = (
-    '_uw_k=$1; shift; while [ "$_uw_k" -gt 0 ]; do echo $$ >"$1/cgroup.procs"; shift; _uw_k=$((_uw_k-1)); '
+    'ulimit -c 0; _uw_k=$1; shift; while [ "$_uw_k" -gt 0 ]; do echo $$ >"$1/cgroup.procs"; shift; _uw_k=$((_uw_k-1)); '
     'done 2>/dev/null; unset _uw_k; exec "$@"'
 )
 _TASK_AS = 'read -r _uw_go; unset _uw_go; exec "$@" </dev/null'

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
 
-from underway.detect.complete import complete
-from underway.detect.model import Claim, Machine
+from underway.detect.model import Claim
+from underway.environment.layers import chain
+from underway.flows.environment import EnvAt, require_ready, see
 from underway.flows.obstacles import (
     claimed_hosts,
     full_disk,
     held,
     lacking_extensions,
     no_release,
+    other_environment,
     taken_port,
     unknown,
-    unset,
 )
 from underway.flows.secrets import set_aside
 from underway.journal.journal import Journal
@@ -34,7 +34,7 @@ from underway.ports.services import CacheAddress, DatabaseAddress
 from underway.steps.route_app import RouteApp
 from underway.steps.service_env import service_env
 from underway.steps.start_release import StartRelease
-from underway.terms.problem import Refusal
+from underway.terms.problem import Problem, Refusal
 from underway.terms.process import InstanceState
 from underway.terms.release import release_id, require_app_name
 from underway.terms.secret import Secret
@@ -57,6 +57,8 @@ class DeployWishes(NamedTuple):
     strategy: str = ""
     """Overrules the manifest's; empty does not."""
     pace_of: Callable[[str], Pace] = no_pace
+    environment: str = ""
+    """Empty: the manifest's own."""
 
 
 NO_WISHES = DeployWishes()
@@ -68,7 +70,7 @@ async def deploy_facts(
     """Read the repository, the machine and the journal. Raises `Refusal` with everything that stands in the way."""
     if name:
         require_app_name(name)
-    read = await read_source(path, name, on, allow_missing="missing" in wishes.allow)
+    read = await read_source(path, name, on, wishes.environment, allow_missing="missing" in wishes.allow)
     tree, text, claims, ask = read.tree, read.text, read.claims, read.ask
     manifest, secrets = set_aside(read.manifest, on.vault.values(read.manifest.app))
     state = journal.state(manifest.app)
@@ -76,7 +78,8 @@ async def deploy_facts(
     is_built = on.builds.find(manifest.app, key) is not None
     problems = [
         *held(state),
-        *unset(manifest, on),
+        *read.problems,
+        *other_environment(state, manifest),
         *claimed_hosts(manifest, text, on),
         *(() if is_built else on.builds.lacks(ask, tree)),
         *full_disk(on),
@@ -101,7 +104,7 @@ async def deploy_facts(
         ports=ports,
         other_ports=other_ports,
         url=url_of(manifest.app, on),
-        notes=_notes(state, text, ask.source.path),
+        notes=_notes(state, text, ask.source.path, read.remarks),
         pace=wishes.pace_of(manifest.app),
         strategy=wishes.strategy,
     )
@@ -118,32 +121,27 @@ class ReadSource(NamedTuple):
     """The whole one, secrets in the clear."""
     claims: tuple[Claim, ...]
     ask: BuildAsk
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with its environment, so that it must not be built."""
+    remarks: int = 0
+    """How much else there is to say of its environment."""
 
 
-async def read_source(path: str, name: str, on: Drivers, *, allow_missing: bool = False) -> ReadSource:
-    """The tree, the manifest or what was recognised, and what to build of it. Raises `Refusal`."""
-    tree = await asyncio.to_thread(on.sources.look, path)
-    text = tree.text(MANIFEST_FILE) or None
-    manifest, claims = await asyncio.to_thread(_whole_manifest, tree, text, name, on, allow_missing)
+async def read_source(
+    path: str, name: str, on: Drivers, environment: str = "", *, allow_missing: bool = False
+) -> ReadSource:
+    """The tree, the manifest or what was recognised, and what to build of it. Raises `Refusal` when the repository
+    has problems of other kinds than its environment's, and then with all of them."""
+    seen = await see(EnvAt(path=path, app=name, environment=environment, allow_missing=allow_missing), on)
+    if seen.whole.problems:
+        require_ready(seen)
+    manifest, claims, tree, text = seen.manifest, seen.whole.claims, seen.tree, seen.text
     source = await on.sources.fingerprint(path)
     apart, _ = set_aside(manifest, on.vault.values(manifest.app))
     settings = build_settings(apart)
     ask = BuildAsk(app=apart.app, source=source, build=apart.build, static=apart.static, env=settings)
-    return ReadSource(tree, text, manifest, claims, ask)
-
-
-def _whole_manifest(
-    tree: Tree, text: str | None, name: str, on: Drivers, allow_missing: bool
-) -> tuple[Manifest, tuple[Claim, ...]]:
-    return complete(
-        tree,
-        detect_machine(on),
-        text,
-        name=name,
-        http_port=on.home.http_port,
-        given=lambda app: on.vault.values(app).keys(),
-        allow_missing=allow_missing,
-    )
+    remarks = sum(not it.stops for it in seen.findings)
+    return ReadSource(tree, text, manifest, claims, ask, seen.stops, remarks)
 
 
 def build_settings(manifest: Manifest) -> dict[str, str]:
@@ -160,13 +158,17 @@ def build_settings(manifest: Manifest) -> dict[str, str]:
     )
     values = {name: value.reveal() for name, value in services.items()}
     for name, variable in manifest.env.items():
+        if variable.at == "run" or variable.source or (not variable.value and variable.default):
+            continue
         is_secret = variable.secret or bool(variable.generate) or not variable.value
         values[name] = STAND_IN if is_secret else variable.value
+    for layer in chain(manifest, manifest.environment)[1:]:
+        keys = manifest.environments.get(layer)
+        for name, value in (keys.env if keys else {}).items():
+            declared = manifest.env.get(name)
+            if declared is not None and not declared.is_secret and declared.at != "run":
+                values[name] = value
     return dict(sorted(values.items()))
-
-
-def detect_machine(on: Drivers) -> Machine:
-    return Machine(cpus=on.machine.cpus(), pythons=on.machine.pythons(), node_version=on.machine.node())
 
 
 def url_of(app: str, on: Drivers) -> str:
@@ -279,10 +281,13 @@ def _migrations_digest(manifest: Manifest, tree: Tree) -> str:
     return digest.hexdigest()[:16]
 
 
-def _notes(state: AppState, text: str | None, source: str) -> tuple[str, ...]:
+def _notes(state: AppState, text: str | None, source: str, remarks: int) -> tuple[str, ...]:
     notes = []
     if text is None:
         notes.append(f"There is no {MANIFEST_FILE}: this is what was recognised. `underway init` writes it down.")
+    if remarks:
+        count = f"{remarks} things are" if remarks > 1 else "One thing is"
+        notes.append(f"{count} to be said of its environment: `underway env check`.")
     if state.path and state.path != source:
         notes.append(f"The last deploy of {state.app} came from {state.path}, this one comes from {source}.")
     return tuple(notes)

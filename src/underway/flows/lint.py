@@ -24,6 +24,8 @@ async def lint_source(path: str, name: str, on: Drivers, journal: Journal) -> Li
         require_app_name(name)
     read = await read_source(path, name, on)
     manifest = read.manifest
+    if read.problems:
+        raise Refusal(read.problems)
     if manifest.migrate is None:
         return Linted(pending=Pending(why_not="the app has no migrations: there is no [migrate]"))
     if found := on.builds.lacks(read.ask, read.tree):

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from underway.journal.state import AppState
 from underway.manifest.model import MANIFEST_FILE, Manifest
-from underway.manifest.read import read_written
+from underway.manifest.read import read_manifest, read_written
 from underway.ports.drivers import Drivers
-from underway.steps.environment import missing_value
 from underway.steps.provision import missing_extensions
 from underway.terms.problem import Problem
 
@@ -59,12 +58,20 @@ def no_release(state: AppState, to: str) -> Problem:
     )
 
 
-def unset(manifest: Manifest, on: Drivers) -> Sequence[Problem]:
-    kept = on.vault.values(manifest.app)
+def other_environment(state: AppState, manifest: Manifest) -> Sequence[Problem]:
+    """The app runs for another environment, and this deploy would take its place and its data."""
+    live = state.live_release
+    was = read_manifest(live.manifest).environment if live else manifest.environment
+    if was == manifest.environment:
+        return ()
     return [
-        missing_value(name)
-        for name, variable in manifest.env.items()
-        if variable.required and not variable.value and not variable.generate and name not in kept
+        Problem(
+            code="env.switch",
+            where=f"{state.app} {manifest.environment}",
+            why=f"{state.app} runs in {was}; a deploy for {manifest.environment} would take its place and its database",
+            remedy="let it run beside that one under a name of its own",
+            command=f"underway deploy --env {manifest.environment} --app {state.app}-{manifest.environment}"[:120],
+        )
     ]
 
 

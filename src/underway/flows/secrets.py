@@ -32,6 +32,18 @@ def set_aside(manifest: Manifest, kept: Mapping[str, Secret]) -> tuple[Manifest,
         else variable
         for name, variable in manifest.env.items()
     }
+    environments = {
+        layer: replace(
+            keys,
+            env=MappingProxyType(
+                {
+                    name: reference(name, value) if value and _may_be_secret(manifest, name) else value
+                    for name, value in keys.env.items()
+                }
+            ),
+        )
+        for layer, keys in manifest.environments.items()
+    }
     services = manifest.services
     if services.postgres and _has_password(services.postgres.url):
         url = reference("POSTGRES_URL", services.postgres.url)
@@ -39,7 +51,14 @@ def set_aside(manifest: Manifest, kept: Mapping[str, Secret]) -> tuple[Manifest,
     if services.redis and _has_password(services.redis.url):
         url = reference("REDIS_URL", services.redis.url)
         services = replace(services, redis=replace(services.redis, url=url))
-    return replace(manifest, env=MappingProxyType(env), services=services), fresh
+    kept_manifest = replace(
+        manifest, env=MappingProxyType(env), environments=MappingProxyType(environments), services=services
+    )
+    return kept_manifest, fresh
+
+
+def _may_be_secret(manifest: Manifest, name: str) -> bool:
+    return name not in manifest.env or manifest.env[name].is_secret
 
 
 def _name_of(name: str, value: Secret, kept: Mapping[str, Secret], fresh: dict[str, Secret]) -> str:

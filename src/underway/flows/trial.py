@@ -50,14 +50,14 @@ async def try_release(manifest: Manifest, release: str, key: str, through: Login
     if web is None:
         return None
     app, build = manifest.app, find_build(manifest.app, key, on)
-    env = await environment(env_of(manifest, release), build, on, through)
+    env = await environment(env_of(manifest, release), build, on, through, process="web") | web.env
     port = on.machine.free_block(1, ())
     log = on.home.logs(app) / f"trial-{release}.log"
     task = Task(
         id=f"{app}.{release}.trial",
         argv=("sh", "-c", web.command),
         cwd=f"{build.dir}/{web.cwd}".removesuffix("/."),
-        env={**env, "PORT": str(port), "UNDERWAY_TRIAL": "1"},
+        env=env | {"PORT": str(port), "UNDERWAY_TRIAL": "1"},
         log_path=str(log),
         timeout_s=_LONGEST_S,
         memory_bytes=web.memory_bytes,

@@ -381,6 +381,35 @@ class MaintenanceSet(Event, frozen=True, kw_only=True, tag="maintenance_set"):
     by: str
 
 
+class EnvironmentChanged(Event, frozen=True, kw_only=True, tag="environment_changed"):
+    """Values of one layer were set, renewed or removed. No value is here. `by` is the account that asked, `how` is
+    set, unset, generate, rotate, retire or share."""
+
+    layer: str
+    how: str
+    by: str
+    put: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class EnvironmentRead(Event, frozen=True, kw_only=True, tag="environment_read"):
+    """A person or a program got values in the clear. `why` says what for (`run`, `reveal`, `sync render`)."""
+
+    environment: str
+    by: str
+    why: str
+    names: tuple[str, ...] = ()
+
+
+class EnvironmentGiven(Event, frozen=True, kw_only=True, tag="environment_given"):
+    """A release was started with these variables. The fingerprints tell whether one was changed since, and nothing
+    else: they are keyed with the home's own key."""
+
+    release: str
+    environment: str
+    fingerprints: dict[str, str]
+
+
 class AgentStarted(Event, frozen=True, kw_only=True, tag="agent_started"):
     version: str
     pid: int
@@ -427,6 +456,9 @@ AnyEvent = (
     | ReleasePruned
     | AppRemoved
     | MaintenanceSet
+    | EnvironmentChanged
+    | EnvironmentRead
+    | EnvironmentGiven
     | AgentStarted
 )
 

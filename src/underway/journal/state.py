@@ -24,6 +24,9 @@ from underway.journal.events import (
     BackupsRemoved,
     ClockJumped,
     DatabaseRestored,
+    EnvironmentChanged,
+    EnvironmentGiven,
+    EnvironmentRead,
     Event,
     Finished,
     InstanceLost,
@@ -117,6 +120,9 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     AppRemoved: {Phase.RUNNING: Phase.RUNNING},
     InstanceLost: {phase: phase for phase in Phase},
     MaintenanceSet: {phase: phase for phase in Phase},
+    EnvironmentChanged: {phase: phase for phase in Phase},
+    EnvironmentRead: {phase: phase for phase in Phase},
+    EnvironmentGiven: {phase: phase for phase in Phase},
     AgentStarted: {phase: phase for phase in Phase},
     BackupMade: {phase: phase for phase in Phase},
     BackupFailed: {phase: phase for phase in Phase},
@@ -193,6 +199,8 @@ class ReleaseState(msgspec.Struct, kw_only=True):
     """The event that holds its evidence, 0 for none."""
     p95_change: float | None = None
     new_errors: tuple[ErrorCount, ...] = ()
+    given: dict[str, str] = msgspec.field(default_factory=dict)
+    """The fingerprints of its environment, by name."""
 
 
 class SlotState(msgspec.Struct, kw_only=True):
@@ -237,6 +245,12 @@ class AppState(msgspec.Struct, kw_only=True):
     def is_free(self) -> bool:
         """An act may begin: none is under way, or only a watch, which gives way."""
         return self.act is None or (self.act.kind is ActKind.WATCH and not self.act.steps)
+
+    @property
+    def given(self) -> Mapping[str, str]:
+        """The fingerprints of the live release's environment, by name."""
+        live = self.live_release
+        return live.given if live else {}
 
     @property
     def live_release(self) -> ReleaseState | None:
@@ -315,7 +329,7 @@ _COPIES = (
 
 
 def _only_looks(state: AppState, event: Event) -> bool:
-    if isinstance(event, _COPIES):
+    if isinstance(event, EnvironmentRead | _COPIES):
         return True
     if isinstance(event, ActStarted | Finished):
         return event.kind is ActKind.WATCH and (isinstance(event, ActStarted) or event.outcome is Outcome.DONE)
@@ -422,6 +436,11 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
                 release.schema = release.schema or state.schema
         case Finished():
             _finish(state, event)
+        case EnvironmentGiven():
+            if release := state.releases.get(event.release):
+                release.given = event.fingerprints
+        case EnvironmentChanged() | EnvironmentRead():
+            pass
         case MaintenanceSet():
             state.is_in_maintenance = event.is_on
         case InstanceLost():

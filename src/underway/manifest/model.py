@@ -17,6 +17,7 @@ from underway.manifest.release import Limits as Limits
 from underway.manifest.release import ReleaseKeys as ReleaseKeys
 from underway.manifest.smoke import Journey as Journey
 from underway.manifest.smoke import Smoke as Smoke
+from underway.terms.environment import PRODUCTION
 
 MANIFEST_VERSION = 1
 MANIFEST_FILE = "underway.toml"
@@ -326,6 +327,20 @@ class Manifest:
             names=words.ENVIRONMENT,
         ),
     ] = field(default_factory=lambda: MappingProxyType({}))
+    environment: Annotated[
+        str,
+        Key(
+            "environment",
+            words.ENVIRONMENT,
+            '"staging"',
+            "The environment of a deploy that names none. With `--env` another than `production`, the app is called "
+            "`NAME-ENVIRONMENT`, unless `--app` says how, and runs beside the one in production.",
+        ),
+    ] = PRODUCTION
+    vault: Annotated[
+        str,
+        Key("vault", words.APP_OR_NONE, '"my-shop"', "The app whose values in the vault it uses; empty: its own."),
+    ] = ""
     public_prefixes: Annotated[
         tuple[str, ...],
         Key(

@@ -16,6 +16,8 @@ app = "letters"
 domains = ["letters.example.com"]
 tls = "auto"
 public_prefixes = ["LETTERS_PUBLIC_"]
+environment = "production"
+vault = "letters"
 shared = ["backend/uploads"]
 
 [build]

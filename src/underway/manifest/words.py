@@ -164,6 +164,13 @@ APP = Text(
     40,
     _matches(APP_NAME, "an app's name is a host name", "use 1 to 40 lower-case letters, digits and inner hyphens"),
 )
+APP_OR_NONE = Text(
+    "an app name",
+    '"my-shop"',
+    40,
+    _matches(APP_NAME, "an app's name is a host name", "use 1 to 40 lower-case letters, digits and inner hyphens"),
+    may_be_empty=True,
+)
 COMMAND = Text("a shell line", '"uvicorn app.main:app"', 4000)
 TREE_PATH = Text("a path inside the repository", '"backend"', 400, _tree_path)
 SHARED_PATH = Text("a path inside the repository", '"uploads"', 400, _shared_path)

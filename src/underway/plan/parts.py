@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from underway.environment.layers import chain
 from underway.guard.policy import Limits, Margins, Policy, WhenQuiet
 from underway.journal.state import AppState
 from underway.manifest.model import Manifest, Process
@@ -36,6 +37,10 @@ def env_of(manifest: Manifest, release: str) -> EnvAsk:
         variables=dict(manifest.env),
         postgres=manifest.services.postgres,
         redis=manifest.services.redis,
+        name=manifest.environment,
+        vault=manifest.vault,
+        layers=chain(manifest, manifest.environment),
+        overlays={name: dict(keys.env) for name, keys in manifest.environments.items()},
     )
 
 

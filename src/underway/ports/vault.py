@@ -48,6 +48,32 @@ class Vault(Protocol):
         """Change a layer in one step."""
         ...
 
+    def generated(self, kind: str) -> Secret:
+        """A new value of this kind, kept nowhere."""
+        ...
+
+    def public_half(self, app: str, name: str) -> str:
+        """The public key, as PEM, of the own generated key pair `name`. Raises `KeyError` when there is none yet."""
+        ...
+
+    def file_kept(self, content: str, where: str) -> Mapping[str, Kept]:
+        """The values of a vault file that a repository holds."""
+        ...
+
+    def change_file(self, path: str, recipients: str, change: VaultChange) -> None:
+        """Change a vault file of a repository in one step, or make it; `recipients` is the text of the file that
+        names who may open it, this home always may. Raises also `Failure` (`vault.recipient`)."""
+        ...
+
+    def recipient(self) -> str:
+        """This home's public key (`age1…`): who closes a file for it lets this home read it."""
+        ...
+
+    def hand_over(self, values: Mapping[str, str]) -> str:
+        """Values in a file of one reader: 0400 in a 0700 folder, as JSON. Whoever reads it removes it; what nobody
+        fetched within a minute is removed with the next one. Returns its path."""
+        ...
+
     def drop(self, app: str) -> None:
         """Forget everything of the app."""
         ...

@@ -13,6 +13,7 @@ from underway.ports.schemas import Purpose
 from underway.steps.build_release import find_build
 from underway.steps.environment import EnvAsk, environment
 from underway.steps.step import Act, Did
+from underway.terms.environment import Environ
 from underway.terms.problem import Failure, Problem
 from underway.terms.process import Task, TaskEnd
 from underway.terms.release import Build
@@ -74,7 +75,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
         )
         return Did((told,), said)
 
-    async def _environment(self, act: Act, build: Build, on: Drivers) -> dict[str, str]:
+    async def _environment(self, act: Act, build: Build, on: Drivers) -> Environ:
         """The app's environment, its database through a login of which every session has the two limits."""
         keys = self.migrate
         through = None

@@ -109,7 +109,7 @@ class ShowApp(msgspec.Struct, frozen=True, kw_only=True, tag="show_app", tag_fie
 async def _start(step: PauseApp | ContinueApp, act: Act, on: Drivers) -> None:
     build = find_build(act.app, step.key, on)
     if step.web:
-        env = await environment(step.env, build, on)
+        env = await environment(step.env, build, on, process="web") | step.web.env
         for spec in web_specs(act.app, step.release, step.slot, step.ports, step.web, build.dir):
             await on.runtime.start(spec, env | {"PORT": str(spec.port)})
     await start_workers(act.app, step.release, step.key, step.slot, step.workers, step.env, on)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from urllib.parse import quote, unquote, urlsplit
 
+from underway.environment.layers import POSTGRES_NAMES, REDIS_NAMES
 from underway.manifest.model import Postgres, Redis
 from underway.ports.services import CacheAddress, DatabaseAddress
 from underway.terms.problem import Problem, Refusal
@@ -14,16 +15,6 @@ from underway.terms.secret import Secret
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _POSTGRES = re.compile(r"postgres(ql)?(\+[a-z0-9_]+)?", re.ASCII)
-_POSTGRES_VARIABLES = {
-    "url": "DATABASE_URL",
-    "host": "PGHOST",
-    "port": "PGPORT",
-    "user": "PGUSER",
-    "password": "PGPASSWORD",
-    "database": "PGDATABASE",
-}
-"""The parts as libpq reads them (PostgreSQL manual, 34.15)."""
-_REDIS_VARIABLES = {"url": "REDIS_URL", "host": "REDIS_HOST", "port": "REDIS_PORT", "password": "REDIS_PASSWORD"}
 
 
 def service_env(
@@ -52,7 +43,7 @@ def service_env(
             parts["url"] = _with_scheme(parts["url"], postgres.scheme)
         elif database is not None and database_password is not None:
             parts = _provided(postgres.scheme, database, database_password)
-        found |= _named(parts or {}, _POSTGRES_VARIABLES, postgres.env)
+        found |= _named(parts or {}, POSTGRES_NAMES, postgres.env)
     if redis is not None:
         parts = _own(redis.url, "services.redis.url", references, problems) if redis.url else None
         if parts is None and cache is not None and cache_password is not None:
@@ -65,7 +56,7 @@ def service_env(
             }
             if password:
                 parts["password"] = password
-        found |= _named(parts or {}, _REDIS_VARIABLES, redis.env)
+        found |= _named(parts or {}, REDIS_NAMES, redis.env)
     if problems:
         raise Refusal(problems)
     return {name: Secret(value) for name, value in found.items()}

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import SlotFreed, SlotTaken
+from underway.journal.events import EnvironmentGiven, SlotFreed, SlotTaken
 from underway.manifest.model import Process
 from underway.ports.drivers import Drivers
 from underway.steps.build_release import find_build
-from underway.steps.environment import EnvAsk, environment
+from underway.steps.environment import PLATFORM, EnvAsk, environment
 from underway.steps.step import Act, Did
+from underway.terms.environment import fingerprint
 from underway.terms.process import InstanceSpec, InstanceState
 from underway.terms.release import Slot
 from underway.terms.route import SlotTarget
+from underway.terms.secret import Secret
 
 
 def web_specs(
@@ -77,12 +79,24 @@ class StartRelease(msgspec.Struct, frozen=True, kw_only=True, tag="start_release
     async def apply(self, act: Act, on: Drivers) -> Did:
         build = find_build(act.app, self.key, on)
         on.router.set_target(act.app, self.slot, SlotTarget(release=self.release, static_dir=build.static_dir))
+        given: list[EnvironmentGiven] = []
         if self.web:
-            env = await environment(self.env, build, on)
+            env = await environment(self.env, build, on, process="web") | self.web.env
             for spec in web_specs(act.app, self.release, self.slot, self.ports, self.web, build.dir):
                 await on.runtime.start(spec, env | {"PORT": str(spec.port)})
+            key = on.vault.key()
+            prints = {name: fingerprint(key, Secret(env[name])) for name in sorted(env) if name not in PLATFORM}
+            given.append(
+                EnvironmentGiven(
+                    app=act.app,
+                    act=act.id,
+                    release=self.release,
+                    environment=self.env.name,
+                    fingerprints=prints,
+                )
+            )
         taken = SlotTaken(app=act.app, act=act.id, release=self.release, slot=self.slot, ports=self.ports)
-        return Did((taken,))
+        return Did((taken, *given))
 
     async def verify(self, act: Act, on: Drivers) -> None:
         return None
@@ -169,8 +183,8 @@ async def start_workers(
     if not workers:
         return
     build = find_build(app, key, on)
-    values = await environment(env, build, on)
+    values = {name: await environment(env, build, on, process=name) | workers[name].env for name in workers}
     running = {i.spec.id for i in on.runtime.instances(app) if i.state is InstanceState.RUNNING}
     for spec in worker_specs(app, release, slot, workers, build.dir):
         if spec.id not in running:
-            await on.runtime.start(spec, values)
+            await on.runtime.start(spec, values[spec.process])

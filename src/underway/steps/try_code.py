@@ -111,7 +111,7 @@ async def tried(ask: CodeAsk, scratch: Scratch, on: Drivers, kind: str) -> Async
     build = find_build(app, ask.key, on)
     through = Login(address=scratch.at, password=scratch.password)
     cache = f"try-{hashlib.sha256(app.encode()).hexdigest()[:12]}" if ask.env.redis and not ask.env.redis.url else ""
-    env = await environment(ask.env, build, on, through, cache_of=cache)
+    env = await environment(ask.env, build, on, through, process="web", cache_of=cache) | ask.web.env
     port = on.machine.free_block(1, ())
     task = Task(
         id=f"{app}.{ask.release}.{kind}",

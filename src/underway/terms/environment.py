@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -62,7 +63,8 @@ class Origin:
 
     def says(self) -> str:
         """`production (vault)`, `base (underway.toml)`."""
-        return f"{self.layer} ({self.where or self.holder.value})"
+        where = self.where or self.holder.value
+        return self.layer if where == self.layer else f"{self.layer} ({where})"
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,26 @@ class Held:
     is_staged: bool = False
     is_ours: bool = True
     may_prune: bool = True
+
+
+class Environ(dict[str, str]):
+    """The environment of one process, in the clear. It knows which names are secret (`hidden`), keeps that when it is
+    joined with more, and prints no value."""
+
+    def __init__(self, values: Mapping[str, str], hidden: Iterable[str] = ()) -> None:
+        super().__init__(values)
+        self.hidden = frozenset(hidden)
+
+    def __or__(self, other: Mapping[str, str]) -> Environ:  # type: ignore[override]  # of the same kind again
+        return Environ({**self, **other}, self.hidden | hidden_names(other))
+
+    def __repr__(self) -> str:
+        return f"Environ({', '.join(self)})"
+
+
+def hidden_names(env: Mapping[str, str]) -> frozenset[str]:
+    """The names of an environment whose values are secret; none for a plain mapping."""
+    return env.hidden if isinstance(env, Environ) else frozenset()
 
 
 def fingerprint(key: bytes, value: Secret) -> str:

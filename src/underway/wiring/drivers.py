@@ -42,8 +42,9 @@ from underway.terms.process import InstanceEnded
 def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[InstanceEnded], None]) -> Drivers:
     """Everything a step may touch the world through, on this machine."""
     clock = SystemClock()
+    keys = Keys(home, environ)
     commands = LocalCommands(home)
-    database, vault, folders = PostgresDatabase(home), AgeVault(home, Keys(home, environ)), BackupFolders(home)
+    database, vault, folders = PostgresDatabase(home), AgeVault(home, keys), BackupFolders(home)
     router = CaddyRouter(home, environ=environ)
     return Drivers(
         home=home,
@@ -52,7 +53,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         sources=LocalSources(home),
         builds=LocalBuilds(home, commands, environ),
         commands=commands,
-        runtime=LocalRuntime(home, clock, tell),
+        runtime=LocalRuntime(home, clock, tell, keys=keys),
         prober=LoopbackProber(),
         smokes=LoopbackSmokes(),
         router=router,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from underway.detect.complete import whole
 from underway.detect.detect import detect
 from underway.detect.init import init_text
 from underway.detect.model import Claim, Machine
 from underway.drivers.builds.interpreters import available_pythons
 from underway.drivers.machine.local import LocalMachine
 from underway.drivers.sources.local import LocalSources
+from underway.environment.words import MADE
+from underway.manifest.model import MANIFEST_FILE, Manifest
 from underway.terms.home import Home
 from underway.terms.problem import Problem
 
@@ -23,3 +26,19 @@ def recognised(path: str, home: Home, environ: Mapping[str, str]) -> tuple[str, 
         machine=Machine(cpus=machine.cpus(), pythons=machine.pythons(), node_version=machine.node()),
     )
     return (init_text(found) if found.manifest else ""), found.claims, found.problems
+
+
+def whole_manifest(path: str, home: Home, environ: Mapping[str, str]) -> Manifest:
+    """The manifest of a repository with what it leaves out filled in, with no agent. Raises `Refusal`."""
+    tree = LocalSources(home).look(path)
+    machine = LocalMachine(home, lambda: available_pythons(home.cache, environ))
+    about = Machine(cpus=machine.cpus(), pythons=machine.pythons(), node_version=machine.node())
+    return whole(tree, about, tree.text(MANIFEST_FILE) or None, http_port=home.http_port).unexpanded
+
+
+def made_files(path: str, home: Home) -> Mapping[str, str]:
+    """The texts of a repository that say they were made from its `[env]`."""
+    tree = LocalSources(home).look(path)
+    endings = (".env.example", "ENVIRONMENT.md", ".py", ".ts")
+    texts = {name: tree.text(name) for name in tree.paths if name.endswith(endings)}
+    return {name: text for name, text in texts.items() if MADE.partition("{")[0] in text[:2000]}

@@ -14,8 +14,10 @@ from pathlib import Path
 from underway.drivers import proc, process_log, process_tree
 from underway.drivers.account import server_account
 from underway.drivers.cgroups import ControlGroups
+from underway.drivers.masked_log import MaskedLog
 from underway.drivers.process_tree import Tree
 from underway.drivers.spawn import spawn_task
+from underway.terms.environment import hidden_names
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 from underway.terms.process import Task, TaskEnd
@@ -23,6 +25,8 @@ from underway.terms.process import Task, TaskEnd
 _LOG = logging.getLogger(__name__)
 _TAIL_LINES = 30
 _GROUP_PREFIX = "t."
+_SPOOL = ".out"
+_PUMP_EVERY_S = 0.2
 GRACE_S = 3.0
 """From SIGTERM to SIGKILL for a task that is not wanted any more."""
 
@@ -45,25 +49,36 @@ class LocalCommands:
         log_from = process_log.size(log)
         group = self._groups.make(_GROUP_PREFIX + spawn, memory_bytes=task.memory_bytes)
         marks = {proc.HOME_MARK: self._home.id, proc.TASK_MARK: task.id, proc.SPAWN_MARK: spawn}
+        output: MaskedLog | None = None
         try:
+            if hidden_names(task.env):
+                output = MaskedLog(log.with_name(f".{log.name}.{spawn}{_SPOOL}"), log, task.env)
+            writes_to = output.spool if output else log
             popen = spawn_task(
-                task.argv, task.cwd, {**task.env, **marks}, log, group,
+                task.argv, task.cwd, {**task.env, **marks}, writes_to, group,
                 account=server_account([task.user]) if task.user else None, file_bytes=task.file_bytes,
             )  # fmt: skip
         except (OSError, ValueError) as error:
             group.remove()
+            _end_output(output)
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise Failure(_cannot_start(task, why)) from error
         self._running.add(spawn)
         found = proc.stat(popen.pid)
         tree = Tree(self._home.id, "task", spawn, found.identity if found else None, group)
         has_timed_out, grace_s = True, self._grace_s
+        pumping = asyncio.create_task(_pump(output)) if output else None
         try:
             if await proc.wait_ended([tree.leader] if tree.leader else [], task.timeout_s):
                 has_timed_out, grace_s = False, 0.0
         finally:
             ending = asyncio.ensure_future(self._end(tree, spawn, popen, grace_s))
-            await _to_its_end(ending)
+            try:
+                await _to_its_end(ending)
+            finally:
+                if pumping is not None:
+                    pumping.cancel()
+                _end_output(output)
         return TaskEnd(
             exit_code=ending.result(),
             took_s=time.monotonic() - began,
@@ -80,6 +95,8 @@ class LocalCommands:
             Tree(self._home.id, "task", name, None, self._groups.group(_GROUP_PREFIX + name))
             for name in sorted(names - self._running)
         ]
+        for spool in self._home.root.glob(f"apps/*/logs/.*{_SPOOL}"):  # of tasks that a former agent had begun
+            spool.unlink(missing_ok=True)
         ended = sum([len(await asyncio.to_thread(tree.members)) for tree in trees])
         await asyncio.gather(*(_end_quietly(tree, self._grace_s) for tree in trees))
         return ended
@@ -94,6 +111,20 @@ class LocalCommands:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return await asyncio.to_thread(popen.wait, 1.0)
         return -9
+
+
+async def _pump(output: MaskedLog) -> None:
+    while True:
+        if not output.pump():
+            await asyncio.sleep(_PUMP_EVERY_S)
+        await asyncio.sleep(0)
+
+
+def _end_output(output: MaskedLog | None) -> None:
+    if output is not None:
+        output.finish()
+        output.close()
+        output.spool.unlink(missing_ok=True)
 
 
 async def _end_quietly(tree: Tree, grace_s: float) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from underway.drivers import listeners, proc
 from underway.drivers.cgroups import Group
+from underway.drivers.masked_log import MaskedLog
 from underway.drivers.process_tree import Tree
 from underway.drivers.runtime.record import Record
 from underway.drivers.spawn import written_exit_code
+from underway.terms.environment import Environ
 from underway.terms.process import Instance, InstanceState, ProcessSample
 
 
@@ -25,6 +27,10 @@ class Life:
     folder: Path
     log: Path
     home_id: str
+    environ: Environ | None = None
+    """What its processes get; None when what was kept of it cannot be read."""
+    output: MaskedLog | None = None
+    """Where its output goes on the way to the log; None for one that has no secrets."""
     state: InstanceState = InstanceState.STARTING
     popen: subprocess.Popen[bytes] | None = None
     pidfd: int | None = None
@@ -48,6 +54,19 @@ class Life:
         is_this_boot = self.record.boot_id == proc.boot_id()
         leader = self.record.leader if is_this_boot else None
         return Tree(self.home_id, "instance", self.record.spec.id, leader, self.group if is_this_boot else Group())
+
+    @property
+    def writes_to(self) -> Path:
+        return self.output.spool if self.output else self.log
+
+    def pump(self) -> bool:
+        """Bring its output so far to the log; True when there may be more."""
+        return self.output is not None and self.output.pump()
+
+    def end_output(self) -> None:
+        """Bring all of its output to the log. Its processes have ended."""
+        if self.output is not None:
+            self.output.finish()
 
     def snapshot(self) -> Instance:
         runs = self.has_process

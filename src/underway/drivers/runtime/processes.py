@@ -15,10 +15,13 @@ from underway.drivers import listeners, proc, process_log, process_tree
 from underway.drivers.cgroups import ControlGroups, Group
 from underway.drivers.runtime import adoption, record
 from underway.drivers.runtime.life import Life
+from underway.drivers.runtime.outputs import Outputs
 from underway.drivers.runtime.record import Record
 from underway.drivers.spawn import EXIT_FILE, spawn_instance
+from underway.drivers.vault.keys import Keys
 from underway.guard.restarts import RestartPolicy, after_end
 from underway.ports.clock import Clock
+from underway.terms.environment import Environ, hidden_names
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 from underway.terms.process import Instance, InstanceEnded, InstanceSpec, InstanceState, Limit, ProcessSample
@@ -47,7 +50,10 @@ class LocalRuntime:
         log_bytes: int = process_log.ROTATE_BYTES,
         log_parts: int = process_log.KEPT_PARTS,
         groups: ControlGroups | None = None,
+        keys: Keys | None = None,
     ) -> None:
+        self._keys = keys or Keys(home)
+        self._outputs = Outputs(lambda: self._lives.values())
         self._home = home
         self._clock = clock
         self._on_ended = on_ended
@@ -77,8 +83,11 @@ class LocalRuntime:
                 there.unwatch(asyncio.get_running_loop())
             log = self._home.process_log(spec.app, spec.process, spec.number, spec.slot.value)
             kept = there.record.log_from if there is not None else process_log.size(log)
-            fresh = Record(spec=spec, env=dict(env), log_from=kept)
-            life = self._new_life(fresh)
+            fresh = Record(spec=spec, log_from=kept)
+            environ = Environ(env, hidden_names(env))
+            await asyncio.to_thread(fresh.seal, environ, self._keys)
+            self._outputs.let_go(there, is_over=True)
+            life = self._new_life(fresh, environ)
             self._lives[spec.id] = life
             try:
                 await self._launch(life)
@@ -116,6 +125,8 @@ class LocalRuntime:
 
     def log_tail(self, instance_id: str, lines: int = _TAIL_LINES) -> Sequence[str]:
         life = self._lives.get(instance_id)
+        if life is not None:
+            life.pump()
         return () if life is None else process_log.tail(life.log, lines, life.record.log_from)
 
     def written(self, instance_id: str, after: int) -> Sequence[tuple[int, str]]:
@@ -146,24 +157,30 @@ class LocalRuntime:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._outputs.close()
         for life in self._lives.values():
             life.unwatch(loop)
+            self._outputs.let_go(life, is_over=False)
             if life.popen is not None:
                 life.popen.returncode = 0  # it goes on; nobody here waits for it any more
         self._lives.clear()
 
     # One life ------------------------------------------------------------------------------------------------
 
-    def _new_life(self, kept: Record) -> Life:
+    def _new_life(self, kept: Record, environ: Environ | None) -> Life:
         spec = kept.spec
         log = self._home.process_log(spec.app, spec.process, spec.number, spec.slot.value)
         if self._rotation is None:
             self._rotation = asyncio.create_task(self._rotate())
-        return Life(kept, self._home.instances / spec.id, log, self._home.id)
+        life = Life(kept, self._home.instances / spec.id, log, self._home.id, environ)
+        self._outputs.join(life)
+        return life
 
     async def _launch(self, life: Life) -> None:
         """Start the leader. The record is on disk before it, so a killed agent leaves no unknown process."""
         kept = life.record
+        if life.environ is None:
+            raise Failure(_cannot_spawn(kept.spec, ValueError("the environment that was kept for it cannot be read")))
         group = self._groups.make(
             adoption.GROUP_PREFIX + kept.spec.id, memory_bytes=kept.spec.memory_bytes, cpus=kept.spec.cpus
         )
@@ -184,7 +201,13 @@ class LocalRuntime:
             await asyncio.to_thread(record.write, life.folder, kept)
             (life.folder / EXIT_FILE).unlink(missing_ok=True)
             life.popen = spawn_instance(
-                kept.spec.command, kept.spec.cwd, {**kept.env, **marks}, life.log, life.folder, kept.spawn, group
+                kept.spec.command,
+                kept.spec.cwd,
+                {**life.environ, **marks},
+                life.writes_to,
+                life.folder,
+                kept.spawn,
+                group,
             )
         except (OSError, ValueError) as error:
             raise Failure(_cannot_spawn(kept.spec, error)) from error
@@ -242,6 +265,7 @@ class LocalRuntime:
         with contextlib.suppress(OSError):
             await asyncio.to_thread(record.write, life.folder, kept)
         kills = life.group.out_of_memory_kills()
+        life.end_output()
         self._tell(
             InstanceEnded(
                 spec=kept.spec,
@@ -293,6 +317,7 @@ class LocalRuntime:
                 _LOG.warning("%s is stopped, but its port %d is in use by %s", instance_id, port, holder)
 
     async def _forget(self, life: Life) -> None:
+        self._outputs.let_go(life, is_over=True)
         await asyncio.to_thread(life.group.remove)
         await asyncio.to_thread(record.remove, life.folder)
         if self._lives.get(life.record.spec.id) is life:
@@ -305,7 +330,7 @@ class LocalRuntime:
         if kept.spec.id in self._lives:
             return
         async with self._lock(kept.spec.id):
-            life = self._lives[kept.spec.id] = self._new_life(kept)
+            life = self._lives[kept.spec.id] = self._new_life(kept, self._environ(kept))
             if found.leader is not None:
                 kept.pid, kept.start_ticks = found.leader
                 life.memory_kills = life.group.out_of_memory_kills()
@@ -326,13 +351,20 @@ class LocalRuntime:
 
     async def _end_stopped(self, kept: Record) -> None:
         """Finish a stop that a former agent had begun."""
-        life = Life(kept, self._home.instances / kept.spec.id, Path(), self._home.id)
+        life = self._new_life(kept, self._environ(kept))
         try:
             await process_tree.dissolve(life.tree, kept.spec.stop_timeout_s)
         except Failure as failure:
             _LOG.error("%s", failure)
             return
         await self._forget(life)
+
+    def _environ(self, kept: Record) -> Environ | None:
+        try:
+            return kept.environ(self._keys)
+        except (ValueError, Failure) as error:  # msgspec's own errors are ValueErrors; none of ours quotes a value
+            _LOG.error("the environment of %s cannot be read: %s", kept.spec.id, type(error).__name__)
+            return None
 
     # Small parts ---------------------------------------------------------------------------------------------
 

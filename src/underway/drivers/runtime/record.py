@@ -12,15 +12,22 @@ import msgspec
 
 from underway.drivers.private_file import write_private
 from underway.drivers.proc import Identity
+from underway.drivers.vault.keys import Keys
+from underway.terms.environment import Environ
 from underway.terms.process import InstanceSpec
 
 _LOG = logging.getLogger(__name__)
 _FILE = "instance.json"
 
 
+class _Sealed(msgspec.Struct):
+    env: dict[str, str]
+    hidden: tuple[str, ...]
+
+
 class Record(msgspec.Struct, kw_only=True):
-    """One instance. It holds the environment, secrets and all, because a restart needs it: 0600 in a 0700 folder,
-    removed when the instance is stopped.
+    """One instance, 0600 in a 0700 folder, removed when the instance is stopped. It holds the environment, which a
+    restart needs, closed up with the home's key (`sealed`); `env` is what former versions kept in the clear.
 
     Written with a fresh `spawn` before the leader is started and with its pid after it. A leader whose
     environment carries `spawn` is therefore known at any moment in between. `log_from` is the byte of the log at
@@ -28,7 +35,8 @@ class Record(msgspec.Struct, kw_only=True):
     """
 
     spec: InstanceSpec
-    env: dict[str, str]
+    env: dict[str, str] = {}
+    sealed: str = ""
     wanted: Literal["running", "stopped"] = "running"
     spawn: str = ""
     pid: int = 0
@@ -41,6 +49,18 @@ class Record(msgspec.Struct, kw_only=True):
     exit_code: int | None = None
     log_from: int = 0
     groups: tuple[str, ...] = ()
+
+    def seal(self, environ: Environ, keys: Keys) -> None:
+        """Keep the environment. Raises `Failure` (`vault.key`)."""
+        text = msgspec.json.encode(_Sealed(env=dict(environ), hidden=tuple(sorted(environ.hidden))))
+        self.sealed, self.env = keys.close_up(text), {}
+
+    def environ(self, keys: Keys) -> Environ:
+        """The environment that was kept. Raises `Failure` (`vault.key`) or `ValueError`."""
+        if not self.sealed:
+            return Environ(self.env, self.env)
+        kept = msgspec.json.decode(keys.open_up(self.sealed), type=_Sealed)
+        return Environ(kept.env, kept.hidden)
 
     @property
     def leader(self) -> Identity | None:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from underway.drivers.private_file import sync_folder, write_private
-from underway.drivers.vault.generated import KINDS, generate
-from underway.drivers.vault.keys import Keys
+from underway.drivers.vault.generated import KINDS, generate, public_half
+from underway.drivers.vault.keys import Keys, read_recipients
 from underway.drivers.vault.sealed import read_first_format, seal, unreadable, unseal
 from underway.ports.vault import VaultChange
 from underway.terms.environment import OWN, Kept, require_environment
@@ -21,6 +26,8 @@ from underway.terms.release import require_app_name
 from underway.terms.secret import Secret
 
 _ENDING = ".age"
+_HANDED = "handed-"
+_HANDED_LIFE_S = 60.0
 
 
 class AgeVault:
@@ -50,7 +57,7 @@ class AgeVault:
                 values = self._read(app, OWN)
                 kept = values.get(name)
                 if kept is None:
-                    kept = Kept(value=Secret(generate(kind)))
+                    kept = Kept(value=Secret(generate(kind)), set_at=time.time(), set_by="underway")
                     self._write(app, OWN, {**values, name: kept})
         return kept.value
 
@@ -61,6 +68,47 @@ class AgeVault:
         with self._locked(app):
             values = {**self._read(app, layer), **change.put}
             self._write(app, layer, {name: it for name, it in values.items() if name not in change.remove})
+
+    def generated(self, kind: str) -> Secret:
+        return Secret(generate(kind))
+
+    def public_half(self, app: str, name: str) -> str:
+        return public_half(self._read(app, OWN)[name].value.reveal())
+
+    def file_kept(self, content: str, where: str) -> Mapping[str, Kept]:
+        return unseal(content.encode(errors="surrogateescape"), self._keys.identities(), where)
+
+    def change_file(self, path: str, recipients: str, change: VaultChange) -> None:
+        file = Path(path)
+        who = [*read_recipients(recipients.splitlines(), f"{file.parent}/recipients.txt"), self._own_recipient()]
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with locked_folder(file.parent):
+                content = _content(file)
+                values = dict(unseal(content, self._keys.identities(), path)) if content is not None else {}
+                values |= change.put
+                kept = {name: it for name, it in values.items() if name not in change.remove}
+                owner = file.parent.stat()
+                write_private(file, seal(kept, who, armored=True), mode=0o644, owner=(owner.st_uid, owner.st_gid))
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+    def hand_over(self, values: Mapping[str, str]) -> str:
+        folder = self._home.run
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in folder.glob(f"{_HANDED}*"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _HANDED_LIFE_S:
+                    path.unlink()
+        path = folder / f"{_HANDED}{secrets.token_hex(8)}"
+        write_private(path, msgspec.json.encode(dict(values)), mode=0o400)
+        return str(path)
+
+    def recipient(self) -> str:
+        return self._keys.recipient()
+
+    def _own_recipient(self) -> Any:
+        return self._keys.identity().to_public()
 
     def drop(self, app: str) -> None:
         folder = self._folder(app)
@@ -93,22 +141,14 @@ class AgeVault:
 
     def _write(self, app: str, layer: str, values: Mapping[str, Kept]) -> None:
         path = self._path(app, layer)
-        content = seal(values, [self._keys.identity().to_public()])
+        content = seal(values, [self._own_recipient()])
         try:
             write_private(path, content)
             if layer == OWN and self._first(app).exists():
                 self._first(app).unlink()
                 sync_folder(path.parent.parent)
         except OSError as error:
-            raise Failure(
-                Problem(
-                    code="vault.unwritable",
-                    where=str(path),
-                    why=f"the new value cannot be kept: {error.strerror}",
-                    remedy="make room on the disk or make the folder writable; what was kept before is unharmed",
-                    command=f"df -h {path.parent}",
-                )
-            ) from error
+            raise _unwritable(str(path), error) from error
 
     @contextlib.contextmanager
     def _locked(self, app: str) -> Iterator[None]:
@@ -137,6 +177,29 @@ def _content(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise unreadable(str(path), error.strerror or "it cannot be read") from error
+
+
+def _unwritable(path: str, error: OSError) -> Failure:
+    return Failure(
+        Problem(
+            code="vault.unwritable",
+            where=path,
+            why=f"the new value cannot be kept: {error.strerror}",
+            remedy="make room on the disk or make the folder writable; what was kept before is unharmed",
+            command=f"df -h {Path(path).parent}",
+        )
+    )
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder itself, where no file of ours may lie about (flock(2))."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _is_still(descriptor: int, path: Path) -> bool:

@@ -55,3 +55,11 @@ def generate(kind: str) -> str:
     if make is None:
         raise ValueError(f"no kind of secret is called {kind!r}; there are {', '.join(KINDS)}")
     return make()
+
+
+def public_half(private: str) -> str:
+    """The public key (SubjectPublicKeyInfo, PEM) of a private one."""
+    from cryptography.hazmat.primitives import serialization as form
+
+    key = form.load_pem_private_key(private.encode(), password=None)
+    return key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo).decode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import contextlib
 import hashlib
 import hmac
@@ -66,6 +68,23 @@ class Keys:
     def key(self) -> bytes:
         """32 bytes for fingerprints, made of the own key: whoever has one has the other."""
         return hmac.new(str(self.identity()).encode(), b"underway fingerprints v1", hashlib.sha256).digest()
+
+    def close_up(self, content: bytes) -> str:
+        """`content` as text that only this home can open. Raises `Failure` (`vault.key`)."""
+        import pyrage
+
+        sealed: bytes = pyrage.encrypt(content, [self.identity().to_public()])
+        return base64.b64encode(sealed).decode()
+
+    def open_up(self, text: str) -> bytes:
+        """What `close_up` was given. Raises `ValueError` for anything else, `Failure` (`vault.key`)."""
+        import pyrage
+
+        try:
+            opened: bytes = pyrage.decrypt(base64.b64decode(text, validate=True), [self.identity()])
+        except (pyrage.DecryptError, binascii.Error) as error:
+            raise ValueError(f"it cannot be opened: {error}") from None
+        return opened
 
     def _make(self, path: Path) -> None:
         from pyrage import x25519

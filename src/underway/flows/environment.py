@@ -1,0 +1,189 @@
+"""An app's environment: seen as a whole, checked, changed, handed to a process. Every read and change is journaled."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from underway.detect.complete import Whole, whole, without
+from underway.detect.model import Machine
+from underway.environment.check import Scene, check
+from underway.environment.dotenv import read as read_dotenv
+from underway.environment.layers import chain, file_of, layers_of, require_known, resolve, settled
+from underway.journal.journal import Journal
+from underway.manifest.model import MANIFEST_FILE, Manifest
+from underway.ports.drivers import Drivers
+from underway.terms.environment import BASE, OWN, PRODUCTION, Entry, Finding, Kept, fingerprint, require_environment
+from underway.terms.problem import Problem, Refusal
+from underway.terms.release import require_app_name
+from underway.terms.tree import Tree
+
+_EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example", "backend/.env.example")
+_MISSING = ("env.missing", "detect.env-missing")
+_MOST_LOOKED_THROUGH = 4_000
+
+
+@dataclass(frozen=True)
+class EnvAt:
+    """Which environment is meant: the repository at `path`, the app's name where it is not the manifest's, and the
+    environment's name, empty for the manifest's own."""
+
+    path: str
+    app: str = ""
+    environment: str = ""
+    allow_missing: bool = False
+    """Required variables without a value, and services that are not provided, are left out instead of asked for."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A repository's environment. `manifest` is the one of a release in this environment, secrets in the clear;
+    `schema` the one that was written. `vault` is the app whose values are used."""
+
+    tree: Tree
+    text: str | None
+    whole: Whole
+    manifest: Manifest
+    schema: Manifest
+    environment: str
+    vault: str
+    entries: Mapping[str, Entry]
+    findings: tuple[Finding, ...]
+
+    @property
+    def stops(self) -> tuple[Problem, ...]:
+        return tuple(it.problem for it in self.findings if it.stops)
+
+
+async def see(at: EnvAt, on: Drivers, journal: Journal | None = None) -> Seen:
+    """Everything about one environment. Raises `Refusal` when the manifest is malformed, nothing was recognised, or
+    the environment is not known. With `journal`, what is staged is found as well."""
+    tree = await asyncio.to_thread(on.sources.look, at.path)
+    return await asyncio.to_thread(_see, tree, at, on, journal)
+
+
+def _see(tree: Tree, at: EnvAt, on: Drivers, journal: Journal | None) -> Seen:
+    text = tree.text(MANIFEST_FILE) or None
+    machine = Machine(cpus=on.machine.cpus(), pythons=on.machine.pythons(), node_version=on.machine.node())
+    found = whole(tree, machine, text, name=at.app, http_port=on.home.http_port, allow_missing=at.allow_missing)
+    environment = require_environment(at.environment or found.manifest.environment)
+    vault = found.manifest.vault or found.manifest.app
+    if environment != found.manifest.environment and environment not in (PRODUCTION, BASE) and not at.app:
+        name = require_app_name(f"{found.manifest.app}-{environment}"[:40].rstrip("-"))
+        found = whole(tree, machine, text, name=name, http_port=on.home.http_port, allow_missing=at.allow_missing)
+    schema = replace(found.manifest, vault=vault)
+    require_known(schema, environment, on.vault.layers(vault))
+    names = chain(schema, environment)
+    files = {name: kept for name in names if (kept := _of_file(tree, name, on))}
+    entries = resolve(
+        schema,
+        layers_of(
+            schema,
+            environment,
+            vault={name: on.vault.kept(vault, name) for name in names},
+            files=files,
+            own=on.vault.kept(schema.app, OWN),
+        ),
+    )
+    scene = Scene(
+        manifest=schema,
+        environment=environment,
+        entries=entries,
+        now=on.clock.now(),
+        reads=found.reads,
+        examples=_examples(tree),
+        elsewhere=_elsewhere(schema, environment, vault, tree, on),
+        mentioned=_mentioned(tree, schema, entries),
+        where=lambda name: _where(found, name),
+        evidence=found.missing if not found.written or "env" not in found.written.values else {},
+    )
+    findings = check(scene)
+    if journal is not None:
+        findings += staged(schema.app, entries, on, journal)
+    manifest = settled(schema, environment, files)
+    if at.allow_missing:
+        findings = tuple(it for it in findings if it.problem.code not in _MISSING)
+        manifest = without(manifest, {n for n, it in entries.items() if it.origin is None and manifest.env[n].required})
+    return Seen(tree, text, found, manifest, schema, environment, vault, entries, findings)
+
+
+def _where(found: Whole, name: str) -> str:
+    if found.written is None:
+        return f"env.{name}"
+    line = found.written.lines.line_of(("env", name))
+    return f"{MANIFEST_FILE}:{line} env.{name}" if line else f"{MANIFEST_FILE} env.{name}"
+
+
+def _of_file(tree: Tree, layer: str, on: Drivers) -> Mapping[str, Kept]:
+    content = tree.text(file_of(layer))
+    return on.vault.file_kept(content, file_of(layer)) if content else {}
+
+
+def _examples(tree: Tree) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in _EXAMPLES:
+        for name, value in read_dotenv(tree.text(path), is_expanding=False).items():
+            if value:
+                found.setdefault(name, value)
+    return found
+
+
+def _elsewhere(manifest: Manifest, environment: str, vault: str, tree: Tree, on: Drivers) -> dict[str, frozenset[str]]:
+    """What every other environment sets. A development environment is no measure for others."""
+    found: dict[str, frozenset[str]] = {}
+    others = {*manifest.environments, *on.vault.layers(vault)} - {environment, BASE, "development", "test"}
+    for other in sorted(others):
+        keys = manifest.environments.get(other)
+        names = {*(keys.env if keys else ()), *on.vault.kept(vault, other), *_of_file(tree, other, on)}
+        found[other] = frozenset(names)
+    return found
+
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,}")
+
+
+def _mentioned(tree: Tree, manifest: Manifest, entries: Mapping[str, Entry]) -> frozenset[str]:
+    """Those names that stand in the tree's texts outside the manifest and `.env` files, or in a command."""
+    wanted = set(entries)
+    commands = [process.command for process in manifest.processes.values()]
+    found = wanted & set(_WORD.findall(" ".join([*commands, *manifest.build.commands])))
+    for path in tree.paths[:_MOST_LOOKED_THROUGH]:
+        if not wanted - found:
+            break
+        name = path.rpartition("/")[2]
+        if path == MANIFEST_FILE or name.startswith(".env") or name.endswith((".lock", ".md", ".age", ".svg")):
+            continue
+        found |= wanted.intersection(_WORD.findall(tree.text(path)))
+    return frozenset(found)
+
+
+def staged(app: str, entries: Mapping[str, Entry], on: Drivers, journal: Journal) -> tuple[Finding, ...]:
+    """What was set after the live release was started: it has its effect with the next deploy."""
+    given = journal.state(app).given
+    key = on.vault.key()
+    found = []
+    for name, entry in sorted(entries.items()):
+        if entry.value is None or name not in given or fingerprint(key, entry.value) == given[name]:
+            continue
+        found.append(
+            Finding(
+                problem=Problem(
+                    code="env.staged",
+                    where=f"{entry.origin.says() if entry.origin else app} {name}",
+                    why=f"{name} was changed after {app} was started: it is staged, not live",
+                    remedy="deploy, and it is live",
+                    command="underway deploy",
+                ),
+                name=name,
+                stops=False,
+            )
+        )
+    return tuple(found)
+
+
+def require_ready(seen: Seen) -> None:
+    """Raise `Refusal` with everything of the repository and its environment that stands in a deploy's way."""
+    if problems := [*seen.whole.problems, *seen.stops]:
+        raise Refusal(problems)
