@@ -28,6 +28,7 @@ from underway.flows.back_up import manifest_of
 from underway.flows.deploy import Planning
 from underway.flows.facts import url_of
 from underway.journal.events import ActKind
+from underway.journal.fits import fit_of
 from underway.journal.state import AppState, ReleaseState, StepState
 from underway.keep.worth import Outlook, condition, outlook
 from underway.manifest.read import read_manifest
@@ -302,6 +303,8 @@ def release_views(state: AppState) -> list[ReleaseView]:
             p95_change=it.p95_change,
             new_errors=it.new_errors,
             has_evidence=bool(it.record_seq),
+            old_code=it.old_code,
+            runs_now=fit_of(state, it.release.id, state.schema) if state.schema else None,
         )
         for _, it in sorted(state.releases.items(), reverse=True)
     ]

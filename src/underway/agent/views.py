@@ -13,6 +13,7 @@ from underway.terms.backup import Part, Proof
 from underway.terms.migration import Hazard
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
+from underway.terms.rehearsal import Fit
 from underway.terms.verdict import Strength, Traffic
 
 
@@ -52,6 +53,8 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     allow: tuple[Literal["contract", "missing"], ...] = ()
     """What may be although it would stop a deploy: pending migrations that destroy, break or block; settings that the
     app asks for and nobody has given."""
+    code_only: bool = False
+    """A rollback takes the code back although it is not known to run on the database as it is."""
 
 
 class LintAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -296,6 +299,10 @@ class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
     p95_change: float | None = None
     new_errors: tuple[ErrorCount, ...] = ()
     has_evidence: bool = False
+    old_code: Fit | None = None
+    """Whether the release before it runs on the schema that its migrations made, where that was tried."""
+    runs_now: Fit | None = None
+    """Whether its own code runs on the schema that the last migration left."""
 
 
 class AgentView(msgspec.Struct, frozen=True, kw_only=True):

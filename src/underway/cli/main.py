@@ -89,7 +89,8 @@ def cli(debug: bool) -> None:
 
     \b
     Exit codes: 0 live or done · 2 wrong usage · 3 refused, nothing changed · 4 failed before traffic moved,
-    the old release untouched · 5 rolled back after traffic moved · 1 a fault of Underway ·
+    the old release untouched · 5 rolled back after traffic moved · 6 live and unwell, with no way back by code ·
+    1 a fault of Underway ·
     130 Ctrl-C: the command stopped watching, what it began goes on.
     """
 

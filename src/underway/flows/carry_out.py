@@ -20,6 +20,7 @@ from underway.steps.step import Act
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
 from underway.terms.record import Record
+from underway.terms.rehearsal import Fit, Runs
 from underway.terms.verdict import Action
 
 _COUNT_EVERY_S = 1.0
@@ -51,10 +52,17 @@ async def carry_out(
                 return _finish(plan, act, good, tally, on, journal, because=_good(act, journal))
         else:
             problem, because = None, "the agent ended in the middle of it"
+        because = because or (problem.why if problem else "")
+        stuck = no_way_back(journal.state(act.app), plan)
+        if stuck and journal.state(act.app).live == plan.release:
+            told = f"{because}. It stays live: {stuck.release} does not run on this database ({stuck.because})"
+            return _finish(plan, act, Outcome.UNWELL, tally, on, journal, because=told)
         moved = _held(act, journal).has_moved_traffic
         await undo(plan.steps, act, on, journal)
         outcome = Outcome.ROLLED_BACK if moved else Outcome.FAILED
-        return _finish(plan, act, outcome, tally, on, journal, because=because or (problem.why if problem else ""))
+        if stuck:
+            because += f". {stuck.release} serves, and does not run on the database that was migrated: {stuck.because}"
+        return _finish(plan, act, outcome, tally, on, journal, because=because)
     finally:
         if counting:
             counting.cancel()
@@ -69,7 +77,8 @@ async def _forward(
             await run(stage.steps, act, on, journal)
         except Stopped as stopped:
             return stopped.problem, ""
-        if stage.rollout and not _is_past(stage, plan, act, journal):
+        is_split = stage.rollout and not (stage.steps and no_way_back(journal.state(act.app), plan))
+        if stage.rollout and is_split and not _is_past(stage, plan, act, journal):
             rollouts[act.app] = RollingOut(plan, stage.rollout, act, on, journal)
             try:
                 verdict = await roll_out(rollouts[act.app])
@@ -92,6 +101,15 @@ async def _take_back(stage: Stage, act: Act, on: Drivers, journal: Journal) -> P
     except Stopped as stopped:
         return stopped.problem
     return None
+
+
+def no_way_back(state: AppState, plan: Plan) -> Fit | None:
+    """Why the release before cannot take over again: it was seen not to run on what this release's migration made of
+    the database. None while nothing like it is known."""
+    it = state.releases.get(plan.release)
+    if plan.kind not in (ActKind.DEPLOY, ActKind.WATCH) or it is None or it.written is None:
+        return None
+    return it.old_code if it.old_code and it.old_code.runs is Runs.NO else None
 
 
 def _is_past(stage: Stage, plan: Plan, act: Act, journal: Journal) -> bool:

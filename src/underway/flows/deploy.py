@@ -43,8 +43,8 @@ async def prepare_deploy(
     return Planning(plan_deploy(facts), facts.state.as_of, claims, facts.manifest_text, facts.secrets)
 
 
-def prepare_rollback(app: str, to: str, on: Drivers, journal: Journal) -> Planning:
-    facts = rollback_facts(app, to, on, journal)
+async def prepare_rollback(app: str, to: str, on: Drivers, journal: Journal, *, is_code_only: bool = False) -> Planning:
+    facts = await rollback_facts(app, to, on, journal, is_code_only=is_code_only)
     return Planning(plan_rollback(facts), facts.state.as_of)
 
 

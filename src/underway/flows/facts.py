@@ -20,6 +20,7 @@ from underway.flows.obstacles import (
     unknown,
 )
 from underway.flows.secrets import set_aside
+from underway.flows.ways_back import fit_now, unfit
 from underway.journal.journal import Journal
 from underway.journal.state import AppState, Phase, ReleaseState
 from underway.manifest.model import MANIFEST_FILE, Manifest
@@ -36,6 +37,7 @@ from underway.steps.service_env import service_env
 from underway.steps.start_release import StartRelease
 from underway.terms.problem import Problem, Refusal
 from underway.terms.process import InstanceState
+from underway.terms.rehearsal import Runs
 from underway.terms.release import release_id, require_app_name
 from underway.terms.secret import Secret
 from underway.terms.tree import Tree
@@ -176,8 +178,11 @@ def url_of(app: str, on: Drivers) -> str:
     return f"http://{app}.localhost{port}"
 
 
-def rollback_facts(app: str, to: str, on: Drivers, journal: Journal) -> RollbackFacts:
-    """Where a rollback would go. Raises `Refusal` when there is nothing to go back to."""
+async def rollback_facts(
+    app: str, to: str, on: Drivers, journal: Journal, *, is_code_only: bool = False
+) -> RollbackFacts:
+    """Where a rollback would go. Raises `Refusal` when there is nothing to go back to, and unless `is_code_only` when
+    the code is not known to run on the database as it is now."""
     state = journal.state(require_app_name(app))
     if problems := [*unknown(state), *held(state)]:
         raise Refusal(problems)
@@ -186,6 +191,9 @@ def rollback_facts(app: str, to: str, on: Drivers, journal: Journal) -> Rollback
         raise Refusal([no_release(state, to)])
     target = release.release.id
     manifest = read_manifest(release.manifest)
+    fit = await fit_now(state, target, on)
+    if fit.runs is not Runs.YES and not is_code_only:
+        raise Refusal([await unfit(state, fit, on)])
     live = state.live_release
     web = manifest.processes.get("web")
     slot = state.slots.get(state.idle_slot)
@@ -197,6 +205,7 @@ def rollback_facts(app: str, to: str, on: Drivers, journal: Journal) -> Rollback
         manifest=manifest,
         key=release.release.build_key,
         is_warm=is_warm,
+        fit=fit,
         ports=slot.ports if slot and is_warm else ports,
         other_ports=other_ports,
         url=url_of(app, on),

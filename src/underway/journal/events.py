@@ -252,6 +252,9 @@ class Migrated(Event, frozen=True, kw_only=True, tag="migrated"):
     schema: str = ""
     is_additive: bool = False
     changes: tuple[str, ...] = ()
+    written: dict[str, int] = {}
+    """Rows that had been written to each table by then, as the server counts them: what comes later is what going
+    back to before would lose."""
 
 
 class MigrationsLinted(Event, frozen=True, kw_only=True, tag="migrations_linted"):

@@ -201,6 +201,8 @@ class ReleaseState(msgspec.Struct, kw_only=True):
     new_errors: tuple[ErrorCount, ...] = ()
     given: dict[str, str] = msgspec.field(default_factory=dict)
     """The fingerprints of its environment, by name."""
+    written: dict[str, int] | None = None
+    """Rows that had been written to each table when its migration was over; None when it ran none."""
 
 
 class SlotState(msgspec.Struct, kw_only=True):
@@ -479,7 +481,7 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
 def _migrated(state: AppState, event: Migrated) -> None:
     state.migrations, state.schema = event.digest, event.schema
     if release := state.releases.get(event.release):
-        release.schema = event.schema
+        release.schema, release.written = event.schema, event.written
     if event.is_additive and event.was_schema and event.was_schema != event.schema:
         state.additions[event.schema] = event.was_schema
 

@@ -83,7 +83,7 @@ def plan_deploy(facts: DeployFacts) -> Plan:
         was=state.live,
         url=facts.url,
         stages=tuple(stages),
-        notes=facts.notes,
+        notes=(*facts.notes, *_migration_notes(facts)),
         path=facts.ask.source.path,
         strategy=chosen.strategy,
         because=chosen.because,
@@ -99,6 +99,30 @@ def _shares(manifest: Manifest, strategy: Strategy) -> tuple[int, ...]:
         return keys.steps
     is_gated = strategy == "blue-green" and bool(keys.approve or keys.windows.allow or keys.windows.deny)
     return (0,) if is_gated else ()
+
+
+def _migration_notes(facts: DeployFacts) -> tuple[str, ...]:
+    """What a person should know of the way back before it is walked into."""
+    migrate = facts.manifest.migrate
+    if migrate is None or not has_pending(facts) or not facts.state.releases:
+        return ()
+    if why := allowed(migrate, facts.allow):
+        return (
+            f"The pending migrations may destroy, break and block ({why}). Where the rehearsal shows that"
+            f" {facts.state.live or 'the release that runs'} does not run on what they make, this release cannot be"
+            " taken back by code alone: it gets all visitors at once, and a bad verdict is told, not undone.",
+        )
+    if migrate.rehearse == "never":
+        return (
+            "The pending migrations are not rehearsed: unless they only add, it will not be known whether"
+            f" {facts.state.live or 'the release before'} runs on what they make.",
+        )
+    return ()
+
+
+def has_pending(facts: DeployFacts) -> bool:
+    """True unless the database carries the very migrations of the source."""
+    return not facts.migrations or facts.migrations != facts.state.migrations
 
 
 def live_manifest(state: AppState) -> Manifest | None:
@@ -145,8 +169,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
         steps.append(ProvisionPostgres(extensions=postgres.extensions, is_new=is_first))
     if redis and not redis.url:
         steps.append(ProvisionRedis(is_new=is_first, has_password=redis.has_password))
-    has_news = not facts.migrations or facts.migrations != state.migrations
-    if manifest.migrate and has_news:
+    if manifest.migrate and has_pending(facts):
         if not is_first:
             steps.append(
                 LintMigrations(

@@ -10,6 +10,7 @@ from underway.manifest.model import Manifest
 from underway.plan.strategy import NO_PACE, Pace
 from underway.ports.builds import BuildAsk
 from underway.terms.process import Instance
+from underway.terms.rehearsal import Fit
 from underway.terms.release import Slot
 from underway.terms.route import AppRoute, SlotRoute
 from underway.terms.secret import Secret
@@ -57,6 +58,8 @@ class RollbackFacts:
     ports: tuple[int, ...]
     other_ports: tuple[int, ...]
     url: str
+    fit: Fit
+    """Whether the code that is gone back to runs on the database as it is."""
     live_manifest: Manifest | None
     live_key: str
 

@@ -11,6 +11,7 @@ from underway.steps.free_slot import FreeSlot
 from underway.steps.route_app import UnrouteApp
 from underway.steps.stop_app import StopApp
 from underway.steps.switch_traffic import SwitchTraffic
+from underway.terms.rehearsal import Runs
 from underway.terms.release import Slot
 
 
@@ -49,13 +50,12 @@ def plan_rollback(facts: RollbackFacts) -> Plan:
 
 
 def _database_notes(facts: RollbackFacts) -> tuple[str, ...]:
-    release = facts.state.releases[facts.to]
-    if not facts.state.migrations or release.migrations == facts.state.migrations:
+    if not any(it.written is not None for it in facts.state.releases.values()):
         return ()
-    return (
-        f"The database stays as it is: it carries newer migrations than {facts.to} was made for. "
-        "Whether its code runs on them was not tried.",
-    )
+    kept = "The database stays as it is."
+    if facts.fit.runs is Runs.YES:
+        return (f"{kept} {facts.to} runs on its schema: {facts.fit.because}.",)
+    return (f"{kept} It is NOT known that {facts.to} runs on its schema: {facts.fit.because}.",)
 
 
 def plan_down(facts: DownFacts) -> Plan:

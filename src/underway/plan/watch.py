@@ -7,10 +7,12 @@ from underway.journal.state import AppState
 from underway.manifest.read import read_manifest
 from underway.plan.model import Plan, Stage
 from underway.plan.parts import rollout_of, swap_workers, watch_after_s
+from underway.steps.every_step import EveryStep
 from underway.steps.free_slot import FreeSlot
 from underway.steps.start_release import UNDO_DRAIN_S
 from underway.steps.switch_traffic import SwitchTraffic
 from underway.terms.outcome import Outcome
+from underway.terms.rehearsal import Runs
 
 
 def plan_watch(state: AppState, url: str) -> Plan | None:
@@ -37,7 +39,7 @@ def plan_watch(state: AppState, url: str) -> Plan | None:
     ):
         return None
     was_manifest = read_manifest(was.manifest)
-    back = (
+    back: tuple[EveryStep, ...] = (
         SwitchTraffic(release=state.previous, slot=slot.other, was=state.live, was_slot=slot),
         *swap_workers(
             was_manifest,
@@ -50,6 +52,8 @@ def plan_watch(state: AppState, url: str) -> Plan | None:
         ),
         FreeSlot(release=state.live, slot=slot, drain_s=UNDO_DRAIN_S),
     )
+    if live.written is not None and live.old_code and live.old_code.runs is Runs.NO:
+        back = ()  # the release before does not run on this database: a bad verdict is told, and nothing is taken back
     steps = manifest.release.steps if live.strategy == "canary" else ()
     rollout = rollout_of(manifest, slot, state.live, state.previous, steps, is_watch=True)
     return Plan(

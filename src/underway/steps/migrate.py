@@ -72,6 +72,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
             schema=after.digest,
             is_additive=is_additive,
             changes=tuple(changes[:MOST_CHANGES]),
+            written={name: table.written for name, table in (await on.schemas.tables(act.app)).items()},
         )
         return Did((told,), said)
 

@@ -12,13 +12,23 @@ class Outcome(Enum):
     REFUSED = "refused"
     FAILED = "failed"
     ROLLED_BACK = "rolled_back"
+    UNWELL = "unwell"
+    """It is live and was judged bad, and the release before it cannot take over: it does not run on the database."""
     DONE = "done"
     """An act that makes nothing live did what was asked (down, retire)."""
 
     @property
     def exit_code(self) -> int:
-        """0 live · 3 refused, nothing changed · 4 failed before traffic moved · 5 rolled back after it."""
-        return {Outcome.LIVE: 0, Outcome.DONE: 0, Outcome.REFUSED: 3, Outcome.FAILED: 4, Outcome.ROLLED_BACK: 5}[self]
+        """0 live · 3 refused, nothing changed · 4 failed before traffic moved · 5 rolled back after it · 6 live and
+        unwell."""
+        return {
+            Outcome.LIVE: 0,
+            Outcome.DONE: 0,
+            Outcome.REFUSED: 3,
+            Outcome.FAILED: 4,
+            Outcome.ROLLED_BACK: 5,
+            Outcome.UNWELL: 6,
+        }[self]
 
 
 EXIT_FAULT = 1

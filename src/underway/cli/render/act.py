@@ -187,12 +187,16 @@ class ActRenderer:
                     t.line(f"  {t.mark('dot')} {more}")
             case "done":
                 t.line(t.paint("Done", "green", "bold"))
+            case "unwell":
+                t.line(f"{t.paint('Live and unwell', 'red', 'bold')}  {event['release']}")
+                t.line(f"  because {clean(event['because'])}")
             case "rolled_back":
                 serves = f"{event['live']} serves again" if event["live"] else "nothing serves"
                 t.line(f"{t.paint('Rolled back', 'red', 'bold')}  {event['release']}; {serves}")
                 t.line(f"  because {clean(event['because'])}")
             case _:
-                serves = f"{event['live']} was not touched and serves" if event["live"] else "nothing was live before"
+                untouched = "" if "migrate" in {step["id"] for step in event["steps"]} else " was not touched and"
+                serves = f"{event['live']}{untouched} serves" if event["live"] else "nothing was live before"
                 t.line(f"{t.paint('Failed', 'red', 'bold')}  {event['release']}; {serves}")
                 t.line(f"  because {clean(event['because'])}")
         if event["outcome"] == "live" and event["because"]:

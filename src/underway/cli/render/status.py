@@ -10,6 +10,7 @@ from underway.cli.render.backups import standing_line
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import ago, clock, megabytes, requests, seconds
 from underway.terms.outcome import Outcome
+from underway.terms.rehearsal import Runs
 
 _STATES = {"running": "green", "starting": "amber", "backing-off": "amber", "crash-loop": "red", "stopping": "amber"}
 
@@ -111,6 +112,8 @@ def show_releases(releases: list[ReleaseView], terminal: Terminal) -> None:
         word = "back" if it.outcome is Outcome.ROLLED_BACK and it.state == "failed" else it.state
         state = t.paint(f"{word:<9}", colours.get(it.state, "bold")) if it.state in colours else f"{word:<9}"
         t.line(f"{it.id}  {state}  {clock(it.created_at)}  {it.source:<14}  {seconds(it.duration_s):>7}{_answered(it)}")
+        if it.runs_now and it.state in ("warm", "kept") and it.runs_now.runs is not Runs.YES:
+            _under(f"on today's schema: {it.runs_now.runs.value}; {it.runs_now.because}", t)
         if it.verdict and it.has_evidence:
             _under(it.verdict, t)
         elif it.because and it.state == "failed":
