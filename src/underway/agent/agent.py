@@ -134,7 +134,9 @@ class Agent:
                 )
                 return await prepare_deploy(ask.path, ask.app, self.on, self.journal, wishes)
             case ActKind.ROLLBACK:
-                return await prepare_rollback(ask.app, ask.to, self.on, self.journal, is_code_only=ask.code_only)
+                return await prepare_rollback(
+                    ask.app, ask.to, self.on, self.journal, is_code_only=ask.code_only, restore=ask.restore
+                )
             case ActKind.DOWN:
                 return prepare_down(ask.app, self.on, self.journal)
             case ActKind.RESTORE:

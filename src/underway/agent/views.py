@@ -53,6 +53,8 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     allow: tuple[Literal["contract", "missing"], ...] = ()
     """What may be although it would stop a deploy: pending migrations that destroy, break or block; settings that the
     app asks for and nobody has given."""
+    restore: str = ""
+    """The backup that a rollback takes the data back to as well."""
     code_only: bool = False
     """A rollback takes the code back although it is not known to run on the database as it is."""
 

@@ -12,18 +12,19 @@ from underway.journal.events import ActKind
 @click.command()
 @click.argument("app")
 @click.option("--to", default="", metavar="RELEASE", help="The release to go back to; by default the one before.")
+@click.option(
+    "--restore", default="", metavar="BACKUP", help="Take the data back to this backup too: what came since is lost."
+)
 @click.option("--code-only", is_flag=True, help="Although it is not known to run on the database as it is.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
 @click.option("--json", "is_json", is_flag=True, help="One JSON object per event; the last is `finished`.")
-def rollback(app: str, to: str, code_only: bool, dry_run: bool, yes: bool, is_json: bool) -> None:
+def rollback(app: str, to: str, restore: str, code_only: bool, dry_run: bool, yes: bool, is_json: bool) -> None:
     """Go back to an earlier release of APP: at once while it is warm, else as soon as it has started.
 
     The database stays as it is. Where the release is not known to run on it, nothing is done, and what there is to
     choose is told: the restore point, and what going back to it would lose.
     """
-    sys.exit(
-        perform(
-            PlanAsk(kind=ActKind.ROLLBACK, app=app, to=to, code_only=code_only), is_json=is_json, is_dry_run=dry_run
-        )
-    )
+    question = f"Replace the data of {app} by backup {restore}?" if restore and not yes else ""
+    ask = PlanAsk(kind=ActKind.ROLLBACK, app=app, to=to, restore=restore, code_only=code_only)
+    sys.exit(perform(ask, is_json=is_json, is_dry_run=dry_run, question=question))

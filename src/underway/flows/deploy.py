@@ -43,8 +43,10 @@ async def prepare_deploy(
     return Planning(plan_deploy(facts), facts.state.as_of, claims, facts.manifest_text, facts.secrets)
 
 
-async def prepare_rollback(app: str, to: str, on: Drivers, journal: Journal, *, is_code_only: bool = False) -> Planning:
-    facts = await rollback_facts(app, to, on, journal, is_code_only=is_code_only)
+async def prepare_rollback(
+    app: str, to: str, on: Drivers, journal: Journal, *, is_code_only: bool = False, restore: str = ""
+) -> Planning:
+    facts = await rollback_facts(app, to, on, journal, is_code_only=is_code_only, restore=restore)
     return Planning(plan_rollback(facts), facts.state.as_of)
 
 

@@ -20,7 +20,7 @@ from underway.flows.obstacles import (
     unknown,
 )
 from underway.flows.secrets import set_aside
-from underway.flows.ways_back import fit_now, unfit
+from underway.flows.ways_back import fit_now, point_of, unfit
 from underway.journal.journal import Journal
 from underway.journal.state import AppState, Phase, ReleaseState
 from underway.manifest.model import MANIFEST_FILE, Manifest
@@ -179,10 +179,10 @@ def url_of(app: str, on: Drivers) -> str:
 
 
 async def rollback_facts(
-    app: str, to: str, on: Drivers, journal: Journal, *, is_code_only: bool = False
+    app: str, to: str, on: Drivers, journal: Journal, *, is_code_only: bool = False, restore: str = ""
 ) -> RollbackFacts:
     """Where a rollback would go. Raises `Refusal` when there is nothing to go back to, and unless `is_code_only` when
-    the code is not known to run on the database as it is now."""
+    the code is not known to run on the database as it is now. `restore` is the backup that the data goes back to."""
     state = journal.state(require_app_name(app))
     if problems := [*unknown(state), *held(state)]:
         raise Refusal(problems)
@@ -192,7 +192,8 @@ async def rollback_facts(
     target = release.release.id
     manifest = read_manifest(release.manifest)
     fit = await fit_now(state, target, on)
-    if fit.runs is not Runs.YES and not is_code_only:
+    point = point_of(state, restore, on) if restore else None
+    if fit.runs is not Runs.YES and not is_code_only and point is None:
         raise Refusal([await unfit(state, fit, on)])
     live = state.live_release
     web = manifest.processes.get("web")
@@ -206,6 +207,8 @@ async def rollback_facts(
         key=release.release.build_key,
         is_warm=is_warm,
         fit=fit,
+        point=point.backup if point else None,
+        safety=release_id(on.clock.now(), on.clock.entropy()) if point else "",
         ports=slot.ports if slot and is_warm else ports,
         other_ports=other_ports,
         url=url_of(app, on),

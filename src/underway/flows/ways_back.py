@@ -9,8 +9,9 @@ from underway.journal.fits import fit_of
 from underway.journal.state import AppState
 from underway.manifest.read import read_manifest
 from underway.ports.drivers import Drivers
+from underway.steps.back_up import damaged
 from underway.terms.backup import Kept
-from underway.terms.problem import Failure, Problem
+from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.rehearsal import Fit, Runs
 
 _MOST_TABLES = 6
@@ -34,6 +35,27 @@ def restore_point(state: AppState, release: str, on: Drivers) -> Kept | None:
             kept = {it.backup.id: it for it in on.backups.all(state.app) if not it.damage}
             return kept.get(later)
     return None
+
+
+def point_of(state: AppState, backup: str, on: Drivers) -> Kept:
+    """The backup of this id. Raises `Refusal` (`backup.unknown`, `backup.damaged`)."""
+    found = next((it for it in on.backups.all(state.app) if it.backup.id == backup), None)
+    if found is None or found.backup.database is None:
+        there = ", ".join(it.backup.id for it in on.backups.all(state.app)[:5]) or "none"
+        raise Refusal(
+            [
+                Problem(
+                    code="backup.unknown",
+                    where=f"{state.app} {backup[:40]!r}",
+                    why=f"there is no backup of this name with a database; the newest are {there}",
+                    remedy="choose one of those that are kept; nothing was changed",
+                    command=f"underway db backups {state.app}",
+                )
+            ]
+        )
+    if found.damage:
+        raise Refusal([damaged(state.app, found.backup.id, found.damage)])
+    return found
 
 
 async def lost_since(state: AppState, point: Kept, on: Drivers) -> Mapping[str, int]:

@@ -412,7 +412,7 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
             if act and event.act == act.id:
                 act.backup = event.backup.id
         case DatabaseRestored():
-            state.former_database, state.schema = event.former, ""
+            state.former_database, state.schema, state.migrations = event.former, "", ""
         case BackupCopied():
             state.backup_failures.pop("copy", None)
         case BackupFailed():

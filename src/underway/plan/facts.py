@@ -9,6 +9,7 @@ from underway.journal.state import AppState
 from underway.manifest.model import Manifest
 from underway.plan.strategy import NO_PACE, Pace
 from underway.ports.builds import BuildAsk
+from underway.terms.backup import Backup
 from underway.terms.process import Instance
 from underway.terms.rehearsal import Fit
 from underway.terms.release import Slot
@@ -60,6 +61,10 @@ class RollbackFacts:
     url: str
     fit: Fit
     """Whether the code that is gone back to runs on the database as it is."""
+    point: Backup | None
+    """The backup that the data goes back to as well, None when the database stays."""
+    safety: str
+    """The id of the backup that is made of today's data before it is replaced."""
     live_manifest: Manifest | None
     live_key: str
 
