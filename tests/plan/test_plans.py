@@ -36,6 +36,8 @@ from underway.steps.prune_releases import PruneReleases
 from underway.steps.start_release import StartRelease, SwapWorkers
 from underway.steps.switch_traffic import SwitchTraffic
 from underway.terms.outcome import Outcome
+from underway.terms.backup import Backup, Reason
+from underway.terms.rehearsal import Fit, Runs
 from underway.terms.release import Release, Slot, Source
 
 SOURCE = Source(path="/repo", commit="3f2a91c" + "0" * 33, digest="d" * 64)
@@ -204,7 +206,7 @@ def test_every_step_says_what_it_does_and_what_undoing_means():
         assert "cannot be undone" in line.undo or not line.is_one_way
 
 
-def rollback(is_warm, state, to="r1", manifest=SHOP):
+def rollback(is_warm, state, to="r1", manifest=SHOP, runs=Runs.YES, **more):
     return plan_rollback(
         RollbackFacts(
             state=state,
@@ -217,6 +219,8 @@ def rollback(is_warm, state, to="r1", manifest=SHOP):
             url="u",
             live_manifest=SHOP,
             live_key="k-r2",
+            fit=Fit(release=to, schema="s", runs=runs, because="it was tried"),
+            **more,
         )
     )
 
@@ -235,8 +239,25 @@ def test_a_rollback_to_a_cold_release_starts_it_and_waits_for_health():
 
 def test_a_rollback_over_a_migration_says_that_the_database_stays():
     state = a_state("r1", "r2", live="r2", warm="r1")
-    state.migrations = "m2"
-    assert "was not tried" in rollback(True, state).notes[0]
+    assert not rollback(True, state).notes
+    state.releases["r2"].written = {}
+    assert "r1 runs on its schema: it was tried" in rollback(True, state).notes[0]
+    assert "NOT known" in rollback(True, state, runs=Runs.UNKNOWN).notes[0]
+
+
+def test_a_rollback_with_the_data_pauses_the_app_while_the_data_is_replaced():
+    point = Backup(id="b1", app="shop", reason=Reason.MIGRATION, at=1.0, took_s=1.0, parts=())
+    plan = rollback(True, a_state("r1", "r2", live="r2", warm="r1"), point=point, safety="b2", runs=Runs.NO)
+    order = [step.id for step in plan.steps]
+    for before, after in (
+        ("back_up", "restore_beside"),
+        ("pause", "swap_data"),
+        ("swap_data", "start"),
+        ("health", "switch"),
+    ):
+        assert order.index(before) < order.index(after)
+    assert order[-1] == "show"
+    assert "backup b2" in plan.notes[0]
 
 
 def test_taking_down_closes_the_route_before_anything_stops():

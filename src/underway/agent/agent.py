@@ -16,7 +16,15 @@ from underway.agent.works import Work, Works
 from underway.flows.back_up import back_up, fetch, manifest_of, snapshot_name
 from underway.flows.books import Books
 from underway.flows.carry_out import Rollouts, carry_out, end_watch
-from underway.flows.deploy import Planning, prepare_deploy, prepare_down, prepare_restore, prepare_rollback, take_lease
+from underway.flows.deploy import (
+    Planning,
+    prepare_deploy,
+    prepare_down,
+    prepare_rehearsal,
+    prepare_restore,
+    prepare_rollback,
+    take_lease,
+)
 from underway.flows.drill import drill, verify
 from underway.flows.facts import DeployWishes, url_of
 from underway.flows.gates import not_yours
@@ -139,6 +147,8 @@ class Agent:
                 )
             case ActKind.DOWN:
                 return prepare_down(ask.app, self.on, self.journal)
+            case ActKind.REHEARSE:
+                return await prepare_rehearsal(ask.app, ask.to, self.on, self.journal)
             case ActKind.RESTORE:
                 return prepare_restore(ask.app, ask.to, ask.until, self.on, self.journal)
             case ActKind.RETIRE | ActKind.WATCH:

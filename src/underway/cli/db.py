@@ -7,6 +7,7 @@ import click
 from underway.cli.db_backup import backup, drill, fetch, snapshot, verify
 from underway.cli.db_backups import backups
 from underway.cli.db_lint import lint
+from underway.cli.db_migrate import migrate
 from underway.cli.db_restore import restore
 from underway.cli.db_shell import shell
 
@@ -16,5 +17,5 @@ def db() -> None:
     """Look after an app's database."""
 
 
-for command in (backup, backups, restore, drill, verify, fetch, snapshot, shell, lint):
+for command in (backup, backups, restore, drill, verify, fetch, snapshot, shell, lint, migrate):
     db.add_command(command)

@@ -11,6 +11,7 @@ import msgspec
 from underway.detect.model import Claim
 from underway.flows.carry_out import carry_out
 from underway.flows.facts import NO_WISHES, DeployWishes, deploy_facts, down_facts, rollback_facts
+from underway.flows.rehearse import rehearsal_plan
 from underway.flows.restore import restore_facts
 from underway.journal.events import ActKind, ActStarted, Finished, Planned
 from underway.journal.journal import Journal
@@ -41,6 +42,11 @@ async def prepare_deploy(
     """Facts → plan. Changes nothing. Raises `Refusal` with all problems at once."""
     facts, claims = await deploy_facts(path, name, on, journal, wishes)
     return Planning(plan_deploy(facts), facts.state.as_of, claims, facts.manifest_text, facts.secrets)
+
+
+async def prepare_rehearsal(app: str, release: str, on: Drivers, journal: Journal) -> Planning:
+    plan, as_of, claims = await rehearsal_plan(app, release, on, journal)
+    return Planning(plan, as_of, claims)
 
 
 async def prepare_rollback(

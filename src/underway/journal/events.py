@@ -15,7 +15,7 @@ from underway.terms.migration import Hazard
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
 from underway.terms.record import Record
-from underway.terms.rehearsal import Rehearsal
+from underway.terms.rehearsal import Fit, Rehearsal
 from underway.terms.release import Release, Slot
 from underway.terms.route import AppRoute, LogOffset
 from underway.terms.verdict import Traffic, Verdict
@@ -28,6 +28,7 @@ class ActKind(Enum):
     ROLLBACK = "rollback"
     DOWN = "down"
     RETIRE = "retire"
+    REHEARSE = "rehearse"
     WATCH = "watch"
     RESTORE = "restore"
 
@@ -268,6 +269,12 @@ class MigrationsLinted(Event, frozen=True, kw_only=True, tag="migrations_linted"
     why_not: str = ""
 
 
+class CodeTried(Event, frozen=True, kw_only=True, tag="code_tried"):
+    """A release was started on a copy of the database as it was at that moment."""
+
+    fit: Fit
+
+
 class Rehearsed(Event, frozen=True, kw_only=True, tag="rehearsed"):
     """The migrations of a release were tried on a copy of the database."""
 
@@ -434,6 +441,7 @@ AnyEvent = (
     | Routed
     | MigrationsLinted
     | Rehearsed
+    | CodeTried
     | BackupMade
     | BackupFailed
     | BackupProven

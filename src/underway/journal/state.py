@@ -23,6 +23,7 @@ from underway.journal.events import (
     BackupProven,
     BackupsRemoved,
     ClockJumped,
+    CodeTried,
     DatabaseRestored,
     EnvironmentChanged,
     EnvironmentGiven,
@@ -113,6 +114,7 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     Routed: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     MigrationsLinted: {Phase.RUNNING: Phase.RUNNING},
     DatabaseRestored: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
+    CodeTried: {Phase.RUNNING: Phase.RUNNING},
     Rehearsed: {Phase.RUNNING: Phase.RUNNING},
     Migrated: {Phase.RUNNING: Phase.RUNNING},
     TrafficSwitched: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
@@ -427,6 +429,9 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
             _migrated(state, event)
         case Rehearsed():
             _rehearsed(state, event)
+        case CodeTried():
+            if release := state.releases.get(event.fit.release):
+                release.fits[event.fit.schema] = event.fit
         case TrafficSwitched():
             state.live, state.live_slot = event.release, event.slot if event.release else None
             state.previous = event.was

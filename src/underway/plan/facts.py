@@ -61,12 +61,12 @@ class RollbackFacts:
     url: str
     fit: Fit
     """Whether the code that is gone back to runs on the database as it is."""
-    point: Backup | None
-    """The backup that the data goes back to as well, None when the database stays."""
-    safety: str
-    """The id of the backup that is made of today's data before it is replaced."""
     live_manifest: Manifest | None
     live_key: str
+    point: Backup | None = None
+    """The backup that the data goes back to as well, None when the database stays."""
+    safety: str = ""
+    """The id of the backup that is made of today's data before it is replaced."""
 
 
 @dataclass(frozen=True)

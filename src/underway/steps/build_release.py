@@ -20,6 +20,8 @@ class BuildRelease(msgspec.Struct, frozen=True, kw_only=True, tag="build_release
     migrations: str = ""
     is_reused: bool = False
     shared: tuple[str, ...] = ()
+    is_release: bool = True
+    """False when the build is only tried."""
 
     id: str = "build"
     is_one_way: bool = False
@@ -37,6 +39,8 @@ class BuildRelease(msgspec.Struct, frozen=True, kw_only=True, tag="build_release
         carried: tuple[str, ...] = ()
         if self.shared:
             carried = on.machine.link_shared(act.app, build.dir, self.shared, self.ask.source.path)
+        if not self.is_release:
+            return Did((), "reused" if build.was_reused else f"{build.size_bytes / 1e6:.1f} MB")
         made = Release(
             id=self.release, app=act.app, created_at=on.clock.now(), source=self.ask.source, build_key=build.key
         )

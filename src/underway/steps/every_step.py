@@ -19,6 +19,7 @@ from underway.steps.split_traffic import SplitTraffic
 from underway.steps.start_release import StartRelease, SwapWorkers
 from underway.steps.stop_app import StopApp
 from underway.steps.switch_traffic import SwitchTraffic
+from underway.steps.try_release import TryRelease
 from underway.steps.warm_up import WarmUp
 
 EveryStep = (
@@ -27,6 +28,7 @@ EveryStep = (
     | ProvisionRedis
     | LintMigrations
     | Rehearse
+    | TryRelease
     | BackUp
     | MigrateDatabase
     | FreeSlot

@@ -8,6 +8,7 @@ from typing import Any
 from underway.agent.views import PlanView, RolloutView
 from underway.cli.render.problems import show_problems
 from underway.cli.render.rollout import Watching, rollout_block, rollout_line
+from underway.cli.render.rehearsal import show_rehearsal
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import requests, seconds
 from underway.terms.problem import Problem
@@ -98,6 +99,9 @@ class ActRenderer:
                 self._judged(event["verdict"])
             case "interrupted":
                 self._interrupted(event)
+            case "rehearsed" if not self._is_brief:
+                self._terminal.clear()
+                show_rehearsal(event["rehearsal"], self._terminal)
             case "instance_lost":
                 self._terminal.line(f"{self._terminal.mark('warning')} {event['instance']} ended: {event['exit_code']}")
             case "finished":

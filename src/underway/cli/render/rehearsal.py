@@ -1,0 +1,32 @@
+"""What a rehearsal saw, as a person reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from underway.cli.render.terminal import Terminal, clean
+from underway.cli.render.words import seconds
+
+_MOST = 12
+
+
+def show_rehearsal(seen: dict[str, Any], terminal: Terminal) -> None:
+    """Statements with their times, locks, tables, and whether the release that runs goes on running."""
+    t, observed = terminal, seen["observed"]
+    t.line(t.paint(f"  On a copy ({seen['how']} in {seconds(seen['copy_took_s'])}):", "bold"))
+    for ran in observed["statements"][:_MOST]:
+        t.line(f"    {seconds(ran['took_s']):>8}  {clean(ran['statement'])[: max(40, t.width - 16)]}")
+    if (more := len(observed["statements"]) - _MOST) > 0:
+        t.line(f"              and {more} more")
+    for lock in observed["locks"][:_MOST]:
+        held = f"for {seconds(lock['held_s'])}" if lock["held_s"] else "for an instant"
+        t.line(f"    {clean(lock['table'])}: {lock['mode']} {held}; it stops {lock['stops']}")
+    for table in observed["tables"][:_MOST]:
+        what = "written again as a whole" if table["is_rewritten"] else f"{table['rows_written']:,} rows written"
+        size = f"{table['was_bytes'] / 1e6:,.1f} MB → {table['now_bytes'] / 1e6:,.1f} MB"
+        t.line(f"    {clean(table['table'])}: {what} ({table['rows']:,} rows, {size})")
+    for change in observed["changes"][:_MOST]:
+        t.line(f"    {t.mark('dot')} {clean(change)}")
+    if fit := seen["old_code"]:
+        kind = {"yes": "done", "no": "failed", "unknown": "warning"}[fit["runs"]]
+        t.line(f"  {t.mark(kind)} {fit['release']} runs on the new schema: {fit['runs']}; {clean(fit['because'])}")
