@@ -35,8 +35,8 @@ from underway.steps.migrate import MigrateDatabase
 from underway.steps.prune_releases import PruneReleases
 from underway.steps.start_release import StartRelease, SwapWorkers
 from underway.steps.switch_traffic import SwitchTraffic
-from underway.terms.outcome import Outcome
 from underway.terms.backup import Backup, Reason
+from underway.terms.outcome import Outcome
 from underway.terms.rehearsal import Fit, Runs
 from underway.terms.release import Release, Slot, Source
 

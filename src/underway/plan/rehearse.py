@@ -26,7 +26,6 @@ def plan_rehearsal(facts: DeployFacts) -> Plan:
             key=facts.key,
             manifest=facts.manifest_text,
             is_reused=facts.is_built,
-            shared=manifest.shared,
             is_release=False,
         )
     ]

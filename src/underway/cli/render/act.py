@@ -7,8 +7,8 @@ from typing import Any
 
 from underway.agent.views import PlanView, RolloutView
 from underway.cli.render.problems import show_problems
-from underway.cli.render.rollout import Watching, rollout_block, rollout_line
 from underway.cli.render.rehearsal import show_rehearsal
+from underway.cli.render.rollout import Watching, rollout_block, rollout_line
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import requests, seconds
 from underway.terms.problem import Problem
