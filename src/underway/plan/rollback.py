@@ -66,7 +66,7 @@ def _plan_with_data(facts: RollbackFacts, point: Backup) -> Plan:
     former = f"former-{facts.safety}"
     prepare: list[EveryStep] = [
         BackUp(ask=backup_ask(facts.live_manifest or manifest, facts.safety, Reason.RESTORE, state)),
-        RestoreBeside(backup=point.id, server_version=point.server_version),
+        RestoreBeside(backup=point.id),
     ]
     steps: list[EveryStep] = []
     if live and at and facts.live_manifest:
