@@ -164,7 +164,12 @@ def question_share(state: Evidence) -> float:
 
 
 def points(policy: Policy, state: Evidence) -> bool:
-    """The evidence leans against the candidate, however weakly: no reason to act, but none to hurry."""
+    """The evidence leans against the candidate, however weakly: no reason to act, but none to hurry.
+
+    Without a single user's request (probes may have passed the gate) nothing leans.
+    """
+    if not state.total.candidate:
+        return False
     leaning = LEANING_LAST if state.step == len(policy.steps) - 1 else LEANING
     is_slow_judged = state.blocks > 0 and not state.is_slowness_accepted
     return state.errors.strength >= leaning or (is_slow_judged and state.slower_ask.strength >= leaning)
