@@ -19,6 +19,7 @@ from underway.guard.evidence import Baseline, Outcome
 from underway.guard.observe import begin, observe, tick
 from underway.guard.policy import Policy
 from underway.manifest.failures import Failures
+from underway.observe.chronicle import Chronicle
 from underway.observe.counting import Counting, Kind
 from underway.observe.ledger import Ledger, read_ledger, write_ledger
 from underway.observe.traffic import Tally
@@ -74,7 +75,7 @@ def into_ledger(log: CaddyRequestLog, counting: Counting) -> tuple[float, Ledger
 def into_rollout(log: CaddyRequestLog, counting: Counting) -> float:
     policy = Policy()
     state = begin(policy, Baseline(arrived=600.0 * RATE, over_s=600.0), 0.0)
-    tally, offset, seen = Tally("shop0", LogOffset()), LogOffset(), 0
+    tally, chronicle, offset, seen = Tally("shop0", LogOffset()), Chronicle(), LogOffset(), 0
     began = time.process_time()
     tally.catch_up(log, counting)
     while True:
@@ -85,6 +86,7 @@ def into_rollout(log: CaddyRequestLog, counting: Counting) -> float:
             if request.app != "shop0":
                 continue
             kind = counting.kind(request)
+            chronicle.side(request.slot == "b").add(request, kind)
             observe(
                 policy,
                 state,
@@ -98,6 +100,7 @@ def into_rollout(log: CaddyRequestLog, counting: Counting) -> float:
             )
         seen += len(requests)
         tick(policy, state, seen / RATE)
+        chronicle.note(seen / RATE, 0.05, ())
 
 
 def main() -> None:
@@ -116,7 +119,7 @@ def main() -> None:
     began = time.process_time()
     read_ledger(write_ledger(ledger))
     there_and_back_ms = 1e3 * (time.process_time() - began)
-    spent = (("agent at rest: the ledger", at_rest), ("during a rollout: ledger, tally, evidence", rolling))
+    spent = (("agent at rest: the ledger", at_rest), ("during a rollout: ledger, tally, evidence, record", rolling))
     rows = [(name, f"{1e6 * took / lines:.1f} µs", f"{100 * took / lines * RATE:.1f} %") for name, took in spent]
     result = (
         table(("reader", "one request", f"of a core at {RATE:,} requests/s"), rows)
