@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from underway.errors.read import TraceReader
@@ -163,6 +163,7 @@ ODD = ["{", '{"a": "Traceback (most recent call last):"}', "\x1b[31m", "  | x", 
 LINES = st.sampled_from([*PYTHON.split("\n"), *NODE.split("\n"), *ODD]) | st.text(max_size=60)
 
 
+@settings(deadline=None)
 @given(st.lists(LINES, max_size=40))
 def test_no_line_of_any_program_breaks_it(lines: list[str]) -> None:
     assert all(len(error.says()) < 500 for error in read("\n".join(lines)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from underway.observe.chronicle import MOMENTS, Chronicle, is_visitors
@@ -14,6 +14,7 @@ from .requests import request
 NOW = 1_700_000_000.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.sampled_from([0.05, 0.25, 0.5])), max_size=40))
 def test_nothing_is_lost_however_coarse_it_gets(ticks: list[tuple[int, int, float]]) -> None:
     chronicle = Chronicle(began_at=NOW)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from underway.observe.sketch import Sketch
@@ -18,12 +18,14 @@ def sketch_of(times: list[float]) -> Sketch:
     return sketch
 
 
+@settings(deadline=None)
 @given(TIMES, st.floats(0, 1))
 def test_a_quantile_is_within_one_per_cent(times: list[float], q: float) -> None:
     exact = sorted(times)[int(q * (len(times) - 1))]
     assert abs(sketch_of(times).quantile_ms(q) - exact) <= 0.0101 * exact
 
 
+@settings(deadline=None)
 @given(TIMES, TIMES)
 def test_merging_is_the_same_as_adding(one: list[float], two: list[float]) -> None:
     merged = sketch_of(one)
@@ -31,6 +33,7 @@ def test_merging_is_the_same_as_adding(one: list[float], two: list[float]) -> No
     assert merged == sketch_of(two + one)
 
 
+@settings(deadline=None)
 @given(TIMES)
 def test_it_can_be_written_down(times: list[float]) -> None:
     sketch = sketch_of(times)

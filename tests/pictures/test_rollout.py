@@ -75,7 +75,7 @@ def test_no_text_leaves_the_picture_or_lies_on_another(width: int, count: int) -
         assert is_apart, (one[4], two[4])
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(
     st.text(max_size=300),
     st.lists(
