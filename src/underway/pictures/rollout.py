@@ -319,7 +319,7 @@ def _step(about: float) -> float:
 
 def _ceiling(value: float) -> float:
     """A round number not below `value`."""
-    if value <= 0:
+    if value < 1e-6:
         return 1.0
     unit = 10.0 ** floor(log10(value))
     return next(unit * step for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 20) if unit * step >= value)
