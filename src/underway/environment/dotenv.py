@@ -1,8 +1,8 @@
 r"""`.env` files, read as python-dotenv reads them.
 
 The grammar is python-dotenv's (its parser.py): `export`, single and double quotes that may hold line breaks, `\`
-escapes, comments, and `$` expansion by `${NAME}` and `${NAME:-default}`. docs/environment-files.md lists where docker
-compose differs.
+escapes, comments, and `$` expansion by `${NAME}` and `${NAME:-default}`. docs/dotenv.md lists
+where docker compose differs.
 """
 
 from __future__ import annotations
@@ -144,10 +144,11 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def write(values: Mapping[str, str]) -> str:
-    """A `.env` file that python-dotenv, docker compose and this module read back as `values`.
+    """A `.env` file that python-dotenv without expansion and this module read back as `values`, docker compose too.
 
-    Values with anything but plain characters are in single quotes, in which nothing expands; those that hold a single
-    quote or a carriage return are in double quotes. Raises `ValueError` for a NUL, which no environment can carry.
+    Only a value that needs double quotes (it holds a single quote, a carriage return or an ambiguous backslash) and has
+    a `$` as well reads differently in compose: there is no way to write it that both read. Raises `ValueError` for a
+    NUL, which no environment can carry.
     """
     lines = []
     for name, value in values.items():
@@ -160,7 +161,7 @@ def write(values: Mapping[str, str]) -> str:
 def _quoted(value: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_./:@%+,=-]*", value, re.ASCII):
         return value
-    if not re.search(r"['\\\r]", value):
+    if not re.search(r"['\r]|\\\\|\\$", value):
         return f"'{value}'"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\r", "\\r")
     return f'"{escaped}"'
