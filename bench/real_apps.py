@@ -282,13 +282,16 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", action="append", default=[], metavar="OWNER/NAME")
     parser.add_argument("--again", action="store_true", help="deploy also what is in FOLDER/results.json already")
+    parser.add_argument(
+        "--only-write", action="store_true", help="deploy nothing: write what is in FOLDER/results.json"
+    )
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page to FILE")
     asked = parser.parse_args()
     on = machine()
     kept = asked.folder / "results.json"
     known = {o["repo"]: Outcome(**o) for o in json.loads(kept.read_text())} if kept.exists() else {}
     chosen = [e for e in expectations() if not asked.only or e.repo in asked.only]
-    for expected in chosen:
+    for expected in [] if asked.only_write else chosen:
         before = known.get(expected.repo)
         if before is None or before.wrong or asked.again or asked.only:
             outcome = known[expected.repo] = try_out(asked.folder, expected)
@@ -296,7 +299,7 @@ def main() -> int:
             print(f"{'WRONG' if outcome.wrong else 'as expected'} | {' | '.join(outcome.row())}", flush=True)
             if outcome.wrong:
                 print(f"    {outcome.wrong}", flush=True)
-    outcomes = [known[e.repo] for e in chosen]
+    outcomes = [known[e.repo] for e in chosen if e.repo in known]
     good = [o for o in outcomes if not o.wrong]
     if asked.write is not None:
         asked.write.write_text(page(good, on))
