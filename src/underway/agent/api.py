@@ -55,6 +55,8 @@ from underway.agent.views import (
 from underway.flows.explain import Explanation, explain
 from underway.flows.lint import lint_source
 from underway.journal.state import AppState
+from underway.observe.database import read_database
+from underway.terms.database_health import DatabaseHealth
 from underway.terms.problem import Failure, Problem, Refusal
 
 _log = logging.getLogger(__name__)
@@ -100,6 +102,11 @@ async def evidence(agent: Agent, request: Request) -> Response:
     """Why a release was judged as it was: the verdict, what it rests on over time, and both again from the record."""
     release = request.query_params.get("release", "")
     return _json(await explain(_state(agent, request).app, release, agent.on, agent.journal))
+
+
+async def database(agent: Agent, request: Request) -> Response:
+    """How the app's database is: one reading of the server's own statistics, the values of queries masked."""
+    return _json(await read_database(_state(agent, request).app, agent.on.database_stats))
 
 
 async def make_plan(agent: Agent, request: Request) -> Response:
@@ -247,6 +254,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/v1/work/{work}", see_work, WorkView),
     Endpoint("POST", "/v1/apps/{app}/orders", give_order, AppView, takes=OrderAsk),
     Endpoint("POST", "/v1/apps/{app}/maintenance", maintenance, AppView, takes=MaintenanceAsk),
+    Endpoint("GET", "/v1/apps/{app}/database", database, DatabaseHealth),
     Endpoint("POST", "/v1/lint", lint, LintView, takes=LintAsk),
     Endpoint("POST", "/v1/env/look", look_at_environment, EnvView, takes=EnvLookAsk),
     Endpoint("POST", "/v1/env/changes", change_environment, EnvChanged, takes=EnvChangeAsk),

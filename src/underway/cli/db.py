@@ -10,6 +10,7 @@ from underway.cli.db_lint import lint
 from underway.cli.db_migrate import migrate
 from underway.cli.db_restore import restore
 from underway.cli.db_shell import shell
+from underway.cli.db_stats import stats
 
 
 @click.group()
@@ -17,5 +18,5 @@ def db() -> None:
     """Look after an app's database."""
 
 
-for command in (backup, backups, restore, drill, verify, fetch, snapshot, shell, lint, migrate):
+for command in (backup, backups, restore, drill, verify, fetch, snapshot, shell, lint, migrate, stats):
     db.add_command(command)

@@ -19,6 +19,7 @@ from underway.flows.obstacles import (
     taken_port,
     unknown,
 )
+from underway.flows.pools import pool_notes
 from underway.flows.secrets import set_aside
 from underway.flows.ways_back import fit_now, point_of, unfit
 from underway.journal.journal import Journal
@@ -106,7 +107,7 @@ async def deploy_facts(
         ports=ports,
         other_ports=other_ports,
         url=url_of(manifest.app, on),
-        notes=_notes(state, text, ask.source.path, read.remarks),
+        notes=(*_notes(state, text, ask.source.path, read.remarks), *await pool_notes(manifest, tree, state, on)),
         pace=wishes.pace_of(manifest.app),
         strategy=wishes.strategy,
     )

@@ -29,8 +29,8 @@ from underway.lint.statements import Statement, statements
 from underway.terms.migration import Hazard, Script, Spotted, TableNow
 
 SMALL_BYTES = 16_000_000
-"""A table with its indexes below this is read, written again or indexed in well under a second (`bench/rehearsal.py`
-writes a table of this size again in about 0.2 s): what others wait for that they would not notice."""
+"""A table with its indexes below this is written again in a moment that others do not notice on a machine with time
+to spare (`bench/rehearsal.py`: 0.6 to 1.1 s on two cores with 14 to 20 processes waiting for them)."""
 
 _BEGINS = re.compile(r"begin\b|start transaction\b")
 _ENDS = re.compile(r"commit\b|end\b|rollback\b(?! to)|abort\b")

@@ -99,6 +99,8 @@ def _next(sql: str, at: int) -> tuple[str, str, int]:
             return "word", token[0].lower(), token.end()
         case "space" | "end":
             return kind, "", token.end()
+        case "number":
+            return "number", token[0], token.end()
         case _:
             return "sign", token[0], token.end()
 
@@ -118,16 +120,20 @@ def _line_end(sql: str, at: int) -> int:
     return len(sql) if end < 0 else end + 1
 
 
-def masked(sql: str) -> str:
-    """`sql` on one line, without comments, with every string and dollar-quoted body masked, at most 240 characters."""
-    flat = " ".join(_masked(sql).split())
+def masked(sql: str, *, hides_numbers: bool = False) -> str:
+    """`sql` on one line, without comments, with every string and dollar-quoted body masked, at most 240 characters.
+
+    `hides_numbers` for statements of users rather than of migrations: a number may be somebody's.
+    """
+    flat = " ".join(_masked(sql, hides_numbers=hides_numbers).split())
     return flat if len(flat) <= SHOWN_CHARS else flat[: SHOWN_CHARS - 1] + "…"
 
 
-def _masked(sql: str) -> str:
+def _masked(sql: str, *, hides_numbers: bool = False) -> str:
     out, at = [], 0
     while at < len(sql):
         kind, word, after = _next(sql, at)
-        out.append(word if kind == "text" else " " if kind == "space" else sql[at:after])
+        is_hidden = kind == "number" and hides_numbers
+        out.append("…" if is_hidden else word if kind == "text" else " " if kind == "space" else sql[at:after])
         at = after
     return "".join(out)

@@ -7,6 +7,7 @@ from underway.ports.builds import Builds, Sources
 from underway.ports.clock import Clock
 from underway.ports.commands import Commands
 from underway.ports.copies import Dumps, FileCopies, Scratches
+from underway.ports.database_stats import DatabaseStats
 from underway.ports.logs import Logs
 from underway.ports.machine import Machine
 from underway.ports.migrations import Migrations
@@ -45,6 +46,7 @@ class Drivers:
     database: Database
     schemas: Schemas
     rehearsals: Rehearsals
+    database_stats: DatabaseStats
     migrations: Migrations
     dumps: Dumps
     scratches: Scratches

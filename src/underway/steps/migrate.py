@@ -116,7 +116,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
                 f" gave up so that nobody waits behind it; {serves}",
                 remedy="see which session holds the table (a long transaction, often) and deploy again; or raise"
                 " migrate.lock_timeout or migrate.lock_tries",
-                command=command,
+                command=f"underway db stats {act.app}",
             )
         how = (
             f"took longer than {self.migrate.timeout_s:.0f} s"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from underway.ports.schemas import Login, Purpose
 from underway.steps.build_release import find_build
 from underway.steps.environment import DATABASE_PASSWORD, EnvAsk, environment
 from underway.steps.lint_migrations import hazard_problem
+from underway.steps.mentions import gone_names, named_in
 from underway.steps.migrate import MIGRATE_PASSWORD, migration_task
 from underway.steps.step import Act, Did
 from underway.steps.try_code import CodeAsk, Tried, tried
@@ -117,7 +119,11 @@ class Rehearse(msgspec.Struct, frozen=True, kw_only=True, tag="rehearse", tag_fi
                 trouble = f"started anew, {trouble}"
         if trouble:
             return observed, _fit(was, observed, Runs.NO, trouble)
-        return observed, _fit(was, observed, *_judged_well(was, observed, passed))
+        named = ""
+        if names := gone_names(observed.changes):
+            tree = await asyncio.to_thread(on.sources.look, find_build(act.app, was.key, on).dir)
+            named = named_in(tree, names, self.migrate.paths)
+        return observed, _fit(was, observed, *_judged_well(observed, passed, named))
 
     async def _migrated(self, scratch: Scratch, act: Act, on: Drivers) -> Observed:
         """Run the command against the copy, watched. Raises `Failure` (`rehearse.failed`)."""
@@ -190,8 +196,11 @@ class _Judgement(NamedTuple):
     because: str
 
 
-def _judged_well(was: CodeAsk, observed: Observed, passed: list[str]) -> _Judgement:
-    """What it means that everything that was asked went well."""
+def _judged_well(observed: Observed, passed: list[str], named: str) -> _Judgement:
+    """What it means that everything that was asked went well. `named` is where the code names what is gone."""
+    if named:
+        asked = f"what was asked of it ({', '.join(passed[:3])}) passed" if passed else "it is healthy"
+        return _Judgement(Runs.UNKNOWN, f"{asked}, but {named}, which is there no more")
     if passed:
         names = ", ".join(passed[:3]) + (f" and {len(passed) - 3} more" if len(passed) > 3 else "")
         return _Judgement(Runs.YES, f"it ran while the schema changed and was started on it; passed: {names}")

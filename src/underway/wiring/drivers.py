@@ -19,6 +19,7 @@ from underway.drivers.database.postgres import PostgresDatabase
 from underway.drivers.database.rehearsals import PostgresRehearsals
 from underway.drivers.database.schemas import PostgresSchemas
 from underway.drivers.database.scratch import PostgresScratches
+from underway.drivers.database.stats import PostgresStats
 from underway.drivers.event_log.sqlite import SqliteEventLog
 from underway.drivers.logs.files import LogFiles
 from underway.drivers.machine.local import LocalMachine
@@ -62,6 +63,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         database=database,
         schemas=PostgresSchemas(database),
         rehearsals=PostgresRehearsals(database),
+        database_stats=PostgresStats(database),
         migrations=PrintedMigrations(home, commands),
         dumps=PostgresDumps(database),
         scratches=PostgresScratches(home, database),

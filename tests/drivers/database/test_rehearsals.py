@@ -6,6 +6,7 @@ import asyncio
 
 import asyncpg
 import pytest
+from bench.rehearsal import main
 
 from underway.drivers.database.rehearsals import PostgresRehearsals
 from underway.drivers.database.schemas import PostgresSchemas
@@ -130,3 +131,13 @@ def test_what_takes_away_or_asks_for_more_is_not_called_additive(served, stateme
         "CREATE TABLE items (id int, name text); CREATE TABLE other (x int); CREATE VIEW seen AS SELECT x FROM other"
     )
     assert not rehearse(served, "rehearse-takes", setup, [statement]).is_additive
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_rewrite_of_a_million_rows_takes_what_was_predicted_within_a_factor_of_two():
+    found = asyncio.run(main(1_000_000))
+    assert found["predicted_rewrite_of"] == "items"
+    assert found["predicted_lock"] == "AccessExclusiveLock, stops everything"
+    assert found["predicted_lock_s"] == pytest.approx(found["predicted_s"], rel=0.2)
+    assert 0.5 <= found["ratio"] <= 2
