@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import argparse
-from concurrent.futures import ProcessPoolExecutor
 from math import sqrt
+from multiprocessing import Pool
 from pathlib import Path
 from random import Random
 
@@ -32,10 +32,10 @@ def main() -> None:
     options = parser.parse_args()
     runs, every = options.runs, nulls()
     found: dict[tuple[str, bool], list[float]] = {}
-    with ProcessPoolExecutor(options.jobs) as pool:
+    with Pool(options.jobs) as pool:
         parts = [range(at, min(at + CHUNK, runs)) for at in range(0, runs, CHUNK)]
         for number, null in enumerate(every):
-            chunks = pool.map(peaks, [number] * len(parts), parts)
+            chunks = pool.starmap(peaks, [(number, part) for part in parts])
             found[null.name, null.wanders] = [peak for chunk in chunks for peak in chunk]
             print(f"{number + 1} of {len(every)}", flush=True)
     error = 100 * sqrt(0.05 * 0.95 / runs)
