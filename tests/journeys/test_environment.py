@@ -145,3 +145,26 @@ def test_values_in_a_committed_file_are_encrypted_and_used(world):
     run = given(world, path, "env", "run", "--", "sh", "-c", 'echo "${API_KEY}" | wc -c')
     assert int(run.stdout) == len(RENEWED) + 1
     assert holders(path, CANARY.encode()) == holders(path, RENEWED.encode()) == set()
+
+
+def test_a_value_that_was_ever_committed_is_refused_without_being_named(world):
+    path = world.app()
+    manifest = (path / "underway.toml").read_text()
+    world.write(path, underway_dot_toml=manifest + "\n[env]\nAPI_KEY = {secret = true, required = true}\n")
+
+    def git(*words):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=path, check=True)
+
+    git("init", "-q")
+    (path / "old.py").write_text(f'KEY = "{CANARY}"\n')
+    git("add", ".")
+    git("commit", "-qm", "one")
+    git("rm", "-q", "old.py")
+    git("commit", "-qm", "two")
+    assert given(world, path, "env", "set", "API_KEY", stdin=CANARY).returncode == 0
+    done = given(world, path, "env", "check", "--json")
+    assert done.returncode == 3
+    assert [f["problem"]["code"] for f in json.loads(done.stdout)["findings"] if f["stops"]] == ["env.in-history"]
+    assert CANARY not in done.stdout
+    assert given(world, path, "env", "set", "API_KEY", stdin=RENEWED).returncode == 0
+    assert given(world, path, "env", "check").returncode == 0

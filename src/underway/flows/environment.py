@@ -15,9 +15,20 @@ from underway.environment.layers import chain, file_of, layers_of, require_known
 from underway.journal.journal import Journal
 from underway.manifest.model import MANIFEST_FILE, Manifest
 from underway.ports.drivers import Drivers
-from underway.terms.environment import BASE, OWN, PRODUCTION, Entry, Finding, Kept, fingerprint, require_environment
+from underway.terms.environment import (
+    BASE,
+    OWN,
+    PRODUCTION,
+    Entry,
+    Finding,
+    Holder,
+    Kept,
+    fingerprint,
+    require_environment,
+)
 from underway.terms.problem import Problem, Refusal
 from underway.terms.release import require_app_name
+from underway.terms.secret import Secret
 from underway.terms.tree import Tree
 
 _EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example", "backend/.env.example")
@@ -94,6 +105,7 @@ def _see(tree: Tree, at: EnvAt, on: Drivers, journal: Journal | None) -> Seen:
         now=on.clock.now(),
         reads=found.reads,
         examples=_examples(tree),
+        in_history=on.sources.in_history(at.path, _worth_looking_for(schema, entries)),
         elsewhere=_elsewhere(schema, environment, vault, tree, on),
         mentioned=_mentioned(tree, schema, entries),
         where=lambda name: _where(found, name),
@@ -139,6 +151,19 @@ def _elsewhere(manifest: Manifest, environment: str, vault: str, tree: Tree, on:
         names = {*(keys.env if keys else ()), *on.vault.kept(vault, other), *_of_file(tree, other, on)}
         found[other] = frozenset(names)
     return found
+
+
+def _worth_looking_for(manifest: Manifest, entries: Mapping[str, Entry]) -> dict[str, Secret]:
+    """Declared secrets that people have set."""
+    return {
+        name: entry.value
+        for name, entry in entries.items()
+        if entry.value is not None
+        and entry.origin is not None
+        and entry.origin.holder in (Holder.VAULT, Holder.FILE)
+        and name in manifest.env
+        and manifest.env[name].is_secret
+    }
 
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,}")

@@ -8,6 +8,7 @@ import msgspec
 from underway.manifest.model import BuildKeys, Static
 from underway.terms.problem import Problem
 from underway.terms.release import Build, Source
+from underway.terms.secret import Secret
 from underway.terms.tree import Tree
 
 
@@ -34,6 +35,11 @@ class Sources(Protocol):
 
     async def fingerprint(self, path: str) -> Source:
         """Commit, dirtiness and digest of what would be copied."""
+        ...
+
+    def in_history(self, path: str, values: Mapping[str, Secret]) -> frozenset[str]:
+        """The names whose values stand in some commit of the repository; what is found in a few seconds. None outside
+        git. Takes values of eight characters and more."""
         ...
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from underway.drivers.sources import git
 from underway.drivers.sources.digest import FileDigests, digest_of
+from underway.drivers.sources.history import History
 from underway.drivers.sources.listing import Entry, entries
 from underway.drivers.sources.reading import LazyTexts
 from underway.terms.home import Home
 from underway.terms.problem import Problem, Refusal
 from underway.terms.release import Source
+from underway.terms.secret import Secret
 from underway.terms.tree import Tree
 
 
@@ -22,6 +25,11 @@ class LocalSources:
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._history = History()
+
+    def in_history(self, path: str, values: Mapping[str, Secret]) -> frozenset[str]:
+        """See the port."""
+        return self._history.holds(_folder(path), values)
 
     def look(self, path: str) -> Tree:
         """The tree for detection; see the port. Names with control characters or bytes that are no UTF-8 are
