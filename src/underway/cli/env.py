@@ -23,6 +23,9 @@ _COMMANDS = {
     "docs": ("underway.cli.env_files:docs", "Write docs/ENVIRONMENT.md."),
     "settings": ("underway.cli.env_files:settings", "Write typed settings for the app."),
     "lint": ("underway.cli.env_files:lint", "Tell which of these files are out of date."),
+    "push": ("underway.cli.env_sync:push", "Make a place have what the environment here has."),
+    "pull": ("underway.cli.env_sync:pull", "Make the environment here have what a place has."),
+    "sync": ("underway.cli.env_sync:sync", "Take each value from the side that changed."),
     "run": ("underway.cli.env_run:run", "Run a command with the app's environment."),
     "scan": ("underway.cli.env_scan:scan", "Look for secrets in files and their history."),
 }

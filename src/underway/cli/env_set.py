@@ -92,13 +92,14 @@ def change(
     path: str,
     app: str,
     environment: str,
-    is_json: bool,
+    is_json: bool | None,
     *,
     put: dict[str, str] | None = None,
     names: tuple[str, ...] = (),
     expires_at: float = 0.0,
     is_forced: bool = False,
 ) -> None:
+    """Have the agent change the environment and tell what was done: as text, as JSON, or (None) not at all."""
     ask = EnvChangeAsk(
         path=str(Path(path).expanduser().absolute()),
         by=getpass.getuser(),
@@ -111,6 +112,8 @@ def change(
         is_forced=is_forced,
     )
     done = connect().post("/v1/env/changes", EnvChanged, ask)
+    if is_json is None:
+        return
     if is_json:
         print_json(done)
         return
