@@ -72,7 +72,7 @@ REQUIREMENTS = "flask\ngunicorn\nflask-sqlalchemy\npsycopg\n"
     [
         pytest.param(
             '@app.cli.command("init-db")\ndef init():\n    db.create_all()\n',
-            "FLASK_APP=app:app flask init-db",
+            "PYTHONPATH=. FLASK_APP=app:app flask init-db",
             id="command",
         ),
         pytest.param('if __name__ == "__main__":\n    db.create_all()\n    app.run()\n', "python -c ", id="script"),

@@ -85,7 +85,7 @@ def _framework_way(
         found = by_depth(f for f in index.folders if f.endswith("migrations/versions") or f == "migrations/versions")
         if found:
             target = app.target.partition("(")[0]
-            migrate = Migrate(f"FLASK_APP={target} flask db upgrade", cwd(app.folder), (found[0], *lock))
+            migrate = Migrate(f"PYTHONPATH=. FLASK_APP={target} flask db upgrade", cwd(app.folder), (found[0], *lock))
             return migrate, "Flask-Migrate", project.where("flask-migrate")
     if project is None or project.has("alembic", "advanced-alchemy", "sqlmodel", "sqlalchemy") or not project.names:
         alembic = _alembic(index, project, app, lock, has_postgres=has_postgres)

@@ -34,7 +34,7 @@ def make_tables(code: PythonCode, app: WebApp) -> tuple[str, str, Evidence] | No
             if DESTROYS.search(text):
                 dropping = dropping or ("", f"never run by itself, since it drops data: the command {name}", at)
             elif "create_all(" in text:
-                return f"FLASK_APP={app.target} flask {name}", f"the command {name} makes the tables", at
+                return f"PYTHONPATH=. FLASK_APP={app.target} flask {name}", f"the command {name} makes the tables", at
     return _when_run_as_script(code, app) or dropping
 
 
