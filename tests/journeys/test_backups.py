@@ -154,3 +154,40 @@ def test_schedules_run_by_themselves_and_what_did_not_run_is_told(kept):
     assert told("alert_raised", key="backup missed")
     wait_until(lambda: told("backup_made"), 40)
     wait_until(lambda: told("alert_cleared", key="backup missed"), 30)
+
+
+def test_a_copy_from_sqlite_is_proven_and_then_cut_over(kept, tmp_path):
+    with sqlite3.connect(tmp_path / "old.db") as old:
+        old.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, text)")
+        old.executemany("INSERT INTO notes (text) VALUES (?)", ((f"old {n}",) for n in range(500)))
+    before = kept.ask("/notes").json()["ids"]
+    words = ("db", "copy", "--from", f"sqlite:///{tmp_path}/old.db", "--to", "tiny")
+    done = kept.run(*words, "--json")
+    assert done.returncode == 0, done.stdout
+    report = json.loads(done.stdout)
+    assert report["is_whole"]
+    assert [(table["name"], table["rows"], table["copied"]) for table in report["tables"]] == [("notes", 500, 500)]
+    assert kept.ask("/notes").json()["ids"] == before
+    shown = kept.run(*words)
+    assert "writes stop for about" in shown.stdout
+    assert kept.run(*words, "--cut-over").returncode == 2  # nobody said yes
+    done = kept.run(*words, "--cut-over", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(kept.ask("/notes").json()["ids"]) == 500
+    assert kept.ask("/notes", method="POST", body="goes on").json()["id"] == 501
+    missing = kept.run("db", "copy", "--from", "sqlite:///nowhere.db", "--to", "tiny", "--json")
+    assert missing.returncode != 0
+
+
+def test_only_a_demo_is_reset(kept):
+    refused = kept.run("db", "reset", "tiny", "--yes", "--json")
+    assert refused.returncode == 3
+    assert codes(refused) == ["reset.production"]
+    manifest(kept, 'every = "0s"\ndrill = "0s"\nmay_reset = true')
+    assert kept.deploy(kept.app())["outcome"] == "live"
+    assert codes(kept.run("db", "reset", "tiny", "--yes", "--json")) == ["reset.none"]
+    assert kept.run("db", "snapshot", "tiny", "demo").returncode == 0
+    ids = kept.ask("/notes").json()["ids"]
+    kept.ask("/notes", method="POST", body="of a visitor")
+    assert kept.run("db", "reset", "tiny", "--yes", "--to", "demo").returncode == 0
+    assert kept.ask("/notes").json()["ids"] == ids

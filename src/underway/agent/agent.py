@@ -16,6 +16,7 @@ from underway.agent.works import Work, Works
 from underway.flows.back_up import back_up, fetch, manifest_of, snapshot_name
 from underway.flows.books import Books
 from underway.flows.carry_out import Rollouts, carry_out, end_watch
+from underway.flows.copy_in import copy_in
 from underway.flows.deploy import (
     Planning,
     prepare_deploy,
@@ -150,7 +151,15 @@ class Agent:
             case ActKind.REHEARSE:
                 return await prepare_rehearsal(ask.app, ask.to, self.on, self.journal)
             case ActKind.RESTORE:
-                return prepare_restore(ask.app, ask.to, ask.until, self.on, self.journal)
+                return prepare_restore(
+                    ask.app,
+                    ask.to,
+                    self.on,
+                    self.journal,
+                    until=ask.until,
+                    is_copied=ask.is_copied,
+                    reset=ask.is_reset,
+                )
             case ActKind.RETIRE | ActKind.WATCH:
                 raise Refusal([_not_for_asking()])
             case _:
@@ -184,6 +193,8 @@ class Agent:
                     return await verify(app, ask.backup, on, journal, work.say, identity)
                 case WorkKind.FETCH:
                     return await fetch(app, ask.backup, ask.remote, on, journal)
+                case WorkKind.COPY:
+                    return await copy_in(app, ask.source, on, journal, work.say, work.progress)
                 case _:
                     assert_never(ask.kind)
 

@@ -25,6 +25,7 @@ class WorkKind(Enum):
     VERIFY = "verify"
     SNAPSHOT = "snapshot"
     FETCH = "fetch"
+    COPY = "copy in"
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +48,10 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     to: str = ""
     until: float = 0.0
     """For a restore to a moment: seconds since the epoch."""
+    is_reset: bool = False
+    """For a restore: to a snapshot, of an app whose manifest allows that its data is thrown away."""
+    is_copied: bool = False
+    """For a restore: what `copy in` left beside the live database takes its place."""
     strategy: HowAsked = ""
     environment: str = ""
     """Of a deploy; empty: the manifest's own, `production` unless it says another."""
@@ -263,6 +268,8 @@ class WorkAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     name: str = ""
     identity: str = ""
     remote: str = ""
+    source: str = ""
+    """For a copy in: the path of an SQLite file on this machine."""
 
 
 class WorkView(msgspec.Struct, frozen=True, kw_only=True):

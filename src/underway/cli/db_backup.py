@@ -22,7 +22,7 @@ _JSON = click.option("--json", "is_json", is_flag=True, help="The same as JSON."
 @_JSON
 def backup(app: str, is_json: bool) -> None:
     """Back up the data of APP now: its PostgreSQL database and its shared files. The app goes on working."""
-    done = do_work(app, WorkAsk(kind=WorkKind.BACKUP), _terminal(is_json))
+    done = do_work(app, WorkAsk(kind=WorkKind.BACKUP), progress_terminal(is_json))
     made = msgspec.json.decode(done.result, type=Backup)
     print_json(made) if is_json else show_made(made, Terminal())
 
@@ -33,7 +33,7 @@ def backup(app: str, is_json: bool) -> None:
 @_JSON
 def snapshot(app: str, name: str, is_json: bool) -> None:
     """Keep the data of APP as it is now under NAME, for `db reset`. It stays until it is removed by hand."""
-    done = do_work(app, WorkAsk(kind=WorkKind.SNAPSHOT, name=name), _terminal(is_json))
+    done = do_work(app, WorkAsk(kind=WorkKind.SNAPSHOT, name=name), progress_terminal(is_json))
     made = msgspec.json.decode(done.result, type=Backup)
     print_json(made) if is_json else show_made(made, Terminal())
 
@@ -47,7 +47,7 @@ def drill(app: str, backup: str, identity: IO[str] | None, is_json: bool) -> Non
     """Prove the newest backup of APP, or BACKUP: restore it into a scratch server, compare schema and rows, and ask
     the app's smoke requests on it. What is live is not touched."""
     ask = WorkAsk(kind=WorkKind.DRILL, backup=backup, identity=_read(identity))
-    proof = msgspec.json.decode(do_work(app, ask, _terminal(is_json)).result, type=Proof)
+    proof = msgspec.json.decode(do_work(app, ask, progress_terminal(is_json)).result, type=Proof)
     print_json(proof) if is_json else show_proof(proof, Terminal())
 
 
@@ -60,7 +60,7 @@ def verify(app: str, backup: str, identity: IO[str] | None, is_json: bool) -> No
     """Read every backup of APP, or BACKUP, to its last byte, and compare it with its manifest. It needs no server and
     proves less than a drill."""
     ask = WorkAsk(kind=WorkKind.VERIFY, backup=backup, identity=_read(identity))
-    read = msgspec.json.decode(do_work(app, ask, _terminal(is_json)).result, type=list[str])
+    read = msgspec.json.decode(do_work(app, ask, progress_terminal(is_json)).result, type=list[str])
     print_json({"read": read}) if is_json else show_read(read, Terminal())
 
 
@@ -72,11 +72,11 @@ def verify(app: str, backup: str, identity: IO[str] | None, is_json: bool) -> No
 def fetch(app: str, backup: str, remote: str, is_json: bool) -> None:
     """Fetch the newest backup of APP, or BACKUP, from where copies of it are kept."""
     ask = WorkAsk(kind=WorkKind.FETCH, backup=backup, remote=remote)
-    read = msgspec.json.decode(do_work(app, ask, _terminal(is_json)).result, type=list[str])
+    read = msgspec.json.decode(do_work(app, ask, progress_terminal(is_json)).result, type=list[str])
     print_json({"fetched": read}) if is_json else Terminal().line(f"Fetched backup {read[0]}.")
 
 
-def _terminal(is_json: bool) -> Terminal:
+def progress_terminal(is_json: bool) -> Terminal:
     """Where progress is drawn: nowhere beside JSON."""
     terminal = Terminal()
     terminal.is_live = terminal.is_live and not is_json

@@ -45,3 +45,18 @@ def _moment(text: str | None) -> float:
         return datetime.fromisoformat(text).timestamp()
     except ValueError as error:
         raise click.BadParameter(f"{text!r} is no time; write 2026-05-01 14:03:22", param_hint="--at") from error
+
+
+@click.command()
+@click.argument("app")
+@click.option("--to", "name", default="", metavar="NAME", help="The snapshot; by default the newest one.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing.")
+@click.option("--json", "is_json", is_flag=True, help="One JSON object per event; the last is `finished`.")
+def reset(app: str, name: str, yes: bool, is_json: bool) -> None:
+    """Put the data of a demo or a staging APP back to a snapshot. Refused unless its manifest says it is one."""
+    if not (yes or sys.stdin.isatty()):
+        click.echo(f"This replaces the data of {app}. Say --yes to do it without being asked.", err=True)
+        sys.exit(EXIT_USAGE)
+    question = "" if yes else f"Replace the data of {app}?"
+    ask = PlanAsk(kind=ActKind.RESTORE, app=app, to=name, is_reset=True)
+    sys.exit(perform(ask, is_json=is_json, question=question))

@@ -56,9 +56,18 @@ async def prepare_rollback(
     return Planning(plan_rollback(facts), facts.state.as_of)
 
 
-def prepare_restore(app: str, backup: str, until: float, on: Drivers, journal: Journal) -> Planning:
-    """The newest good backup for none named; a moment where `until` names one."""
-    facts = restore_facts(app, backup, on, journal, until)
+def prepare_restore(
+    app: str,
+    to: str,
+    on: Drivers,
+    journal: Journal,
+    *,
+    until: float = 0.0,
+    is_copied: bool = False,
+    reset: bool = False,
+) -> Planning:
+    """To a backup (the newest good one for none named), to a moment, or to what was copied in beside the data."""
+    facts = restore_facts(app, to, on, journal, until=until, is_copied=is_copied, is_reset=reset)
     return Planning(plan_restore(facts), facts.state.as_of)
 
 

@@ -7,16 +7,24 @@ from underway.flows.drill import chosen
 from underway.flows.facts import url_of
 from underway.flows.obstacles import held, unknown
 from underway.journal.journal import Journal
+from underway.manifest.model import Manifest
 from underway.plan.restore import RestoreFacts
 from underway.ports.drivers import Drivers
 from underway.steps.restore import moment
-from underway.terms.backup import Reason
+from underway.terms.backup import Kept, Reason
 from underway.terms.problem import Problem, Refusal
 from underway.terms.release import release_id, require_app_name
 
 
 def restore_facts(
-    app: str, backup_id: str, on: Drivers, journal: Journal, until: float = 0.0, reason: Reason = Reason.RESTORE
+    app: str,
+    to: str,
+    on: Drivers,
+    journal: Journal,
+    *,
+    until: float = 0.0,
+    is_copied: bool = False,
+    is_reset: bool = False,
 ) -> RestoreFacts:
     """Raises `Refusal` when there is nothing to restore, or when it is known to be damaged."""
     state = journal.state(require_app_name(app))
@@ -24,6 +32,18 @@ def restore_facts(
         raise Refusal(problems)
     manifest = manifest_of(app, journal)
     safety = release_id(on.clock.now(), on.clock.entropy())
+    reason = Reason.RESET if is_reset else Reason.RESTORE
+    if is_copied:
+        return RestoreFacts(
+            state=state,
+            manifest=manifest,
+            backup=None,
+            safety=safety,
+            url=url_of(app, on),
+            reason=reason,
+            point="copied",
+            is_copied=True,
+        )
     if until:
         span = on.points.span()
         if span is None or not span[0] <= until <= on.clock.now():
@@ -33,7 +53,7 @@ def restore_facts(
         return RestoreFacts(
             state=state, manifest=manifest, backup=None, safety=safety, url=url, reason=reason, until=until, point=point
         )
-    kept = chosen(app, backup_id, on)
+    kept = _snapshot(manifest, to, on) if is_reset else chosen(app, to, on)
     if kept.damage:
         raise Refusal([_damaged(app, kept.backup.id, kept.damage)])
     return RestoreFacts(
@@ -43,6 +63,36 @@ def restore_facts(
         safety=safety,
         url=url_of(app, on),
         reason=reason,
+    )
+
+
+def _snapshot(manifest: Manifest, name: str, on: Drivers) -> Kept:
+    """The newest snapshot of that name, or of any. Raises `Refusal` (`reset.production`, `reset.none`)."""
+    if not manifest.backup.may_reset:
+        raise Refusal([_production(manifest.app)])
+    found = [kept for kept in on.backups.all(manifest.app) if kept.backup.name and name in ("", kept.backup.name)]
+    if not found:
+        raise Refusal([_no_snapshot(manifest.app, name)])
+    return found[0]
+
+
+def _production(app: str) -> Problem:
+    return Problem(
+        code="reset.production",
+        where=app,
+        why=f"{app} is not a demo or a staging place, so its data is not thrown away",
+        remedy="where it is one, say so in its manifest: [backup] may_reset = true",
+        command=f"underway db restore {app}",
+    )
+
+
+def _no_snapshot(app: str, name: str) -> Problem:
+    return Problem(
+        code="reset.none",
+        where=app,
+        why=f"{app} has no snapshot {name[:40]!r}" if name else f"{app} has no snapshot",
+        remedy="make one of how it should be",
+        command=f"underway db snapshot {app} {name[:40] or 'demo'}",
     )
 
 

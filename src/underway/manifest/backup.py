@@ -88,3 +88,13 @@ class BackupKeys:
             "`db restore --at` can go to any moment. It costs the disk of two base copies and of the log since.",
         ),
     ] = False
+    may_reset: Annotated[
+        bool,
+        Key(
+            "may_reset",
+            Flag(),
+            "true",
+            "This is a demo or a staging place: `db reset` may put its data back to a snapshot. Never set it where "
+            "people keep what they need.",
+        ),
+    ] = False

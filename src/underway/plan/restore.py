@@ -32,6 +32,8 @@ class RestoreFacts:
     until: float = 0.0
     """With no backup: the moment that is recovered, as the backup `point`."""
     point: str = ""
+    is_copied: bool = False
+    """What is beside the live database already takes its place; neither a backup nor a moment is restored."""
 
 
 def plan_restore(facts: RestoreFacts) -> Plan:
@@ -44,11 +46,12 @@ def plan_restore(facts: RestoreFacts) -> Plan:
     steps: list[EveryStep] = [
         BackUp(ask=backup_ask(manifest, facts.safety, facts.reason, state)),
     ]
-    if backup is None:
+    if backup is None and not facts.is_copied:
         keys = manifest.backup
         point = RecoverPoint(backup=source, until=facts.until, release=state.live, recipients=keys.recipients)
         steps.append(point)
-    steps.append(RestoreBeside(backup=source))
+    if not facts.is_copied:
+        steps.append(RestoreBeside(backup=source))
     swap = SwapData(backup=source, former=former, has_postgres=has_postgres, shared=shared)
     replace: list[EveryStep] = [swap]
     live = state.live_release

@@ -7,6 +7,7 @@ from underway.ports.builds import Builds, Sources
 from underway.ports.clock import Clock
 from underway.ports.commands import Commands
 from underway.ports.copies import Dumps, FileCopies, Scratches
+from underway.ports.copy_in import CopyIn
 from underway.ports.database_stats import DatabaseStats
 from underway.ports.logs import Logs
 from underway.ports.machine import Machine
@@ -55,6 +56,7 @@ class Drivers:
     seals: Seals
     remotes: Remotes
     points: Points
+    copy_in: CopyIn
     cache: Cache
     vault: Vault
     logs: Logs

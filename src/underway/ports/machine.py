@@ -23,6 +23,10 @@ class Machine(Protocol):
         """The version of Node ("20.11.1"), empty when there is none."""
         ...
 
+    def is_file(self, path: str) -> bool:
+        """True for a file that can be read."""
+        ...
+
     def free_block(self, count: int, taken: Collection[int]) -> int:
         """The first of `count` neighbouring loopback ports that are free now and not among `taken`.
 

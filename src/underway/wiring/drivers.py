@@ -13,6 +13,7 @@ from underway.drivers.builds.local import LocalBuilds
 from underway.drivers.cache.valkey import ValkeyCache
 from underway.drivers.clock.system import SystemClock
 from underway.drivers.commands.local import LocalCommands
+from underway.drivers.copying.sqlite import SqliteCopyIn
 from underway.drivers.database.dumps import PostgresDumps
 from underway.drivers.database.points import PostgresPoints
 from underway.drivers.database.postgres import PostgresDatabase
@@ -69,6 +70,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         scratches=PostgresScratches(home, database),
         file_copies=SharedCopies(home),
         backups=folders,
+        copy_in=SqliteCopyIn(database),
         points=PostgresPoints(home, database, clock),
         remotes=RcloneRemotes(home, folders, vault),
         seals=AgeSeals(),

@@ -201,6 +201,12 @@ BEGIN;
 ALTER DATABASE {name} RENAME TO {former};
 ALTER DATABASE {beside} RENAME TO {name};
 COMMIT;
+\\else
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_database WHERE datname = {former_text}) THEN
+    RAISE EXCEPTION 'nothing was restored beside the live database';
+  END IF;
+END $$;
 \\endif
 ALTER ROLE {name} LOGIN;
 """

@@ -44,6 +44,9 @@ class LocalMachine:
             self._node = _version_of("node")
         return self._node
 
+    def is_file(self, path: str) -> bool:
+        return Path(path).is_file() and os.access(path, os.R_OK)
+
     def free_block(self, count: int, taken: Collection[int]) -> int:
         span = LAST_PORT - FIRST_PORT
         start = int(self._home.id, 16) % span
