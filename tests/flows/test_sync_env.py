@@ -17,7 +17,7 @@ from underway.drivers.place_memory.file import FilePlaceMemory
 from underway.drivers.places.make import open_place
 from underway.drivers.places.web import Manners
 from underway.environment.drift import Way
-from underway.flows.sync_env import Compared, SyncAsk, Synced, carry_out, compare
+from underway.flows.sync_env import Compared, SyncAsk, Synced, carry_over, compare
 from underway.terms.home import Home
 from underway.terms.place import read_address
 from underway.terms.problem import Failure
@@ -54,7 +54,7 @@ class Sides:
             async with open_place(address, environ, {}, self.root, Manners(sleep=sleep)) as place:
                 secrets = {name: Secret(value) for name, value in self.here.items()}
                 seen = await compare(ask, secrets, place, memory)
-                return seen, None if dry else await carry_out(ask, seen, place, memory, keep_here)
+                return seen, None if dry else await carry_over(ask, seen, place, memory, keep_here)
 
         return asyncio.run(act())
 

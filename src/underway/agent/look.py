@@ -62,7 +62,8 @@ def plan_view(plan_id: str, planning: Planning) -> PlanView:
 
 
 def status_view(agent: Agent) -> StatusView:
-    states = sorted(agent.journal.states().values(), key=lambda state: state.app)
+    there = (state for state in agent.journal.states().values() if state.releases or state.act)
+    states = sorted(there, key=lambda state: state.app)
     return StatusView(
         agent=AgentView(
             version=__version__,

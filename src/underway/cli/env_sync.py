@@ -111,7 +111,7 @@ async def _carry_through(
 ) -> int:
     from underway.cli.render.sync import show_compared, show_synced, sync_view
     from underway.cli.render.terminal import Terminal, print_json
-    from underway.flows.sync_env import carry_out, compare
+    from underway.flows.sync_env import carry_over, compare
     from underway.wiring.home import find_home
     from underway.wiring.sync import place_and_memory
 
@@ -128,9 +128,9 @@ async def _carry_through(
                     return Outcome.REFUSED.exit_code
             elif removes and not is_sure:
                 raise click.UsageError("--prune removes values: say --yes where nobody can be asked.")
-            done = await carry_out(ask, seen, place, memory, keep_here)
+            done = await carry_over(ask, seen, place, memory, keep_here)
         elif not is_dry:
-            done = await carry_out(ask, seen, place, memory, keep_here)  # remembers that both sides are equal
+            done = await carry_over(ask, seen, place, memory, keep_here)  # remembers that both sides are equal
         if is_json:
             print_json(sync_view(ask, seen, done))
         elif done is not None:

@@ -65,7 +65,7 @@ async def compare(ask: SyncAsk, here: Mapping[str, Secret], place: Place, memory
     return Compared(here, there, differences, move(ask.way, differences, there, is_pruning=ask.is_pruning))
 
 
-async def carry_out(ask: SyncAsk, seen: Compared, place: Place, memory: PlaceMemory, keep_here: KeepHere) -> Synced:
+async def carry_over(ask: SyncAsk, seen: Compared, place: Place, memory: PlaceMemory, keep_here: KeepHere) -> Synced:
     """Do what was shown. Here first: it is all or nothing, while a place may take some names and refuse others."""
     todo = seen.move
     if todo.set_here or todo.unset_here:
