@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ from underway.load.strict import StrictLoad
 CLIENTS = 8
 PAUSE_S = 0.02
 DEPLOY_S = 900
-HEAD = (
+LIVE = (
     "repository",
     "commit",
     "detected",
@@ -42,8 +43,9 @@ HEAD = (
     "served / failed",
     "rollback",
     "asked of the user",
+    "load",
 )
-
+NOT_LIVE = ("repository", "commit", "detected", "what came", "what its owner is told")
 
 TABLE = Path(__file__).with_name("real_apps.toml")
 
@@ -85,12 +87,18 @@ class Outcome:
     broken: str = ""
     first: str = ""
     wrong: str = ""
+    load: float = 0.0
+
+    @property
+    def is_live(self) -> bool:
+        return not self.refused and not self.broken
 
     def row(self) -> list[str]:
+        """Its line in the table of those that are live, or in that of those that are not."""
         head = [self.repo, f"`{self.commit}`", self.detected]
-        if self.refused or self.broken:
-            said = f"{'failed' if self.broken else 'refused'} after {self.first_s:.1f} s"
-            return [*head, "", said, "", "", "", (self.refused or self.broken).partition("\n")[0]]
+        if not self.is_live:
+            reason = (self.refused or self.broken).partition("\n")[0].replace("|", "\\|")
+            return [*head, f"{'failed' if self.broken else 'refused'} after {self.first_s:.1f} s", reason]
         return [
             *head,
             self.smoke,
@@ -99,6 +107,7 @@ class Outcome:
             f"{self.served:,} / {self.failed}",
             f"{self.rollback_s:.2f} s",
             self.asked,
+            f"{self.load:.1f}" if self.load else "",
         ]
 
 
@@ -135,7 +144,7 @@ def _git(folder: Path, *words: str) -> bool:
 
 def try_out(folder: Path, expected: Expected) -> Outcome:
     """The whole story of one repository, in a home of its own that is gone afterwards."""
-    outcome = Outcome(repo=expected.repo, commit=expected.commit[:7], first=expected.first)
+    outcome = Outcome(repo=expected.repo, commit=expected.commit[:7], first=expected.first, load=os.getloadavg()[0])
     world = make_world()
     try:
         path = world.root / "apps" / expected.name
@@ -173,7 +182,7 @@ async def _story(world: World, path: Path, expected: Expected, outcome: Outcome)
         said = _said(first)
         if first["outcome"] != "failed" or expected.failed not in said:
             raise Wrong(f"not failed with {expected.failed!r}: {first['outcome']}: {said}")
-        outcome.broken = said
+        outcome.broken = next(line.strip(" |") for line in said.splitlines() if expected.failed in line)
         return
     if first["outcome"] != "live":
         raise Wrong(f"first deploy {first['outcome']}: {_said(first)}")
@@ -229,7 +238,7 @@ def _detected(world: World, path: Path) -> str:
     build, services = draft.get("build", {}), draft.get("services", {})
     words = [stack, *(build[kind].get("manager", "npm") for kind in ("python", "node") if kind in build)]
     words += [{"postgres": "PostgreSQL", "redis": "Redis"}[name] for name in services]
-    words += [f"migrations by `{draft['migrate']['command']}`"] if "migrate" in draft else []
+    words += ["migrations"] if "migrate" in draft else []
     words += [f"process {name}" for name in draft.get("processes", {}) if name != "web"]
     return ", ".join(word for word in words if word)
 
@@ -243,38 +252,59 @@ def _said(last: Mapping[str, object]) -> str:
 
 
 def page(outcomes: Sequence[Outcome], on: str) -> str:
-    new = [o for o in outcomes if o.first]
+    new, known = [o for o in outcomes if o.first], [o for o in outcomes if not o.first]
     ended = {kind: sum(o.first == kind for o in new) for kind in ("live", "refused", "failed")}
-    live = sum(not o.refused and not o.broken for o in new)
     return f"""# Real applications
 
 Public repositories that know nothing of Underway, each deployed as it is with no manifest, in a home of its own:
 
-1. `underway deploy` of a fresh checkout, with nothing in any cache ("first deploy", the whole command: packages
-   downloaded, front end built, database made, migrated, started, checked, watched),
+1. `underway deploy` of a fresh checkout, with nothing in any cache of its home ("first deploy", the whole command:
+   packages downloaded, front end built, database made, migrated, started, checked, watched),
 2. the smoke request through the proxy, which must have the status and the text that the table shows,
 3. one more file, and the second deploy (`--strategy blue-green`: a canary would judge this load for five minutes),
    then `underway rollback`, while {CLIENTS} strict clients repeat the smoke request without a pause of more than
    {PAUSE_S * 1000:.0f} ms: no retries, any other answer is a failure,
 4. the smoke request again, `underway down`.
 
-A repository that is refused or fails is in the table with what its owner is told.
+{_live(outcomes)} of {len(outcomes)} came up. A repository that is refused or fails is here too, with
+what its owner is told. "load" is the load average of the machine when the repository's turn began: other work runs on
+it, so the seconds are noisy and the counts are not.
 
-`python -m bench.real_apps FOLDER --write docs/real-apps.md` wrote this page; the commits are in `bench/real_apps.toml`.
-{on}
+`python -m bench.real_apps FOLDER --write docs/real-apps.md` wrote this page from the results of its runs; FOLDER holds
+checkouts, and what it lacks is fetched. The commits are in `bench/real_apps.toml`. {on}
 
 ## Repositories that nothing was written for
 
-{len(new)} of them were taken without a look inside. As they came, {ended["live"]} were live, {ended["refused"]} were
-refused and {ended["failed"]} failed at the first try. What that taught was then built in general: now {live} are live,
+{len(new)} were taken without a look inside. As they came, {ended["live"]} were live, {ended["refused"]} were refused
+and {ended["failed"]} failed at the first try. What that taught was then built in general: now {_live(new)} are live,
 and each other says what only its owner can change, or what this machine lacks.
 
-{table((*HEAD[:2], "at first", *HEAD[2:]), [[*o.row()[:2], o.first, *o.row()[2:]] for o in new])}
+{_table(new, is_live=True)}
+
+Not live:
+
+{_table(new, is_live=False)}
 
 ## Repositories that detection was written with
 
-{table(HEAD, [o.row() for o in outcomes if not o.first])}
+{_table(known, is_live=True)}
+
+Not live:
+
+{_table(known, is_live=False)}
 """
+
+
+def _live(outcomes: Sequence[Outcome]) -> int:
+    return sum(o.is_live for o in outcomes)
+
+
+def _table(outcomes: Sequence[Outcome], *, is_live: bool) -> str:
+    """Of those that are live, or of those that are not. What was taken unseen says how it ended as it came."""
+    rows = [[*o.row()[:2], *([o.first] if o.first else []), *o.row()[2:]] for o in outcomes if o.is_live == is_live]
+    head = LIVE if is_live else NOT_LIVE
+    unseen = ["as it came"] if any(o.first for o in outcomes) else []
+    return table([*head[:2], *unseen, *head[2:]], rows)
 
 
 def main() -> int:
