@@ -59,6 +59,8 @@ def refused(line: str, *, is_named: bool = False) -> str:
             return "" if set(words) <= known else f"no option {words}"
     except click.exceptions.Exit:
         return ""
+    except click.MissingParameter as error:  # `[OPTIONS]` stands for those that must be given, too
+        return "" if "[OPTIONS]" in line and isinstance(error.param, click.Option) else error.format_message()
     except click.UsageError as error:
         return error.format_message()
     return ""

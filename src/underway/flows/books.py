@@ -23,9 +23,12 @@ class Books:
     def __init__(self, on: Drivers, journal: Journal) -> None:
         self._on = on
         self._journal = journal
-        self._ledger = self._kept() or Ledger(offset=on.request_log.end())
+        kept = self._kept()
+        self._ledger = kept or Ledger(offset=on.request_log.end())
         self._written_at = on.clock.monotonic()
         self._is_new = False
+        if kept is None:  # an agent that is killed before its first writing has begun here, not at the next one's start
+            self.write()
 
     def catch_up(self) -> None:
         """Count what the proxy has logged by now (a busy log in parts), and write it down now and then."""
