@@ -1,6 +1,6 @@
 """Faults on purpose in the example app, behind the real proxy, with real visitors: what the guard said and when.
 
-    python -m bench.faults [--rates 0.5,5,50,300] [--only NAME,…] [--at-once RPS] [--quick] [--write docs/benchmarks.md]
+    python -m bench.faults [--rates 0.5,5,50,300] [--only NAME,…] [--at-once RPS] [--quick] [--keep FILE] [--write FILE]
 
 Every cell is an app of its own (the example of this repository, its own database) that lives in one home with the
 others: a healthy release with a minute of history, then a canary of a release with a fault. Visitors come at random
@@ -8,7 +8,8 @@ moments, keep their cookies and never try again; every failed request of theirs 
 proxy's log under the release that failed it. What is failed by the release that was live, or by none, would be the
 fault of the switch. "Predicted" is the shipped simulator's median over 200 rollouts of the nearest simulated fault.
 
-Takes about an hour on two cores, with --quick ten minutes.
+Takes about an hour on two cores, with --quick ten minutes. With --keep every cell is written to a file when it ends,
+and what stands there is not measured again: the rates can be run one after the other.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -299,7 +300,7 @@ async def room(load: asyncio.Condition, taken: list[float], rps: float, most: fl
 
 
 async def all_cells(
-    world: World, cells: Sequence[tuple[Case, float]], most_rps: float
+    world: World, cells: Sequence[tuple[Case, float]], most_rps: float, keep: Path | None
 ) -> dict[tuple[str, float], Seen]:
     load, taken, seen = asyncio.Condition(), [], {}
 
@@ -312,6 +313,9 @@ async def all_cells(
                     f"not measured: {type(error).__name__} {str(error)[:150]}", "", 0, 0, 0, Counter(), Counter()
                 )
         seen[case.name, rps] = found
+        if keep and not found.outcome.startswith("not measured"):
+            kept = {**read_kept(keep), (case.name, rps): found}
+            keep.write_text(json.dumps([[*key, asdict(each)] for key, each in kept.items()], indent=1))
         print(
             f"{time.strftime('%H:%M:%S')} {case.name} at {rps:g}: {found.outcome}, {found.seconds:.0f} s, "
             f"{found.failed} of {found.asked} {dict(found.by_release)} {dict(found.kinds)} {found.because}",
@@ -321,6 +325,16 @@ async def all_cells(
 
     await asyncio.gather(*(cell(number, case, rps) for number, (case, rps) in enumerate(cells)))
     return seen
+
+
+def read_kept(keep: Path | None) -> dict[tuple[str, float], Seen]:
+    """The cells that an earlier run has measured."""
+    if keep is None or not keep.exists():
+        return {}
+    return {
+        (name, rps): Seen(**{**seen, "by_release": Counter(seen["by_release"]), "kinds": Counter(seen["kinds"])})
+        for name, rps, seen in json.loads(keep.read_text())
+    }
 
 
 def line(case: Case, rps: float, seen: Seen) -> tuple[object, ...]:
@@ -355,11 +369,13 @@ def main() -> int:
     parser.add_argument("--only", default="", help="names of faults, with commas")
     parser.add_argument("--at-once", type=float, default=320.0, metavar="RPS", help="requests a second over all cells")
     parser.add_argument("--quick", action="store_true", help="5 and 50 requests a second only")
+    parser.add_argument("--keep", type=Path, metavar="FILE")
     parser.add_argument("--write", type=Path, metavar="FILE")
     asked, on = parser.parse_args(), machine()
     rates = [float(rate) for rate in ("5,50" if asked.quick else asked.rates).split(",")]
     chosen = [case for case in CASES if not asked.only or case.name in asked.only.split(",")]
-    cells = [(case, rps) for rps in rates for case in chosen]
+    kept = read_kept(asked.keep)
+    cells = [(case, rps) for rps in rates for case in chosen if (case.name, rps) not in kept]
     world = make_world()
 
     def stop(*_: object) -> None:
@@ -371,9 +387,10 @@ def main() -> int:
 
     signal.signal(signal.SIGTERM, stop)
     try:
-        seen = asyncio.run(all_cells(world, cells, asked.at_once))
+        seen = asyncio.run(all_cells(world, cells, asked.at_once, asked.keep))
     finally:
         world.close()
+    seen = {**kept, **seen}
     rows = [line(case, rps, seen[case.name, rps]) for case in chosen for rps in rates]
     text = table(HEAD, rows)
     print(text)
