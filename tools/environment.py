@@ -17,6 +17,7 @@ NEEDED = (3, 11)
 def ensure(*, dev: bool) -> Path:
     """Return the environment's bin folder; make or refresh it when the lock changed. Exits with a remedy."""
     python = _python()
+    dev = dev or (VENV / ".made-dev").exists()  # a refresh must not take away what the tests need
     stamp = VENV / f".made-{'dev' if dev else 'run'}"
     wanted = _wanted()
     enough = {stamp, VENV / ".made-dev"}  # what runs the tests runs the program too

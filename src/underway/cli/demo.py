@@ -10,9 +10,10 @@ import click
 @click.option("--down", "is_down", is_flag=True, help="Take the demo app down at the end.")
 @click.option("--json", "is_json", is_flag=True, help="Print the counts as one JSON object at the end.")
 def demo(clients: int, is_down: bool, is_json: bool) -> None:
-    """Play a whole launch: a first release, a better one, three broken ones, and a rollback, under constant traffic.
+    """Play a whole launch under constant traffic: a first release, a better one, a rollback, and three that are broken.
 
-    The traffic never retries, so every failed request is counted. The app stays up, with its URL.
+    The last of these is healthy and fails some visitors: it is judged on live traffic and taken back. The traffic never
+    retries, so every failed request is counted. The app stays up, with its URL.
     """
     from underway.cli.demo_play import play
 

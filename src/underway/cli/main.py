@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "down": ("underway.cli.down:down", "Stop an app; its data stays."),
     "init": ("underway.cli.init:init", "Write the manifest that was recognised."),
     "env": ("underway.cli.env:env", "Look after an app's variables and secrets."),
-    "demo": ("underway.cli.demo:demo", "Play a whole launch in under a minute."),
+    "demo": ("underway.cli.demo:demo", "Play a whole launch in a minute or two."),
     "agent": ("underway.cli.agent:agent", "Run, start, stop or install the agent."),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from underway.agent.views import AppView, PlanView
 from underway.cli.render.act import ActRenderer
@@ -16,18 +16,38 @@ _EVERY_S = 0.25
 _KEPT = 28
 
 
+class Counted(Protocol):
+    """The traffic, as far as it is drawn."""
+
+    @property
+    def tally(self) -> Tally: ...
+    @property
+    def on_trial(self) -> int:
+        """Requests that a release on trial failed before it was taken back."""
+        ...
+
+
 class Picture:
     """Draws the play. The moving line shows requests per second of the last seconds, served, failed and p95."""
 
     def __init__(self, terminal: Terminal, url: str) -> None:
-        self.tally = Tally()
+        self.traffic: Counted | None = None
+        self._nobody = Tally()
         self._terminal = terminal
         self._url = url
         self._act: ActRenderer | None = None
         self._began = time.monotonic()
         self._seen = (time.monotonic(), 0)
         self._rates: list[float] = []
-        self._counted_from = 0
+        self._counted_from = (0, 0)
+
+    @property
+    def tally(self) -> Tally:
+        return self.traffic.tally if self.traffic else self._nobody
+
+    @property
+    def on_trial(self) -> int:
+        return self.traffic.on_trial if self.traffic else 0
 
     def __enter__(self) -> Picture:
         t = self._terminal
@@ -42,7 +62,7 @@ class Picture:
         t = self._terminal
         t.line()
         t.line(t.paint(f"{number}/{count}  {title}", "bold", "blue"))
-        self._counted_from = self.tally.served
+        self._counted_from = self.tally.served, self.on_trial
 
     def plan(self, plan: PlanView) -> None:
         self._act = ActRenderer(plan, self._terminal, is_brief=True)
@@ -57,11 +77,12 @@ class Picture:
 
     def _ended(self) -> None:
         t = self._terminal
-        served = self.tally.served - self._counted_from
+        served, on_trial = self.tally.served - self._counted_from[0], self.on_trial - self._counted_from[1]
         if served or self.tally.failures:
             colour = "red" if self.tally.failures else "green"
             failed = t.paint(f"{self.tally.failures} failed", colour, "bold")
-            t.line(f"  meanwhile the clients got {served:,} answers, {failed}")
+            noticed = f"; {on_trial} by the release on trial, before it was taken back" if on_trial else ""
+            t.line(f"  meanwhile the clients got {served:,} answers, {failed}{noticed}")
 
     def _draw(self) -> None:
         now = time.monotonic()
@@ -87,9 +108,9 @@ class Picture:
         text = f"{t.paint(bars, 'blue')}{said}{failed}{p95}"
         t.draw(f"{text}  {t.paint(step[:room], 'dim')}" if room > 12 else text)
 
-    def end(self, app: AppView, tally: Tally, surprises: list[str]) -> None:
+    def end(self, app: AppView, surprises: list[str]) -> None:
         """The counts at the end."""
-        t = self._terminal
+        t, tally = self._terminal, self.tally
         t.line()
         t.line(t.paint(f"{'release':<12}{'served':>9}{'failed':>8}{'p50':>9}{'p95':>9}", "dim"))
         for release, traffic in sorted(app.traffic.items()):
@@ -103,6 +124,8 @@ class Picture:
             f"The clients: {tally.served:,} served, {verdict}, p95 {tally.quantile_ms(0.95):.1f} ms,"
             f" in {seconds(time.monotonic() - self._began)}"
         )
+        if self.on_trial:
+            t.line(f"The release that failed visitors: {self.on_trial} failed, then it was gone")
         for kind, count in tally.failed.most_common():
             t.line(f"  {t.mark('failed')} {count} × {kind}")
         for surprise in surprises:
