@@ -26,7 +26,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -303,6 +304,8 @@ async def all_cells(
     world: World, cells: Sequence[tuple[Case, float]], most_rps: float, keep: Path | None
 ) -> dict[tuple[str, float], Seen]:
     load, taken, seen = asyncio.Condition(), [], {}
+    # A command that follows its deploy holds a thread until the end.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2 * len(cells) + 4))
 
     async def cell(number: int, case: Case, rps: float) -> None:
         async with room(load, taken, rps, most_rps):
@@ -315,7 +318,7 @@ async def all_cells(
         seen[case.name, rps] = found
         if keep and not found.outcome.startswith("not measured"):
             kept = {**read_kept(keep), (case.name, rps): found}
-            keep.write_text(json.dumps([[*key, asdict(each)] for key, each in kept.items()], indent=1))
+            keep.write_text(json.dumps([[*key, vars(each)] for key, each in kept.items()], indent=1))
         print(
             f"{time.strftime('%H:%M:%S')} {case.name} at {rps:g}: {found.outcome}, {found.seconds:.0f} s, "
             f"{found.failed} of {found.asked} {dict(found.by_release)} {dict(found.kinds)} {found.because}",
