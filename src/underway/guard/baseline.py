@@ -63,12 +63,25 @@ class Baseline(msgspec.Struct):
     def learn(self, seen: Counts, elapsed_s: float, is_usual: bool = True) -> None:
         """Forget for `elapsed_s`, then add what was seen. Rates are learned only from a time that `is_usual`: an
         incident must not teach that failing is normal."""
+        if elapsed_s:
+            self.forget(elapsed_s, is_usual)
+        self.arrived = self.arrived + seen.stable + seen.candidate
+        if not is_usual:
+            return
+        self.requests += seen.stable
+        self.failed += seen.stable_failed
+        self.timed += seen.stable_timed
+        self.slow += seen.stable_slow
+
+    def forget(self, elapsed_s: float, is_usual: bool = True) -> None:
+        """Let `elapsed_s` seconds pass."""
         keep = 0.5 ** (elapsed_s / HALF_LIFE_S)
-        self.arrived = self.arrived * keep + seen.stable + seen.candidate
+        self.arrived *= keep
         self.over_s = self.over_s * keep + elapsed_s
         if not is_usual:
             return
-        self.requests = max(self.requests * keep, 1.0) + seen.stable
-        self.failed = max(self.failed * keep, 0.0001) + seen.stable_failed
-        self.timed = max(self.timed * keep, 1.0) + seen.stable_timed
-        self.slow = max(self.slow * keep, 0.0001) + seen.stable_slow
+        requests, failed, timed, slow = self.requests * keep, self.failed * keep, self.timed * keep, self.slow * keep
+        self.requests = requests if requests > 1.0 else 1.0
+        self.failed = failed if failed > 0.0001 else 0.0001
+        self.timed = timed if timed > 1.0 else 1.0
+        self.slow = slow if slow > 0.0001 else 0.0001

@@ -36,12 +36,18 @@ class Calm(msgspec.Struct):
     timed: float = 0.0
     slow: float = 0.0
 
-    def learn(self, seen: Counts, elapsed_s: float, half_life_s: float) -> None:
+    def learn(self, seen: Counts) -> None:
+        self.requests += seen.stable
+        self.failed += seen.stable_failed
+        self.timed += seen.stable_timed
+        self.slow += seen.stable_slow
+
+    def forget(self, elapsed_s: float, half_life_s: float) -> None:
         keep = 0.5 ** (elapsed_s / half_life_s)
-        self.requests = self.requests * keep + seen.stable
-        self.failed = self.failed * keep + seen.stable_failed
-        self.timed = self.timed * keep + seen.stable_timed
-        self.slow = self.slow * keep + seen.stable_slow
+        self.requests *= keep
+        self.failed *= keep
+        self.timed *= keep
+        self.slow *= keep
 
 
 def limit_wager() -> Wager:

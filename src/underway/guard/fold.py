@@ -27,14 +27,14 @@ from underway.guard.rates import (
     ALARM_EXCESSES,
     ALARM_PRIORS,
     EXCESS_PRIORS,
+    EXCESSES,
     SLOW_SHARE,
     effective_limit,
-    gate_odds,
+    gates_odds,
     grid,
-    over_limit_odds,
-    settle_counts,
+    over_limit_factors,
 )
-from underway.guard.wager import Wager, release_stake, settle
+from underway.guard.wager import Wager, multiply, release_stake, settle
 
 SHARE_BELIEF = 200.0
 """The weight is believed as if so many requests had kept to it."""
@@ -73,23 +73,24 @@ def fold(policy: Policy, state: Evidence) -> None:
     seen, weight = state.pending, state.pending_weight
     if not seen.candidate and not seen.stable:
         return
+    error_rate = grid(state.baseline.error_rate)
     if 0 < weight < 1:
-        fold_errors(policy, state, seen, weight)
+        _fold_errors(policy, state, seen, weight, error_rate)
     if weight > 0 and seen.candidate:
-        fold_gates(policy, state, seen)
-        state.at_weights = _count_at(state.at_weights, weight, seen.candidate)
+        _fold_gates(policy, state, seen, error_rate)
+        _count_at(state.at_weights, weight, seen.candidate)
     if state.weight > 0:
-        _fold_limits(policy, state, seen)
+        _fold_limits(policy, state, seen, error_rate)
         state.withdrawal.requests_since += seen.candidate + seen.stable
     state.total.add(seen)
     state.baseline.learn(seen, 0.0, is_usual=is_calm(policy, state))
-    state.calm.learn(seen, 0.0, 1.0)
+    state.calm.learn(seen)
     _remember_time(state, seen)
     state.pending = Counts()
 
 
-def fold_errors(policy: Policy, state: Evidence, seen: Counts, weight: float) -> None:
-    """Settle the comparison of error rates.
+def _fold_errors(policy: Policy, state: Evidence, seen: Counts, weight: float, error_rate: float) -> None:
+    """Settle the comparison of error rates; `error_rate` is the stable release's usual one, on the `grid`.
 
     Two precautions for traffic that is no independent coin (a client stays with its release, one client may send much):
     if more than the weight really reaches the candidate, that share is used; and a good request of the stable release
@@ -98,14 +99,16 @@ def fold_errors(policy: Policy, state: Evidence, seen: Counts, weight: float) ->
     """
     share = share_of(state, weight)
     margins = policy.margins
-    odds = error_odds(share, grid(state.baseline.error_rate), margins.error_ratio, margins.error_margin)
+    odds = error_odds(share, error_rate, margins.error_ratio, margins.error_margin)
     _remember_share(state, seen)
     state.credit += (1 - share) / share * seen.candidate
     good = min(float(seen.stable - seen.stable_failed), state.credit)
     state.credit -= good
-    settle(
-        state.errors,
-        [
+    if not seen.candidate_failed and not seen.stable_failed:
+        answered = seen.candidate
+        log_factors = [answered * cg + good * sg for cg, sg in zip(odds.candidate_ok, odds.stable_ok, strict=True)]
+    else:
+        log_factors = [
             seen.candidate_failed * cf
             + (seen.candidate - seen.candidate_failed) * cg
             + seen.stable_failed * sf
@@ -113,8 +116,8 @@ def fold_errors(policy: Policy, state: Evidence, seen: Counts, weight: float) ->
             for cf, cg, sf, sg in zip(
                 odds.candidate_failed, odds.candidate_ok, odds.stable_failed, odds.stable_ok, strict=True
             )
-        ],
-    )
+        ]
+    settle(state.errors, log_factors)
 
 
 def share_of(state: Evidence, weight: float) -> float:
@@ -131,22 +134,23 @@ def _remember_share(state: Evidence, seen: Counts) -> None:
         state.share_all = SHARE_MEMORY
 
 
-def _fold_limits(policy: Policy, state: Evidence, seen: Counts) -> None:
-    errors = over_limit_odds(_rounded(effective_limit(policy.limits.error_rate, state.baseline.error_rate)))
-    slow = over_limit_odds(_rounded(effective_limit(SLOW_SHARE, state.baseline.slow_rate)))
+def _fold_limits(policy: Policy, state: Evidence, seen: Counts, error_rate: float) -> None:
+    errors = _rounded(effective_limit(policy.limits.error_rate, state.baseline.error_rate))
+    slow = _rounded(effective_limit(SLOW_SHARE, state.baseline.slow_rate))
     watch = state.limits
-    _settle_if_any(watch.candidate_errors, errors, seen.candidate_failed, seen.candidate)
-    _settle_if_any(watch.stable_errors, errors, seen.stable_failed, seen.stable)
-    if not is_cold(policy, state):
-        _settle_if_any(watch.candidate_slow, slow, seen.candidate_slow, seen.candidate_timed)
-    _settle_if_any(watch.stable_slow, slow, seen.stable_slow, seen.stable_timed)
-    tolerated = policy.margins.error_ratio * grid(state.baseline.error_rate) + policy.margins.error_margin
-    _settle_if_any(state.alarm, over_limit_odds(tolerated, ALARM_EXCESSES), seen.candidate_failed, seen.candidate)
+    _settle(watch.stable_errors, errors, EXCESSES, seen.stable_failed, seen.stable)
+    _settle(watch.stable_slow, slow, EXCESSES, seen.stable_slow, seen.stable_timed)
+    _settle(watch.candidate_errors, errors, EXCESSES, seen.candidate_failed, seen.candidate)
+    if seen.candidate_timed and not is_cold(policy, state):
+        _settle(watch.candidate_slow, slow, EXCESSES, seen.candidate_slow, seen.candidate_timed)
+    tolerated = policy.margins.error_ratio * error_rate + policy.margins.error_margin
+    _settle(state.alarm, tolerated, ALARM_EXCESSES, seen.candidate_failed, seen.candidate)
 
 
-def _settle_if_any(wager: Wager, odds: tuple[tuple[float, ...], tuple[float, ...]], bad: int, of: int) -> None:
+def _settle(wager: Wager, limit: float, excesses: tuple[float, ...], bad: int, of: int) -> None:
+    """Settle the bet that the rate is over `limit` with `of` requests, `bad` of them bad."""
     if of:
-        settle(wager, settle_counts(odds, bad, of - bad))
+        multiply(wager, over_limit_factors(limit, excesses, bad, of - bad))
 
 
 def _rounded(rate: float) -> float:
@@ -155,13 +159,21 @@ def _rounded(rate: float) -> float:
 
 
 def fold_gates(policy: Policy, state: Evidence, seen: Counts) -> None:
-    error_rate, slow_rate = grid(state.baseline.error_rate), grid(state.baseline.slow_rate)
-    answered, fast = seen.candidate - seen.candidate_failed, seen.candidate_timed - seen.candidate_slow
-    for step, gate in enumerate(state.gates):
-        bad, good = gate_odds(policy.gate(step), error_rate)
-        gate.errors = min(gate.errors + seen.candidate_failed * bad + answered * good, PASSED)
-        bad, good = gate_odds(policy.gate(step), slow_rate)
-        gate.slow = min(gate.slow + seen.candidate_slow * bad + fast * good, PASSED)
+    """Settle the gates with requests of the candidate alone."""
+    _fold_gates(policy, state, seen, grid(state.baseline.error_rate))
+
+
+def _fold_gates(policy: Policy, state: Evidence, seen: Counts, error_rate: float) -> None:
+    failed, slow = seen.candidate_failed, seen.candidate_slow
+    answered, fast = seen.candidate - failed, seen.candidate_timed - slow
+    gates, number = state.gates, len(state.gates)
+    of_errors = gates_odds(policy.gates, number, error_rate)
+    of_times = gates_odds(policy.gates, number, grid(state.baseline.slow_rate))
+    for gate, (bad, good), (late, in_time) in zip(gates, of_errors, of_times, strict=True):
+        errors = gate.errors + failed * bad + answered * good
+        gate.errors = errors if errors < PASSED else PASSED
+        times = gate.slow + slow * late + fast * in_time
+        gate.slow = times if times < PASSED else PASSED
 
 
 def _remember_time(state: Evidence, seen: Counts) -> None:
@@ -182,10 +194,12 @@ def _remember_time(state: Evidence, seen: Counts) -> None:
         state.bins = merged
 
 
-def _count_at(counts: list[tuple[float, int]], weight: float, more: int) -> list[tuple[float, int]]:
+def _count_at(counts: list[tuple[float, int]], weight: float, more: int) -> None:
     if counts and counts[-1][0] == weight:
-        return [*counts[:-1], (weight, counts[-1][1] + more)]
-    return [*counts[-15:], (weight, more)]
+        counts[-1] = (weight, counts[-1][1] + more)
+        return
+    del counts[:-15]
+    counts.append((weight, more))
 
 
 def close_block(policy: Policy, state: Evidence, block: Block) -> None:

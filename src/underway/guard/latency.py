@@ -15,10 +15,11 @@ stratified log-rank test (Mantel 1966) with these weights.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
-from math import exp, expm1, log, log1p
+from math import exp, log, log1p
+from operator import mul, truediv
 from statistics import NormalDist
 
 import msgspec
@@ -28,6 +29,7 @@ FASTEST_MS, SLOWEST_MS = 0.05, 120_000.0
 _PER_LOG = BUCKETS / (log(SLOWEST_MS) - log(FASTEST_MS))
 _LOG_FASTEST = log(FASTEST_MS)
 
+SHIFT_UNIT = 0.1
 SHIFTS = (0.1, 0.2, 0.5, 1.0, 2.0)
 """All requests slower, by so many standard deviations of the stable release's normal scores."""
 TAILS = ((0.95, 2.0), (0.95, 4.0), (0.95, 8.0), (0.99, 5.0), (0.99, 20.0))
@@ -42,6 +44,7 @@ REFERENCE_HALF_LIFE_S = 600.0
 MOST_ROUTES = 64
 STEEPEST = 4.0
 """Tilts are cut here."""
+STEEPEST_FACTOR, GENTLEST_FACTOR = exp(STEEPEST), exp(-STEEPEST)
 LEAST_REFERENCE = 50.0
 """Requests of the stable release needed before latency is judged at all."""
 
@@ -91,11 +94,13 @@ class Block(msgspec.Struct):
     def is_due(self, now: float) -> bool:
         """Long enough and full enough. Looks at the clock and at counts, never at times: so it cannot bias the bet."""
         age = now - self.began_at
-        if age < BLOCK_S:
-            return False
-        answered = sum(sum(part.candidate_ask.values()) for part in self.parts.values())
-        stable = sum(sum(part.stable.values()) for part in self.parts.values())
-        return age >= LONGEST_BLOCK_S or (answered > 0 and answered + stable >= BLOCK_REQUESTS)
+        if age < BLOCK_S or age >= LONGEST_BLOCK_S:
+            return age >= LONGEST_BLOCK_S
+        answered = stable = 0
+        for part in self.parts.values():
+            answered += sum(part.candidate_ask.values())
+            stable += sum(part.stable.values())
+        return answered > 0 and answered + stable >= BLOCK_REQUESTS
 
 
 class Reference(msgspec.Struct):
@@ -107,74 +112,113 @@ class Reference(msgspec.Struct):
     def learn(self, seen: Mapping[int, int], elapsed_s: float) -> None:
         """Forget for `elapsed_s` seconds, then add `seen`."""
         keep = 0.5 ** (max(elapsed_s, 0.0) / REFERENCE_HALF_LIFE_S)
-        self.counts = [count * keep for count in self.counts]
+        if keep < 1.0:
+            self.counts = [count and count * keep for count in self.counts]
         for index, number in seen.items():
             self.counts[index] += number
         self.size = sum(self.counts)
 
     def quantile_ms(self, q: float) -> float:
         """The `q` quantile in milliseconds, 0 while nothing is known."""
-        below = 0.0
-        for index, count in enumerate(self.counts):
-            if count and below + count >= q * self.size:
-                return bucket_ms(index + (q * self.size - below) / count)
-            below += count
-        return 0.0
+        wanted = q * self.size
+        at_or_below = list(accumulate(self.counts))
+        index = bisect_left(at_or_below, wanted) if wanted > 0 else BUCKETS
+        if index == BUCKETS:
+            return 0.0
+        below = at_or_below[index - 1] if index else 0.0
+        return bucket_ms(index + (wanted - below) / self.counts[index])
 
 
 class Tilts:
-    """The tilt t of every bucket under each alternative with e^t − 1, given the reference (which is not empty).
+    """e^t − 1 for the tilt t of every bucket under each alternative, given the reference (which is not empty).
 
-    Kept for the buckets that the reference knows; a time between two of them gets the tilt of the faster one.
+    Kept for the buckets that the reference knows; a time between two of them gets the tilt of the faster one. The tilt
+    is the log-likelihood ratio of a bucket less the log ratio of the mass at and below it. What is common to all
+    buckets falls out of it, so a shift of d needs e^(d·score) alone, and an alternative about the slowest requests has
+    no tilt before their quantile.
     """
 
     def __init__(self, reference: Reference) -> None:
-        normal = NormalDist()
+        inv_cdf, size = NormalDist().inv_cdf, reference.size
         self.known = [index for index, count in enumerate(reference.counts) if count]
-        mass = [reference.counts[index] / reference.size for index in self.known]
-        at_or_below = list(accumulate(mass))
-        edge = 1 / (reference.size + 1)
-        scores = [
-            normal.inv_cdf((1 - edge) * (below - share / 2) + edge / 2)
-            for below, share in zip(at_or_below, mass, strict=True)
+        mass = [reference.counts[index] / size for index in self.known]
+        self.at_or_below = list(accumulate(mass))
+        edge = 1 / (size + 1)
+        within = 1 - edge
+        unit = [
+            exp(SHIFT_UNIT * inv_cdf(within * (below - share / 2) + edge / 2))
+            for below, share in zip(self.at_or_below, mass, strict=True)
         ]
-        rows = [_tilts([d * score - d * d / 2 for score in scores], mass, at_or_below) for d in SHIFTS]
-        for quantile, times in TAILS:
-            first = bisect_right(at_or_below, quantile + 1e-9)
-            tail = 1 - at_or_below[first - 1] if first else 1.0
-            more, less = log(times), log((1 - min(tail * times, 0.9)) / max(1 - tail, 0.1))
-            rows.append(_tilts([less] * first + [more] * (len(mass) - first), mass, at_or_below))
-        self.columns = [[(tilt, expm1(tilt)) for tilt in column] for column in zip(*rows, strict=True)]
+        doubled = list(map(mul, unit, unit))
+        half = list(map(mul, map(mul, doubled, doubled), unit))
+        whole = list(map(mul, half, half))
+        twice = list(map(mul, whole, whole))
+        self.of_shifts = [self._shift(likelier, mass) for likelier in (unit, doubled, half, whole, twice)]
+        self.tails = [self._tail(quantile, times) for quantile, times in TAILS]
+        self.slow_place = min(first for first, *_ in self.tails)
 
-    def place(self, index: int) -> int:
-        """The number of the column for bucket `index`."""
-        return max(bisect_right(self.known, index) - 1, 0)
+    def _shift(self, likelier: list[float], mass: list[float]) -> list[float]:
+        """By place: `likelier` says how many times likelier each is under the alternative, up to a factor."""
+        worse = accumulate(map(mul, likelier, mass))
+        factors = list(map(truediv, map(mul, likelier, self.at_or_below), worse))
+        if max(factors) > STEEPEST_FACTOR or min(factors) < GENTLEST_FACTOR:
+            factors = list(map(cut, factors))
+        return [factor - 1 for factor in factors]
+
+    def _tail(self, quantile: float, times: float) -> tuple[int, float, float, float]:
+        """The place where the tail begins, the mass before it, and how many times likelier a request is in it and
+        before it."""
+        first = bisect_right(self.at_or_below, quantile + 1e-9)
+        before = self.at_or_below[first - 1] if first else 0.0
+        tail = 1 - before
+        return first, before, times, (1 - min(tail * times, 0.9)) / max(before, 0.1)
+
+    def of_tails(self, place: int) -> list[float]:
+        """At one place, for every alternative about the slowest requests."""
+        fine = self.at_or_below[place]
+        return [
+            cut(more * fine / (less * before + more * (fine - before))) - 1 if place >= first else 0.0
+            for first, before, more, less in self.tails
+        ]
 
 
-def _tilts(ratios: list[float], mass: list[float], at_or_below: list[float]) -> list[float]:
-    """Log hazard ratios from log-likelihood ratios: each less the log ratio of the mass at and below the bucket."""
-    worse = accumulate(share * exp(ratio) for ratio, share in zip(ratios, mass, strict=True))
-    tilts = [ratio - log(bad / fine) for ratio, bad, fine in zip(ratios, worse, at_or_below, strict=True)]
-    return [-STEEPEST if tilt < -STEEPEST else STEEPEST if tilt > STEEPEST else tilt for tilt in tilts]
+def cut(factor: float) -> float:
+    """e^t for a tilt t within ±`STEEPEST`."""
+    return GENTLEST_FACTOR if factor < GENTLEST_FACTOR else STEEPEST_FACTOR if factor > STEEPEST_FACTOR else factor
 
 
 def block_factors(candidate: Mapping[int, int], stable: Mapping[int, int], tilts: Tilts) -> list[float]:
     """Log factors of one route in one block, one for each alternative; 0 when one side is empty."""
     left_mine, left = sum(candidate.values()), sum(candidate.values()) + sum(stable.values())
-    factors = [0.0] * ALTERNATIVES
+    known, slow_place = tilts.known, tilts.slow_place
+    places: list[int] = []
+    numbers: list[int] = []
+    shares: list[float] = []
+    own: list[tuple[int, int]] = []
+    tails = [0.0] * len(TAILS)
     for index in sorted(candidate.keys() | stable.keys(), reverse=True):
         mine = candidate.get(index, 0)
         both = mine + stable.get(index, 0)
-        share = left_mine / left
-        if 0 < share < 1:
-            column = tilts.columns[tilts.place(index)]
-            factors = [
-                factor + tilt * mine - both * log1p(share * more)
-                for factor, (tilt, more) in zip(factors, column, strict=True)
-            ]
+        if 0 < left_mine < left:
+            share, place = left_mine / left, max(bisect_right(known, index) - 1, 0)
+            places.append(place)
+            numbers.append(both)
+            shares.append(share)
+            if mine:
+                own.append((place, mine))
+            if place >= slow_place:
+                tails = [
+                    factor + mine * log1p(more) - both * log1p(share * more)
+                    for factor, more in zip(tails, tilts.of_tails(place), strict=True)
+                ]
         left_mine -= mine
         left -= both
-    return factors
+    shifts = [
+        sum(mine * log1p(row[place]) for place, mine in own)
+        - sum(map(mul, numbers, map(log1p, map(mul, shares, map(row.__getitem__, places)))))
+        for row in tilts.of_shifts
+    ]
+    return [*shifts, *tails]
 
 
 def sum_of(factors: Iterable[list[float]]) -> list[float]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import exp, log
 
+from underway.guard.wager import as_factors
+
 EXCESSES = (0.05, 0.2, 0.5, 0.9)
 """Alternatives to a limit p: p + (1−p)·excess."""
 EXCESS_PRIORS = (0.2, 0.2, 0.2, 0.4)
@@ -22,16 +24,20 @@ CLEAN = 1 / 8
 """A gate expects a good release to fail at an eighth of the rate it rules out: 16 clean requests pass 20 %."""
 
 
+_STEP = log(1.25)
+
+
 def grid(rate: float) -> float:
     """`rate` clamped and rounded to a step of 25 %, so that few tables are ever computed."""
-    step = log(1.25)
-    clamped = min(max(rate, LOWEST_RATE), HIGHEST_RATE)
-    return exp(round(log(clamped) / step) * step)
+    clamped = LOWEST_RATE if rate < LOWEST_RATE else HIGHEST_RATE if rate > HIGHEST_RATE else rate
+    return exp(round(log(clamped) / _STEP) * _STEP)
 
 
 def effective_limit(limit: float, stable_rate: float) -> float:
     """The limit that applies to a release whose predecessor fails at `stable_rate`."""
-    return min(max(limit, NEAR_LIMIT * stable_rate), 0.95)
+    near = NEAR_LIMIT * stable_rate
+    higher = near if near > limit else limit
+    return higher if higher < 0.95 else 0.95
 
 
 @lru_cache(maxsize=256)
@@ -58,6 +64,12 @@ def gate_odds(gate: float, stable_rate: float) -> tuple[float, float]:
     return log(hoped / ruled_out), log((1 - hoped) / (1 - ruled_out))
 
 
+@lru_cache(maxsize=256)
+def gates_odds(gates: tuple[float, ...], number: int, stable_rate: float) -> tuple[tuple[float, float], ...]:
+    """`gate_odds` of so many steps; the last of `gates` holds for all further ones."""
+    return tuple(gate_odds(gates[min(step, len(gates) - 1)], stable_rate) for step in range(number))
+
+
 def clean_requests_to_pass(gate: float, stable_rate: float, beta: float, log_strength: float = 0.0) -> int:
     """How many further requests without a failure pass the gate from here."""
     _, good = gate_odds(gate, stable_rate)
@@ -68,3 +80,10 @@ def clean_requests_to_pass(gate: float, stable_rate: float, beta: float, log_str
 def settle_counts(odds: tuple[Sequence[float], Sequence[float]], bad: int, good: int) -> list[float]:
     """Log factors of `bad` and `good` requests together."""
     return [bad * b + good * g for b, g in zip(*odds, strict=True)]
+
+
+@lru_cache(maxsize=4096)
+def over_limit_factors(limit: float, excesses: tuple[float, ...], bad: int, good: int) -> tuple[float, ...]:
+    """The factors (not their logarithms) of so many requests in the bet that the rate is over `limit`. A second brings
+    few different numbers, so most are found and not computed."""
+    return tuple(as_factors(settle_counts(over_limit_odds(limit, excesses), bad, good)))

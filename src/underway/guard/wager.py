@@ -40,14 +40,25 @@ def open_wager(priors: Sequence[float]) -> Wager:
 
 def settle(wager: Wager, log_factors: Sequence[float]) -> None:
     """Multiply each stake by its factor, given as a natural logarithm."""
+    multiply(wager, as_factors(log_factors))
+
+
+def as_factors(log_factors: Sequence[float]) -> list[float]:
+    """The factors of these natural logarithms, far below overflow."""
+    return [exp(factor if factor < 60.0 else 60.0) for factor in log_factors]
+
+
+def multiply(wager: Wager, factors: Sequence[float]) -> None:
+    """Multiply each stake by its factor."""
     wager.stakes = [
-        min(stake * exp(min(factor, 60.0)), RICHEST) for stake, factor in zip(wager.stakes, log_factors, strict=True)
+        grown if (grown := stake * factor) < RICHEST else RICHEST
+        for stake, factor in zip(wager.stakes, factors, strict=True)
     ]
 
 
 def release_stake(wager: Wager, priors: Sequence[float], fraction: float) -> None:
     """Bring `fraction` (0–1) of what is held back into play: a change may begin now."""
-    amount = wager.held_back * min(max(fraction, 0.0), 1.0)
+    amount = wager.held_back * (0.0 if fraction < 0.0 else 1.0 if fraction > 1.0 else fraction)
     wager.held_back -= amount
     wager.stakes = [stake + amount * prior for stake, prior in zip(wager.stakes, priors, strict=True)]
 
