@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isnan
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -92,3 +93,30 @@ def test_no_line_breaks_the_reader(lines: list[bytes], more: st.DataObject) -> N
 def test_a_line_without_end_is_passed_over() -> None:
     seen = read(b'{"status":200,"x":"' + b"a" * 200_000 + b'"}', b"[" * 100_000, b'{"request":' * 5000)
     assert (len(seen), seen.unread) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"ts":1760000000.5,"request":{"method":"GET","uri":"/orders/1234?page=2"},"duration":0.25,"status":200}',
+        b'{"msec":"1760000000.5","request":"GET /orders/1234?page=2 HTTP/1.1","status":"200"}',
+        b'{"msec":"1760000000.5","request_method":"GET","request_uri":"/orders/1234?page=2","status":"200"}',
+        b'10.0.0.1 - - [09/Oct/2025:08:53:20 +0000] "GET /orders/1234?page=2 HTTP/1.1" 200 1 "-" "x" 0.250',
+    ],
+    ids=["caddy", "nginx", "nginx in parts", "combined"],
+)
+def test_a_request_belongs_to_its_route(line: bytes) -> None:
+    seen = read(line)
+    assert [seen.routes[number] for number in seen.route] == ["GET /orders/*"]
+
+
+def test_an_error_and_a_line_that_names_no_path_belong_to_none() -> None:
+    seen = read(COMBINED, COMBINED.replace(b'"GET /\\" HTTP/1.1" 503', b'"\\x16\\x03" 200'), CADDY)
+    assert [seen.routes[number] for number in seen.route] == ["", "", ""]
+
+
+def test_the_names_of_routes_are_bounded() -> None:
+    chance = Random(1)
+    words = ["".join(chance.choices("abcdefghij", k=8)) for _ in range(6000)]
+    seen = read(*(b'{"ts":1760000000,"request":{"method":"GET","uri":"/%s"},"status":200}' % w.encode() for w in words))
+    assert (len(seen), len(seen.routes)) == (6000, 4096)

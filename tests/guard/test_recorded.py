@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 from underway.guard.policy import Policy
@@ -66,3 +67,27 @@ def test_what_is_usual_is_learned_from_the_ten_minutes_before() -> None:
     assert calm.error_rate < 0.01 < 0.2 < out.error_rate
     assert 5 < calm.per_s < 7
     assert 50 < calm.reference.quantile_ms(0.5) < 75
+
+
+def habits(has_routes: bool) -> Recording:
+    """Twenty clients: one in four reads only reports, which take ten times as long as the lists of the others."""
+    chance, at, recording = Random(5), 0.0, Recording()
+    while at < 60 * 35:
+        at += chance.expovariate(12.0)
+        client = chance.randrange(20)
+        median, route = (400.0, "GET /report") if client % 4 == 0 else (30.0, "GET /list")
+        took_ms = median * chance.lognormvariate(0, 0.4)
+        recording.add(10_000 + at, took_ms, False, f"c{client}", route if has_routes else "")
+    return recording
+
+
+def test_clients_of_slow_pages_make_no_release_slow() -> None:
+    unnamed, named = (
+        Counter(
+            roll_out_recorded(Policy(), habits(has_routes), fault_named("healthy"), 10_650.0, seed).reason
+            for seed in range(6)
+        )
+        for has_routes in (False, True)
+    )
+    assert unnamed["slower"] + unnamed["a-little-slower"] > 0  # a page less well known would look like a slow release
+    assert named["slower"] + named["a-little-slower"] == 0

@@ -15,14 +15,22 @@ from math import isfinite, nan
 
 import msgspec
 
+from underway.guard.routes import route_of
+
 LONGEST_LINE = 1 << 17
 FAILED_FROM, CLIENT_WENT_AWAY = 500, (0, 499)
 """A 5xx answer is a failure; a client that went away before an answer is nobody's."""
+FROM_ERRORS = 400
+"""From this status on the time belongs to no route: most such answers are for paths that are not there."""
+LONGEST_METHOD = 16
+MOST_ROUTES = 4096
+"""Of so many routes the names are kept, those that come first; the others share one."""
 LONGEST_S = 3600.0
 """No answer takes longer: a larger number is in another unit or nonsense."""
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _COMBINED = re.compile(
-    r'^(?P<client>\S{1,100}) \S+ .{0,200}?\[(?P<at>[^\]]{20,40})\] "(?:[^"\\]|\\.)*" (?P<status>\d{3})\b(?P<rest>.*)$'
+    r'^(?P<client>\S{1,100}) \S+ .{0,200}?\[(?P<at>[^\]]{20,40})\] "(?P<request>(?:[^"\\]|\\.)*)"'
+    r' (?P<status>\d{3})\b(?P<rest>.*)$'
 )
 _TOOK = re.compile(r'(?:^|[\s="])(?P<s>\d{1,6}\.\d{1,9})"?$')
 
@@ -31,6 +39,8 @@ class _Asked(msgspec.Struct):
     client_ip: str = ""
     remote_ip: str = ""
     host: str = ""
+    method: str = ""
+    uri: str = ""
 
 
 class _Line(msgspec.Struct):
@@ -46,6 +56,9 @@ class _Line(msgspec.Struct):
     duration: float | str | None = None
     request_time: float | str | None = None
     request: _Asked | str | None = None
+    request_method: str | None = None
+    request_uri: str | None = None
+    uri: str | None = None
     remote_addr: str | None = None
     host: str | None = None
     app: str | None = None
@@ -55,14 +68,18 @@ class _Line(msgspec.Struct):
 
 @dataclass
 class Recording:
-    """Requests in the order of their time: seconds (Unix time), milliseconds (nan: not recorded), failed or not, and a
-    number for the client (0: cannot be told)."""
+    """Requests in the order of their time: seconds (Unix time), milliseconds (nan: not recorded), failed or not, and
+    numbers for the client and for the route (0: cannot be told)."""
 
     at: array[float] = field(default_factory=lambda: array("d"))
     took_ms: array[float] = field(default_factory=lambda: array("f"))
     failed: bytearray = field(default_factory=bytearray)
     client: array[int] = field(default_factory=lambda: array("L"))
     clients: dict[str, int] = field(default_factory=dict)
+    route: array[int] = field(default_factory=lambda: array("H"))
+    routes: list[str] = field(default_factory=lambda: [""])
+    """The routes by their number, as `guard.routes` names them."""
+    _numbers: dict[str, int] = field(default_factory=lambda: {"": 0})
     apps: Counter[str] = field(default_factory=Counter)
     """Requests of each app that Underway's log names, whichever was asked for."""
     lines: int = 0
@@ -84,11 +101,21 @@ class Recording:
     def failures(self) -> int:
         return sum(self.failed)
 
-    def add(self, at: float, took_ms: float, failed: bool, client: str) -> None:
+    def add(self, at: float, took_ms: float, failed: bool, client: str, route: str = "") -> None:
         self.at.append(at)
         self.took_ms.append(took_ms)
         self.failed.append(failed)
         self.client.append(self.clients.setdefault(client, len(self.clients) + 1) if client else 0)
+        self.route.append(self._number(route))
+
+    def _number(self, route: str) -> int:
+        number = self._numbers.get(route)
+        if number is None:
+            if len(self.routes) >= MOST_ROUTES:
+                return 0
+            number = self._numbers.setdefault(route, len(self.routes))
+            self.routes.append(route)
+        return number
 
     def sort(self) -> None:
         """Bring the requests into the order of their time. Logs have them in the order in which they ended."""
@@ -99,6 +126,7 @@ class Recording:
         self.took_ms = array("f", (self.took_ms[i] for i in order))
         self.failed = bytearray(self.failed[i] for i in order)
         self.client = array("L", (self.client[i] for i in order))
+        self.route = array("H", (self.route[i] for i in order))
 
 
 _decode = msgspec.json.Decoder(_Line).decode
@@ -137,7 +165,24 @@ def _add_json(line: bytes, into: Recording, app: str) -> None:
         return
     took = seen.duration if seen.duration is not None else seen.request_time
     client = asked.client_ip or asked.remote_ip or seen.remote_addr or ""
-    into.add(at, milliseconds(took), status >= FAILED_FROM, f"{client} {seen.bucket or ''}".strip())
+    route = _route(seen, asked) if status < FROM_ERRORS else ""
+    into.add(at, milliseconds(took), status >= FAILED_FROM, f"{client} {seen.bucket or ''}".strip(), route)
+
+
+def _route(seen: _Line, asked: _Asked) -> str:
+    if asked.uri:
+        return route_of(asked.method[:LONGEST_METHOD], asked.uri)
+    if isinstance(seen.request, str):
+        return _asked_for(seen.request)
+    path = seen.request_uri or seen.uri or ""
+    return route_of((seen.request_method or "")[:LONGEST_METHOD], path) if path else ""
+
+
+def _asked_for(line: str) -> str:
+    """The route of `GET /path HTTP/1.1`; "" of what is no such line."""
+    method, _, rest = line.partition(" ")
+    path = rest.partition(" ")[0]
+    return route_of(method, path) if path.startswith("/") and len(method) <= LONGEST_METHOD else ""
 
 
 def _add_combined(line: str, into: Recording) -> None:
@@ -150,7 +195,8 @@ def _add_combined(line: str, into: Recording) -> None:
     if status in CLIENT_WENT_AWAY:
         return
     took = _TOOK.search(found["rest"])
-    into.add(at, milliseconds(took["s"] if took else None), status >= FAILED_FROM, found["client"])
+    route = _asked_for(found["request"]) if status < FROM_ERRORS else ""
+    into.add(at, milliseconds(took["s"] if took else None), status >= FAILED_FROM, found["client"], route)
 
 
 def _first(*texts: float | str | None) -> float | None:

@@ -118,6 +118,7 @@ class RecordedRollout:
             failed=failed,
             latency_ms=ms,
             client=str(client) if client else "",
+            route=self.recording.routes[self.recording.route[place]],
         )
         if state.weight > 0 or not is_candidate:
             observe(self.policy, state, outcome)
