@@ -30,7 +30,7 @@ LONGEST_S = 3600.0
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _COMBINED = re.compile(
     r'^(?P<client>\S{1,100}) \S+ .{0,200}?\[(?P<at>[^\]]{20,40})\] "(?P<request>(?:[^"\\]|\\.)*)"'
-    r' (?P<status>\d{3})\b(?P<rest>.*)$'
+    r" (?P<status>\d{3})\b(?P<rest>.*)$"
 )
 _TOOK = re.compile(r'(?:^|[\s="])(?P<s>\d{1,6}\.\d{1,9})"?$')
 
