@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from underway.observe.sketch import Sketch
+from underway.terms.sketch import Sketch
 
 TIMES = st.lists(st.floats(0.02, 1e6), min_size=1, max_size=300)
 

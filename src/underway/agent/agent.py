@@ -10,7 +10,9 @@ from collections.abc import Coroutine
 from typing import Any, assert_never
 
 from underway import __version__
+from underway.agent.keeping import Keeping
 from underway.agent.rounds import Rounds
+from underway.agent.sampling import Sampling
 from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk, WorkAsk, WorkKind
 from underway.agent.works import Work, Works
 from underway.flows.back_up import back_up, fetch, manifest_of, snapshot_name
@@ -73,6 +75,7 @@ class Agent:
         """By app: why its act cannot go on at the moment."""
         self.rollouts: Rollouts = {}
         self.books = Books(on, journal)
+        self.keeping = Keeping(on, journal)
 
     async def start(self) -> None:
         """Take over what a former agent left: its processes first, then its unfinished acts."""
@@ -84,6 +87,7 @@ class Agent:
         self.journal.record(AgentStarted(app="", version=__version__, pid=os.getpid(), adopted=len(adopted)))
         await self._adopt_servers()
         self._spawn(self._count())
+        self._spawn(Sampling(self.on, self.journal, self.leaving.is_set).go())
         self._spawn(Rounds(self.on, self.journal, self.works, self.leaving.is_set).go())
         for app in list(self.journal.states()):
             self._spawn(self._take_over(app))

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -17,6 +17,7 @@ from starlette.routing import Route
 from underway import __version__
 from underway.agent import env_api
 from underway.agent.agent import Agent
+from underway.agent.endpoint import JSON, LINES, Endpoint, app_state, body, json_answer, number
 from underway.agent.env_views import (
     EnvChangeAsk,
     EnvChanged,
@@ -26,6 +27,7 @@ from underway.agent.env_views import (
     EnvView,
     Recipient,
 )
+from underway.agent.keeping_api import KEEPING_ENDPOINTS
 from underway.agent.look import (
     API_VERSION,
     app_view,
@@ -54,73 +56,58 @@ from underway.agent.views import (
 )
 from underway.flows.explain import Explanation, explain
 from underway.flows.lint import lint_source
-from underway.journal.state import AppState
 from underway.observe.database import read_database
 from underway.terms.database_health import DatabaseHealth
 from underway.terms.problem import Failure, Problem, Refusal
 
 _log = logging.getLogger(__name__)
-_JSON = "application/json"
-_LINES = "application/x-ndjson"
-MAX_BODY_BYTES = 64 * 1024
 MAX_VALUES_BYTES = 8 * 1024 * 1024
 """Of a body that sets values: several certificates at once fit."""
 
 
-class Endpoint(NamedTuple):
-    """One row of the API: what it takes, what it gives, and its description in its function's docstring."""
-
-    method: str
-    path: str
-    answer: Callable[[Agent, Request], Awaitable[Response]]
-    gives: Any
-    takes: Any = None
-    query: tuple[tuple[str, str], ...] = ()
-
-
 async def alive(agent: Agent, request: Request) -> Response:
     """Answers 200 while the agent stays, 503 once it is about to end."""
-    return _json(Alive(version=__version__, api=API_VERSION), 503 if agent.leaving.is_set() else 200)
+    return json_answer(Alive(version=__version__, api=API_VERSION), 503 if agent.leaving.is_set() else 200)
 
 
 async def status(agent: Agent, request: Request) -> Response:
     """The agent and every app."""
-    return _json(status_view(agent))
+    return json_answer(status_view(agent))
 
 
 async def one_app(agent: Agent, request: Request) -> Response:
     """One app as it is now."""
-    return _json(app_view(agent, _state(agent, request)))
+    return json_answer(app_view(agent, app_state(agent, request)))
 
 
 async def releases(agent: Agent, request: Request) -> Response:
     """The app's releases, newest first."""
-    return _json(release_views(_state(agent, request)))
+    return json_answer(release_views(app_state(agent, request)))
 
 
 async def evidence(agent: Agent, request: Request) -> Response:
     """Why a release was judged as it was: the verdict, what it rests on over time, and both again from the record."""
     release = request.query_params.get("release", "")
-    return _json(await explain(_state(agent, request).app, release, agent.on, agent.journal))
+    return json_answer(await explain(app_state(agent, request).app, release, agent.on, agent.journal))
 
 
 async def database(agent: Agent, request: Request) -> Response:
     """How the app's database is: one reading of the server's own statistics, the values of queries masked."""
-    return _json(await read_database(_state(agent, request).app, agent.on.database_stats))
+    return json_answer(await read_database(app_state(agent, request).app, agent.on.database_stats))
 
 
 async def make_plan(agent: Agent, request: Request) -> Response:
     """Make a plan of a deploy, a rollback or a take-down. Changes nothing."""
-    plan_id, planning = await agent.plan(await _body(request, PlanAsk))
-    return _json(plan_view(plan_id, planning), 201)
+    plan_id, planning = await agent.plan(await body(request, PlanAsk))
+    return json_answer(plan_view(plan_id, planning), 201)
 
 
 async def lint(agent: Agent, request: Request) -> Response:
     """Read the migrations that a deploy of a source would run, and what they would do. Builds it; changes no app."""
-    ask = await _body(request, LintAsk)
+    ask = await body(request, LintAsk)
     linted = await lint_source(ask.path, ask.app, agent.on, agent.journal)
     names = tuple(script.name for script in linted.pending.scripts)
-    return _json(
+    return json_answer(
         LintView(tool=linted.pending.tool, migrations=names, hazards=linted.hazards, why_not=linted.pending.why_not)
     )
 
@@ -128,63 +115,63 @@ async def lint(agent: Agent, request: Request) -> Response:
 async def run_plan(agent: Agent, request: Request) -> Response:
     """Run a plan that was made before, in the background."""
     act, planning = agent.run(request.path_params["plan"])
-    return _json(Started(act=act, app=planning.plan.app, release=planning.plan.release), 202)
+    return json_answer(Started(act=act, app=planning.plan.app, release=planning.plan.release), 202)
 
 
 async def backups(agent: Agent, request: Request) -> Response:
     """The app's backups, newest first, and how they stand as a whole."""
-    return _json(backups_view(agent, _state(agent, request)))
+    return json_answer(backups_view(agent, app_state(agent, request)))
 
 
 async def begin_work(agent: Agent, request: Request) -> Response:
     """Begin a backup, a drill, a check of backups, a snapshot or a fetch, in the background."""
-    state = _state(agent, request)
-    return _json(agent.begin_work(state.app, await _body(request, WorkAsk)).view(), 202)
+    state = app_state(agent, request)
+    return json_answer(agent.begin_work(state.app, await body(request, WorkAsk)).view(), 202)
 
 
 async def see_work(agent: Agent, request: Request) -> Response:
     """Work that was begun, as it is now."""
-    return _json(agent.works.get(request.path_params["work"]).view())
+    return json_answer(agent.works.get(request.path_params["work"]).view())
 
 
 async def give_order(agent: Agent, request: Request) -> Response:
     """Hold, advance, promote or abort the release that is on its way."""
-    state = _state(agent, request)
-    agent.order(state.app, await _body(request, OrderAsk))
-    return _json(app_view(agent, state), 202)
+    state = app_state(agent, request)
+    agent.order(state.app, await body(request, OrderAsk))
+    return json_answer(app_view(agent, state), 202)
 
 
 async def look_at_environment(agent: Agent, request: Request) -> Response:
     """The environment of a repository: each variable, where its value is from, what is wrong. No secret is shown."""
-    return _json(await env_api.look(agent, await _body(request, EnvLookAsk)))
+    return json_answer(await env_api.look(agent, await body(request, EnvLookAsk)))
 
 
 async def change_environment(agent: Agent, request: Request) -> Response:
     """Set, remove, make or renew values of an environment. Journaled without them."""
-    return _json(await env_api.change(agent, await _body(request, EnvChangeAsk, MAX_VALUES_BYTES)))
+    return json_answer(await env_api.change(agent, await body(request, EnvChangeAsk, MAX_VALUES_BYTES)))
 
 
 async def hand_over_environment(agent: Agent, request: Request) -> Response:
     """Hand values over in a file that only this user can open. Journaled. No value is in the answer."""
-    return _json(await env_api.hand(agent, await _body(request, EnvHandAsk)), 201)
+    return json_answer(await env_api.hand(agent, await body(request, EnvHandAsk)), 201)
 
 
 async def recipient(agent: Agent, request: Request) -> Response:
     """The home's public key, for vault files in repositories."""
-    return _json(env_api.recipient(agent))
+    return json_answer(env_api.recipient(agent))
 
 
 async def maintenance(agent: Agent, request: Request) -> Response:
     """Show visitors the maintenance page, or the app again."""
-    state = _state(agent, request)
-    agent.set_maintenance(state.app, await _body(request, MaintenanceAsk))
-    return _json(app_view(agent, state))
+    state = app_state(agent, request)
+    agent.set_maintenance(state.app, await body(request, MaintenanceAsk))
+    return json_answer(app_view(agent, state))
 
 
 async def events(agent: Agent, request: Request) -> Response:
     """Events as JSON lines, oldest first; with `follow` new ones as they happen."""
     query = request.query_params
-    after, limit = _number(query.get("after", "0")), _number(query.get("limit", "0"))
+    after, limit = number(query.get("after", "0")), number(query.get("limit", "0"))
     app, act = query.get("app", ""), query.get("act", "")
     past = agent.journal.read(after, app, act, limit)
 
@@ -197,23 +184,23 @@ async def events(agent: Agent, request: Request) -> Response:
             async for record in _until_left(agent, agent.journal.follow(last, app, act)):
                 yield msgspec.json.encode(record.flat()) + b"\n"
 
-    return StreamingResponse(lines(), media_type=_LINES)
+    return StreamingResponse(lines(), media_type=LINES)
 
 
 async def logs(agent: Agent, request: Request) -> Response:
     """The output of the app's processes as JSON lines `{source, line}`; with `follow` new lines as they come."""
-    state = _state(agent, request)
+    state = app_state(agent, request)
     query = request.query_params
     require_process(state, query.get("process", ""))
     found = agent.on.logs.lines(
-        state.app, query.get("process", ""), _number(query.get("tail", "100")), query.get("follow") == "true"
+        state.app, query.get("process", ""), number(query.get("tail", "100")), query.get("follow") == "true"
     )
 
     async def lines() -> AsyncIterator[bytes]:
         async for line in _until_left(agent, found):
             yield msgspec.json.encode(line) + b"\n"
 
-    return StreamingResponse(lines(), media_type=_LINES)
+    return StreamingResponse(lines(), media_type=LINES)
 
 
 async def stop(agent: Agent, request: Request) -> Response:
@@ -226,7 +213,7 @@ async def stop(agent: Agent, request: Request) -> Response:
 
 async def openapi(agent: Agent, request: Request) -> Response:
     """This description."""
-    return _json(openapi_document())
+    return json_answer(openapi_document())
 
 
 _FOLLOW = ("follow", "true: go on with what is new, without end")
@@ -277,6 +264,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint("POST", "/v1/stop", stop, None, query=(("everything", "true: apps, proxy and services as well"),)),
     Endpoint("GET", "/v1/openapi.json", openapi, None),
+    *KEEPING_ENDPOINTS,
 )
 
 
@@ -295,7 +283,7 @@ def openapi_document() -> dict[str, Any]:
     refused = schemas[repr(Refused)]
     paths: dict[str, dict[str, Any]] = {}
     for e in ENDPOINTS:
-        content = {_JSON: {"schema": schemas[repr(e.gives)]}} if e.gives is not None else {_LINES: {}}
+        content = {JSON: {"schema": schemas[repr(e.gives)]}} if e.gives is not None else {LINES: {}}
         names = [part[1:-1] for part in e.path.split("/") if part.startswith("{")]
         operation: dict[str, Any] = {
             "operationId": e.answer.__name__,
@@ -306,11 +294,11 @@ def openapi_document() -> dict[str, Any]:
             ],
             "responses": {
                 "2XX": {"description": "done", "content": content},
-                "4XX": {"description": "refused; nothing was changed", "content": {_JSON: {"schema": refused}}},
+                "4XX": {"description": "refused; nothing was changed", "content": {JSON: {"schema": refused}}},
             },
         }
         if e.takes is not None:
-            operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": schemas[repr(e.takes)]}}}
+            operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas[repr(e.takes)]}}}
         paths.setdefault(e.path, {})[e.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -325,14 +313,14 @@ def _guarded(agent: Agent, endpoint: Endpoint) -> Callable[[Request], Awaitable[
         try:
             return await endpoint.answer(agent, request)
         except Refusal as refusal:
-            return _json(Refused(problems=refusal.problems), _status_of(refusal.problems))
+            return json_answer(Refused(problems=refusal.problems), _status_of(refusal.problems))
         except Failure as failure:
-            return _json(Refused(problems=(failure.problem,)), 409)
+            return json_answer(Refused(problems=(failure.problem,)), 409)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             _log.exception("%s %s raised", endpoint.method, endpoint.path)
-            return _json(Refused(problems=(_fault(endpoint, error),)), 500)
+            return json_answer(Refused(problems=(_fault(endpoint, error),)), 500)
 
     return answer
 
@@ -351,24 +339,6 @@ def _fault(endpoint: Endpoint, error: Exception) -> Problem:
         why=f"Underway itself failed: {type(error).__name__}: {str(error)[:300]}",
         remedy="what runs goes on running; the agent's log has the traceback: please report it",
         command="underway agent status",
-    )
-
-
-def _state(agent: Agent, request: Request) -> AppState:
-    app = request.path_params["app"]
-    states = agent.journal.states()
-    if app in states:
-        return states[app]
-    raise Refusal(
-        [
-            Problem(
-                code="app.unknown",
-                where=str(app)[:60],
-                why=f"there is no app {str(app)[:60]!r} in this home",
-                remedy="see which apps there are, or deploy it first",
-                command="underway status",
-            )
-        ]
     )
 
 
@@ -396,35 +366,3 @@ async def _until_left(agent: Agent, items: AsyncIterator[_T]) -> AsyncIterator[_
                 return
     finally:
         left.cancel()
-
-
-async def _body(request: Request, kind: type[_T], most: int = MAX_BODY_BYTES) -> _T:
-    """The decoded body, at most `most` bytes. Raises `Refusal` (`api.body`)."""
-    text = b""
-    async for chunk in request.stream():
-        text += chunk
-        if len(text) > most:
-            break
-    try:
-        if len(text) > most:
-            raise msgspec.ValidationError(f"more than {most} bytes")
-        return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(
-            [
-                Problem(
-                    code="api.body",
-                    where=f"{request.method} {request.url.path}",
-                    why=f"the body is not what is asked for: {error}",
-                    remedy="see /v1/openapi.json",
-                )
-            ]
-        ) from error
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
-
-
-def _json(value: Any, status_code: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status_code, media_type=_JSON)

@@ -6,10 +6,11 @@ import contextlib
 
 import msgspec
 
-from underway.flows.counting import counting_of
+from underway.flows.counting import counting_of, routes_of
 from underway.journal.journal import Journal
 from underway.observe.counting import Counting
 from underway.observe.ledger import AppLedger, Ledger, read_ledger, write_ledger
+from underway.observe.recorder import Recorder
 from underway.ports.drivers import Drivers
 
 _NAME = "traffic"
@@ -23,25 +24,38 @@ class Books:
     def __init__(self, on: Drivers, journal: Journal) -> None:
         self._on = on
         self._journal = journal
+        self.recorder = Recorder(on.metrics, lambda app: routes_of(journal.state(app)))
         kept = self._kept()
         self._ledger = kept or Ledger(offset=on.request_log.end())
+        place = on.metrics.place()
+        self._figures_at = place if kept and place != self._ledger.offset else None
+        """Up to where only the figures over time were counted: they are written first."""
         self._written_at = on.clock.monotonic()
-        self._is_new = False
+        self._is_new = kept is None
         if kept is None:  # an agent that is killed before its first writing has begun here, not at the next one's start
             self.write()
 
     def catch_up(self) -> None:
         """Count what the proxy has logged by now (a busy log in parts), and write it down now and then."""
-        grew = self._ledger.catch_up(self._on.request_log, self._counting, self._on.clock.now())
+        now, log = self._on.clock.now(), self._on.request_log
+        if self._figures_at is not None:
+            while self._ledger.catch_up(log, self._counting, now, until=self._figures_at):
+                self._is_new = True
+            self._figures_at = None
+        grew = self._ledger.catch_up(log, self._counting, now, tell=self.recorder.heard)
         self._is_new = self._is_new or grew
-        if self._is_new and self._on.clock.monotonic() - self._written_at >= WRITE_EVERY_S:
+        if self._on.clock.monotonic() - self._written_at >= WRITE_EVERY_S:
             self.write()
 
     def write(self) -> None:
-        """Counts and place in the log, in one step. A disk that is full is told of by the journal already."""
-        with contextlib.suppress(OSError):
-            self._on.snapshots.save("", _NAME, write_ledger(self._ledger))
-            self._is_new = False
+        """Figures over time, then counts, each with its place in the log. An agent that is killed between the two
+        finds the figures ahead, and counts up to there without them. A disk that is full is told of by the journal."""
+        self.recorder.hand_over()
+        is_down = self._on.metrics.write(self._ledger.offset)
+        if is_down and self._is_new:
+            with contextlib.suppress(OSError):
+                self._on.snapshots.save("", _NAME, write_ledger(self._ledger))
+                self._is_new = False
         self._written_at = self._on.clock.monotonic()
 
     def of(self, app: str) -> AppLedger:

@@ -6,9 +6,9 @@ import msgspec
 
 from underway.observe.counting import Kind
 from underway.observe.ledger import ReleaseLedger
-from underway.observe.sketch import Sketch
 from underway.terms.record import Moment, SideRecord
 from underway.terms.route import Request
+from underway.terms.sketch import Sketch
 
 MOMENTS = 300
 LEAST_TIMED = 20

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from underway.observe.counting import Counting, Kind
-from underway.observe.sketch import Sketch
 from underway.observe.touched import Touched
 from underway.ports.request_log import RequestLog
 from underway.terms.route import LogOffset, Request
+from underway.terms.sketch import Sketch
 from underway.terms.verdict import Traffic
 
+Tell = Callable[[Request, Kind, float], None]
+"""Told of each request with what it counts as, and what time it is."""
 RELEASES_KEPT = 30
 """Of one app; those that served last."""
 MINUTES_KEPT, HOURS_KEPT = 180, 24 * 14
@@ -105,17 +107,28 @@ class Ledger(msgspec.Struct):
     offset: LogOffset
     apps: dict[str, AppLedger] = msgspec.field(default_factory=dict)
 
-    def catch_up(self, log: RequestLog, counting: Callable[[str], Counting], now: float, slices: int = 10) -> bool:
-        """Count what the log has by now, at most `slices` slices of it. Return whether there was anything."""
+    def catch_up(
+        self,
+        log: RequestLog,
+        counting: Callable[[str], Counting],
+        now: float,
+        slices: int = 10,
+        tell: Tell | None = None,
+        until: LogOffset | None = None,
+    ) -> bool:
+        """Count what the log has by now (or up to `until`), at most `slices` slices of it, and `tell` of each request.
+        Return whether there was anything."""
         began = self.offset
         for _ in range(slices):
-            requests, self.offset = log.read(self.offset)
+            requests, self.offset = log.read(self.offset, until=until)
             if not requests:
                 break
-            self.add(requests, counting, now)
+            self.add(requests, counting, now, tell)
         return self.offset != began
 
-    def add(self, requests: Iterable[Request], counting: Callable[[str], Counting], now: float) -> None:
+    def add(
+        self, requests: Iterable[Request], counting: Callable[[str], Counting], now: float, tell: Tell | None = None
+    ) -> None:
         rules: dict[str, Counting] = {}
         for request in requests:
             app = self.apps.get(request.app)
@@ -124,7 +137,10 @@ class Ledger(msgspec.Struct):
             rule = rules.get(request.app)
             if rule is None:
                 rule = rules[request.app] = counting(request.app)
-            app.add(request, rule.kind(request), now)
+            kind = rule.kind(request)
+            app.add(request, kind, now)
+            if tell is not None:
+                tell(request, kind, now)
 
     def of(self, app: str) -> AppLedger:
         return self.apps.get(app) or AppLedger()

@@ -11,6 +11,7 @@ from underway.ports.copy_in import CopyIn
 from underway.ports.database_stats import DatabaseStats
 from underway.ports.logs import Logs
 from underway.ports.machine import Machine
+from underway.ports.metrics import Metrics
 from underway.ports.migrations import Migrations
 from underway.ports.points import Points
 from underway.ports.prober import Prober
@@ -44,6 +45,7 @@ class Drivers:
     router: Router
     routes: Routes
     request_log: RequestLog
+    metrics: Metrics
     database: Database
     schemas: Schemas
     rehearsals: Rehearsals

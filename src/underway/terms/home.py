@@ -56,6 +56,11 @@ class Home:
         return self.root / "counts"
 
     @property
+    def metrics(self) -> Path:
+        """What was measured over time, of all apps."""
+        return self.root / "metrics.db"
+
+    @property
     def services(self) -> Path:
         return self.root / "services"
 

@@ -24,6 +24,7 @@ from underway.drivers.database.stats import PostgresStats
 from underway.drivers.event_log.sqlite import SqliteEventLog
 from underway.drivers.logs.files import LogFiles
 from underway.drivers.machine.local import LocalMachine
+from underway.drivers.metrics.sqlite import SqliteMetrics
 from underway.drivers.migrations.printed import PrintedMigrations
 from underway.drivers.prober.loopback import LoopbackProber
 from underway.drivers.request_log.caddy import CaddyRequestLog
@@ -61,6 +62,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         router=router,
         routes=RouteBook(home.proxy / "routes.json", router),
         request_log=CaddyRequestLog(home),
+        metrics=SqliteMetrics(home.metrics),
         database=database,
         schemas=PostgresSchemas(database),
         rehearsals=PostgresRehearsals(database),

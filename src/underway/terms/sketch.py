@@ -47,3 +47,10 @@ class Sketch(msgspec.Struct):
             if left < 0:
                 return 2 * _GAMMA**index / (_GAMMA + 1)
         return 0.0
+
+    def count_within(self, limit_ms: float) -> int:
+        """How many times were at most `limit_ms`, to the accuracy of the sketch."""
+        if limit_ms < FASTEST_MS:
+            return 0
+        last = ceil(log(min(limit_ms, SLOWEST_MS)) * _PER_LOG)
+        return sum(times for index, times in self.buckets.items() if index <= last)

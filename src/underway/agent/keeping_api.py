@@ -1,0 +1,99 @@
+"""The part of the API that tells how apps are kept up."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from underway.agent.agent import Agent
+from underway.agent.endpoint import Endpoint, app_state, json_answer, number
+from underway.observe.figures import STEPS
+from underway.terms.alert import Alert
+from underway.terms.metrics import Figures
+from underway.terms.monitor import MonitorStatus
+from underway.terms.objective import Budget
+from underway.terms.seen_error import FoundLine, SeenError
+
+_HOUR_S = 3600
+_LONGEST_S = 400 * 86_400
+
+
+async def figures(agent: Agent, request: Request) -> Response:
+    """Requests, failures, quantiles, memory and processors over time, of the app and of each release."""
+    query = request.query_params
+    window_s = min(number(query.get("window_s", "")) or _HOUR_S, _LONGEST_S)
+    until = number(query.get("until", "")) or agent.on.clock.now()
+    steps = min(number(query.get("steps", "")) or STEPS, 2 * STEPS)
+    agent.books.catch_up()
+    return json_answer(agent.keeping.figures(app_state(agent, request).app, until - window_s, until, steps))
+
+
+async def monitors(agent: Agent, request: Request) -> Response:
+    """The app's monitors as they are now, those that are down first."""
+    return json_answer(agent.keeping.monitors(app_state(agent, request).app))
+
+
+async def alerts(agent: Agent, request: Request) -> Response:
+    """Open alerts of every app and of the home itself, the worst first; with `cleared` the last ones that are over."""
+    is_cleared = request.query_params.get("cleared") == "true"
+    return json_answer(agent.keeping.alerts(request.query_params.get("app"), is_cleared=is_cleared))
+
+
+async def budgets(agent: Agent, request: Request) -> Response:
+    """The app's objectives, how much of each error budget is spent and how fast it burns."""
+    return json_answer(agent.keeping.budgets(app_state(agent, request).app))
+
+
+async def errors(agent: Agent, request: Request) -> Response:
+    """Errors that the app's processes reported, each once, with the releases it was seen in."""
+    return json_answer(agent.keeping.errors(app_state(agent, request).app))
+
+
+async def lines(agent: Agent, request: Request) -> Response:
+    """Lines that the app's processes wrote in the last days and that hold every word of `q`, newest first."""
+    query = request.query_params
+    found = agent.keeping.lines(
+        app_state(agent, request).app,
+        query.get("q", ""),
+        process=query.get("process", ""),
+        since=number(query.get("since", "")),
+        most=min(number(query.get("limit", "")) or 200, 1000),
+    )
+    return json_answer(found)
+
+
+KEEPING_ENDPOINTS = (
+    Endpoint(
+        "GET",
+        "/v1/apps/{app}/figures",
+        figures,
+        Figures,
+        query=(
+            ("window_s", "how many seconds, an hour by default"),
+            ("until", "up to this moment (seconds since 1970), now by default"),
+            ("steps", "at most so many steps, 240 by default"),
+        ),
+    ),
+    Endpoint("GET", "/v1/apps/{app}/monitors", monitors, list[MonitorStatus]),
+    Endpoint("GET", "/v1/apps/{app}/budgets", budgets, list[Budget]),
+    Endpoint("GET", "/v1/apps/{app}/errors", errors, list[SeenError]),
+    Endpoint(
+        "GET",
+        "/v1/apps/{app}/lines",
+        lines,
+        list[FoundLine],
+        query=(
+            ("q", "words that the line holds"),
+            ("process", "only of this process"),
+            ("since", "only after this moment (seconds since 1970)"),
+            ("limit", "at most so many, 200 by default"),
+        ),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/alerts",
+        alerts,
+        list[Alert],
+        query=(("app", "only of this app"), ("cleared", "true: the last ones that are over")),
+    ),
+)

@@ -1,0 +1,96 @@
+"""What the app's processes and its database use, into the figures over time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from underway.flows.back_up import manifest_of
+from underway.journal.journal import Journal
+from underway.observe.database import read_database
+from underway.ports.drivers import Drivers
+from underway.terms.metrics import (
+    CONNECTIONS,
+    CPU,
+    DATABASE,
+    DATABASE_BYTES,
+    MEMORY,
+    RESTARTS,
+    Level,
+    Point,
+    release_subject,
+)
+from underway.terms.problem import Failure, Refusal
+
+_log = logging.getLogger(__name__)
+EVERY_S = float(Level.FINE.value)
+DATABASE_EVERY_S = 60.0
+PRUNE_EVERY_S = 3600.0
+
+
+class Sampling:
+    """One per agent: reads every ten seconds what runs, every minute the databases."""
+
+    def __init__(self, on: Drivers, journal: Journal, is_leaving: Callable[[], bool]) -> None:
+        self._on = on
+        self._journal = journal
+        self._is_leaving = is_leaving
+        self._cpu: dict[tuple[str, int], tuple[float, float]] = {}
+        """By instance and life: its processor time, and when that was read."""
+        self._database_at = self._pruned_at = -PRUNE_EVERY_S
+
+    async def go(self) -> None:
+        """Without end; a reading that fails is told of, and the next one comes all the same."""
+        while not self._is_leaving():
+            try:
+                self.look()
+                await self._databases()
+                if self._on.clock.monotonic() - self._pruned_at >= PRUNE_EVERY_S:
+                    self._pruned_at = self._on.clock.monotonic()
+                    self._on.metrics.prune(self._on.clock.now())
+            except Exception:
+                _log.exception("what runs could not be measured")
+            await self._on.clock.sleep(EVERY_S)
+
+    def look(self) -> None:
+        """Read every instance once."""
+        now, known = self._on.clock.now(), self._cpu
+        self._cpu = {}
+        whole: dict[tuple[str, str], dict[str, float]] = {}
+        for instance in self._on.runtime.instances():
+            sample = self._on.runtime.sample(instance.spec.id)
+            if sample is None:
+                continue
+            key = (instance.spec.id, instance.pid)
+            self._cpu[key] = (sample.cpu_s, now)
+            sums = whole.setdefault((instance.spec.app, instance.spec.release), dict.fromkeys((MEMORY, RESTARTS), 0.0))
+            sums[MEMORY] += sample.rss_bytes
+            sums[RESTARTS] += instance.restarts
+            if (before := known.get(key)) is not None and now > before[1]:
+                cores = max(0.0, sample.cpu_s - before[0]) / (now - before[1])
+                sums[CPU] = sums.get(CPU, 0.0) + cores
+        for (app, release), sums in whole.items():
+            self._add(app, release_subject(release), now, sums)
+
+    async def _databases(self) -> None:
+        if self._on.clock.monotonic() - self._database_at < DATABASE_EVERY_S:
+            return
+        self._database_at = self._on.clock.monotonic()
+        for app, state in list(self._journal.states().items()):
+            if not state.live:
+                continue
+            try:
+                postgres = manifest_of(app, self._journal).services.postgres
+                if postgres is None or postgres.url:
+                    continue
+                found = await read_database(app, self._on.database_stats)
+            except (Failure, Refusal):  # a database that is away is told of by its monitor
+                continue
+            figures = {DATABASE_BYTES: float(found.size_bytes), CONNECTIONS: float(found.connections)}
+            self._add(app, DATABASE, self._on.clock.now(), figures)
+
+    def _add(self, app: str, subject: str, at: float, figures: dict[str, float]) -> None:
+        point = Point()
+        for name, value in figures.items():
+            point.gauge(name).add(value)
+        self._on.metrics.put(app, subject, at, point)
