@@ -13,6 +13,7 @@ Look = Callable[[Mapping[str, str]], Detection]
 
 APP = {"main.py": "from fastapi import FastAPI\nimport settings\napp = FastAPI()\n"}
 REQUIREMENTS = "fastapi\nuvicorn\n"
+BASE = "import os\nhere = os.path.abspath(os.path.dirname(__file__))\n"
 SETTINGS = "from pydantic_settings import BaseSettings, SettingsConfigDict\nfrom pydantic import Field\n"
 
 
@@ -466,6 +467,17 @@ def test_a_prestart_script_is_used_unless_it_could_drop_data(look: Look, seed: s
         ("UPLOAD_FOLDER = 'static/uploads'\n", ("static/uploads",)),
         ("UPLOAD_FOLDER = '/srv/uploads'\n", ()),
         ("X = 'sqlite+aiosqlite:///./shop.db'\n", ("shop.db",)),
+        (BASE + "X = os.environ.get('URL') or 'sqlite:///' + os.path.join(here, 'shop.sqlite')\n", ("shop.sqlite",)),
+        (BASE + "X = f'sqlite:///{here}/shop.db'\n", ("shop.db",)),
+        (BASE + "X = f'sqlite:///{os.path.join(here, \"shop.db\")}'\n", ("shop.db",)),
+        (BASE + "FILE = os.path.join(here, 'shop.db')\nX = 'sqlite:///' + FILE\n", ("shop.db",)),
+        (
+            BASE + "A = 'sqlite:///' + os.path.join(here, 'dev.db')\nB = 'sqlite:///' + os.path.join(here, 'x.db')\n",
+            ("x.db",),
+        ),
+        ("import sqlite3\nFILE = 'shop.db'\ndef connect():\n    return sqlite3.connect(FILE)\n", ("shop.db",)),
+        ("import sqlite3\nX = sqlite3.connect(':memory:')\nY = 'sqlite://'\n", ()),
+        (BASE + "X = 'sqlite:////srv/shop.db'\n", ()),
     ],
 )
 def test_what_the_app_writes_outlives_releases(look: Look, settings: str, shared: tuple[str, ...]) -> None:

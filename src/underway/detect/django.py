@@ -265,7 +265,16 @@ def folder_path(index: Index, file: PyFile, node: ast.expr, root: str, depth: in
         if isinstance(node.func, ast.Call) and node.args:  # environ.Path: root("static")
             part = literal(node.args[0])
             return join(root, part) if part else ""
+    if isinstance(node, ast.Name) and node.id in file.literals and not _is_base(node):
+        return folder_path(index, file, file.literals[node.id][0], root, depth + 1)
+    if isinstance(node, ast.FormattedValue):
+        return folder_path(index, file, node.value, root, depth + 1)
+    if isinstance(node, ast.JoinedStr) and len(node.values) == 1:
+        return folder_path(index, file, node.values[0], root, depth + 1)
     if isinstance(node, ast.JoinedStr):
+        first = node.values[0] if node.values else None
+        if isinstance(first, ast.FormattedValue) and _is_base(first.value):
+            root = _base(file, first.value, root)
         texts = [v.value if isinstance(v, ast.Constant) else None for v in node.values]
         tail = "".join(str(t) for t in texts[1:] if t is not None)
         return join(root, tail.lstrip("/")) if texts and texts[0] is None and tail.startswith("/") else ""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 
 from underway.detect.django import Django, folder_path, setting_at
 from underway.detect.draft import Draft
 from underway.detect.index import Index, join
 from underway.detect.model import Evidence, Notes
 from underway.detect.python_app import WebApp
-from underway.detect.python_code import PythonCode, constants
+from underway.detect.python_code import PyFile, PythonCode, dotted_name, literal
 
 _SQLITE_URL = re.compile(r"sqlite(?:\+\w+)?:///(\.?/?[\w./-]+\.(?:db|sqlite3?|sqlite))")
+_SQLITE_START = re.compile(r"sqlite(?:\+\w+)?:///")
+_CONNECT = ("sqlite3.connect", "aiosqlite.connect")
 _UPLOADS = re.compile(r"(UPLOAD|MEDIA)[A-Z_]*(DIR|FOLDER|PATH|ROOT|DEST)$|^(UPLOADS|MEDIA)_?(DIR|ROOT|FOLDER)?$")
 
 
@@ -28,27 +32,57 @@ def django_shared(index: Index, django: Django, draft: Draft, notes: Notes) -> N
 
 def python_shared(index: Index, code: PythonCode, app: WebApp, draft: Draft, notes: Notes) -> None:
     """SQLite addresses, upload folders and Flask's instance folder."""
+    databases: list[tuple[str, Evidence]] = []
     for path, file in code.files.items():
-        if re.search(r"(^|/)(migrations|alembic|scripts?)/", path):
+        if re.search(r"(^|/)(migrations|alembic|scripts?|tests?)/", path):
             continue
         if draft.postgres is None and "sqlite" in index.text(path):
-            for text in constants(file):
-                found = _SQLITE_URL.fullmatch(text)
-                if found and not found[1].startswith("/"):
-                    inside = (
-                        "instance" if app.framework == "flask" and _has(file.imports, "flask_sqlalchemy", code) else ""
-                    )
-                    target = join(join(app.folder, inside), found[1])
-                    add_shared(draft, notes, target, "the SQLite database", index.line(path, found[1]))
+            is_flask = app.framework == "flask" and _has(file.imports, "flask_sqlalchemy", code)
+            databases += sqlite_files(index, file, app.folder, join(app.folder, "instance" if is_flask else ""))
         for name, (value, line) in file.literals.items():
             if _UPLOADS.search(name.upper()) and not name.startswith("_"):
                 folder = folder_path(index, file, value, app.folder)
                 if folder and "/" not in folder[len(app.folder) :].strip("/")[60:]:
                     add_shared(draft, notes, folder, f"{name}: what users upload", Evidence(path, line))
+    aside = re.compile(r"(dev|test|debug)[^/]*$", re.IGNORECASE)
+    for target, evidence in databases:
+        if not aside.search(target) or all(aside.search(t) for t, _ in databases):
+            add_shared(draft, notes, target, "the SQLite database", evidence)
     if app.framework == "flask" and any(
         "instance_path" in index.text(p) or "instance_relative_config" in index.text(p) for p in code.files
     ):
         add_shared(draft, notes, join(app.folder, "instance"), "Flask's instance folder", app.evidence)
+
+
+def sqlite_files(index: Index, file: PyFile, folder: str, relative_to: str) -> Iterator[tuple[str, Evidence]]:
+    """The SQLite files inside the tree that a source names: in an address, whole or put together, or to connect to.
+
+    A relative path in an address is below `relative_to`; what is joined to a folder of the sources is where that is.
+    """
+    for node in file.nodes:
+        target = ""
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and (found := _SQLITE_URL.fullmatch(node.value))
+        ):
+            target = "" if found[1].startswith("/") else join(relative_to, found[1])
+        elif (
+            isinstance(node, ast.BinOp)
+            and isinstance(node.op, ast.Add)
+            and _SQLITE_START.fullmatch(literal(node.left) or "")
+        ):
+            target = folder_path(index, file, node.right, folder)
+        elif (
+            isinstance(node, ast.JoinedStr)
+            and len(node.values) > 1
+            and _SQLITE_START.fullmatch(literal(node.values[0]) or "")
+        ):
+            target = folder_path(index, file, ast.JoinedStr(node.values[1:]), folder)
+        elif isinstance(node, ast.Call) and dotted_name(node.func, file.imports) in _CONNECT and node.args:
+            target = folder_path(index, file, node.args[0], folder)
+        if target and not target.endswith("/:memory:") and target != ":memory:":
+            yield target, Evidence(file.path, getattr(node, "lineno", 1))
 
 
 def _has(imports: dict[str, str], module: str, code: PythonCode) -> bool:
