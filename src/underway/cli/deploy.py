@@ -10,6 +10,7 @@ import click
 from underway.agent.views import HowAsked, PlanAsk
 from underway.cli.act import perform
 from underway.journal.events import ActKind
+from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem, Refusal
 
 
@@ -82,25 +83,26 @@ def deploy(
     try:
         code = perform(ask, is_json=is_json, is_dry_run=dry_run, is_waiting=wait, is_watching=watch, question=question)
     except Refusal as refusal:
-        if any(problem.code.startswith("detect.") for problem in refusal.problems):
-            _show_what_was_found(str(where))
+        if any(problem.code.startswith("detect.") for problem in refusal.problems) and not is_json:
+            _show_what_was_found(path, refusal)
+            sys.exit(Outcome.REFUSED.exit_code)
         raise
     sys.exit(code)
 
 
-def _show_what_was_found(path: str) -> None:
+def _show_what_was_found(path: str, refusal: Refusal) -> None:
     """What was recognised, above what is missing: one screen tells both."""
-    from underway.cli.render.explain import explain
+    from underway.cli.render.explain import explain, show_missing
     from underway.cli.render.terminal import Terminal
     from underway.wiring.home import find_home
     from underway.wiring.init import recognised
 
     terminal = Terminal(sys.stderr)
-    _, claims, _ = recognised(path, find_home(os.environ), dict(os.environ))
+    _, claims, _ = recognised(str(Path(path).expanduser().absolute()), find_home(os.environ), dict(os.environ))
     if claims:
-        terminal.line("Recognised")
-        explain(claims, terminal)
-        terminal.line("Missing")
+        terminal.line(terminal.paint("Recognised", "bold"))
+        explain(claims, terminal, is_short=True)
+    show_missing(refusal.problems, terminal, path)
 
 
 def _require_utf8(path: str) -> None:

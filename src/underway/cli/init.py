@@ -43,7 +43,7 @@ def init(path: str, is_printing: bool, is_explaining: bool, is_json: bool) -> No
             stream.write(text)
         terminal.line(f"{terminal.mark('done')} {target}")
     if problems:
-        from underway.cli.render.problems import show_problems
+        from underway.cli.render.explain import show_missing
 
-        show_problems(problems, terminal)
+        show_missing(problems, terminal, path)
         sys.exit(Outcome.REFUSED.exit_code)

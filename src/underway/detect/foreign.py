@@ -111,6 +111,7 @@ def foreign_databases(
                 one.evidence if one.reads else at,
                 f"the app needs {foreign.name} at {one.name}, and Underway does not provide {foreign.name}",
                 f'add to underway.toml, under [env]: {one.name} = "{foreign.example}"',
+                f"underway env set {one.name}",
             )
 
 

@@ -320,6 +320,7 @@ def _required(one: Variable, out: Given, notes: Notes) -> None:
             one.evidence,
             f"the app needs {foreign} at {one.name}, and Underway does not provide {foreign}",
             f'add to underway.toml, under [env]: {one.name} = "…"',
+            f"underway env set {one.name}" if is_secret_like(one.name) or one.name.endswith(("_URL", "_URI")) else "",
         )
         return
     is_public = example is not None and bool(PUBLIC_SECRETS.fullmatch(example))
@@ -338,6 +339,7 @@ def _required(one: Variable, out: Given, notes: Notes) -> None:
         one.evidence,
         f"the app does not start without {one.name}, and its value is not in the repository",
         f'add to underway.toml, under [env]: {one.name} = "…"',
+        f"underway env set {one.name}" if is_secret else "",
     )
 
 

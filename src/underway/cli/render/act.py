@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from underway.agent.views import PlanView, RolloutView
+from underway.cli.render.explain import explain
 from underway.cli.render.problems import show_problems
 from underway.cli.render.rehearsal import show_rehearsal
 from underway.cli.render.rollout import Watching, rollout_block, rollout_line
@@ -20,12 +21,10 @@ def show_plan(plan: PlanView, terminal: Terminal) -> None:
     """What was recognised, and one line per step."""
     if plan.claims:
         terminal.line(terminal.paint("Recognised", "bold"))
-        width = max(len(claim.about) for claim in plan.claims)
-        for claim in plan.claims:
-            evidence = terminal.paint(f"  {clean(claim.evidence)}", "dim") if claim.evidence else ""
-            terminal.line(f"  {claim.about:<{width}}  {clean(claim.says)}{evidence}")
+        explain(plan.claims, terminal)
     for note in plan.notes:
-        terminal.line(f"{terminal.mark('warning')} {clean(note)}")
+        for line in terminal.wrapped(clean(note), f"{terminal.mark('warning')} ", "  "):
+            terminal.line(line)
     was = f", {plan.was} is live" if plan.was and plan.was != plan.release else ""
     terminal.line(terminal.paint(f"Plan: {plan.kind.value} {plan.app} {plan.release}{was}", "bold"))
     if plan.strategy and plan.was:

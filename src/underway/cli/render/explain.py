@@ -1,29 +1,106 @@
-"""What was recognised in a repository, as a tree: each claim with the place it was read from."""
+"""What was recognised in a repository, as a tree: each claim with the place it was read from; and what is missing."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
 
+from underway.cli.render.problems import show_problems
 from underway.cli.render.terminal import Terminal, clean
-from underway.detect.model import Claim
+from underway.terms.problem import Problem
 
 _ORDER = (
     "stack", "server", "build", "python", "node", "worker", "health", "smoke", "migrate", "database", "redis",
     "service", "env", "host", "shared", "static",
 )  # fmt: skip
+_MOST = 3
+"""Claims of one subject in the short form."""
+_LINE = "under [env]: "
+"""What stands before the line to add in the remedy of a problem about a variable."""
+_KEEP = "underway env set"
 
 
-def explain(claims: Sequence[Claim], terminal: Terminal) -> None:
-    """One branch per subject, one leaf per claim, its evidence after it."""
+class Told(Protocol):
+    """A claim of detection's, whether it comes from there or from the agent."""
+
+    @property
+    def about(self) -> str: ...
+    @property
+    def says(self) -> str: ...
+    @property
+    def evidence(self) -> str: ...
+
+
+def explain(claims: Sequence[Told], terminal: Terminal, *, is_short: bool = False) -> None:
+    """One branch per subject, its claims beside it with their evidence. The short form has a few claims of each."""
     subjects = sorted(
         dict.fromkeys(c.about for c in claims), key=lambda s: _ORDER.index(s) if s in _ORDER else len(_ORDER)
     )
     fork, last, through, none = ("├─ ", "└─ ", "│  ", "   ") if terminal.has_unicode else ("|- ", "`- ", "|  ", "   ")
+    column = max((len(s) for s in subjects), default=0) + 2
     for number, about in enumerate(subjects):
         is_last = number == len(subjects) - 1
-        terminal.line(f"{last if is_last else fork}{terminal.paint(about, 'bold')}")
+        lead = (last if is_last else fork) + terminal.paint(about, "bold") + " " * (column - len(about))
+        below = (none if is_last else through) + " " * column
         leaves = [c for c in claims if c.about == about]
-        for at, claim in enumerate(leaves):
-            lead = (none if is_last else through) + (last if at == len(leaves) - 1 else fork)
-            where = f"  {terminal.paint(clean(claim.evidence), 'dim')}" if claim.evidence else ""
-            terminal.line(f"{lead}{clean(claim.says)}{where}")
+        shown = leaves[:_MOST] if is_short and len(leaves) > _MOST + 1 else leaves
+        for claim in shown:
+            for line in _leaf(claim.says, claim.evidence, terminal, len(below)):
+                terminal.line(lead + line)
+                lead = below
+        if len(leaves) > len(shown):
+            more = f"and {len(leaves) - len(shown)} more: underway init --explain"
+            terminal.line(below + terminal.paint(more, "dim"))
+
+
+def _leaf(says: str, evidence: str, terminal: Terminal, indent: int) -> list[str]:
+    """A claim and its evidence, in lines that fit beside `indent` columns."""
+    says, evidence = clean(says), clean(evidence)
+    room = terminal.wraps_at - indent
+    lines = textwrap.wrap(says, max(room, 20), break_long_words=False, break_on_hyphens=False) or [""]
+    if not evidence:
+        return lines
+    painted = terminal.paint(evidence, "dim")
+    if len(lines[-1]) + 2 + len(evidence) <= room:
+        return [*lines[:-1], f"{lines[-1]}  {painted}"]
+    return [*lines, f"  {painted}"]
+
+
+def show_missing(problems: Sequence[Problem], terminal: Terminal, path: str) -> None:
+    """What only the owner can know: each thing with where it is read, then the very lines and commands to answer it.
+
+    Problems that are not about a variable come after, as everywhere.
+    """
+    asked = [p for p in problems if p.code == "detect.env-missing" and _LINE in p.remedy]
+    if asked:
+        count = "one value" if len(asked) == 1 else f"{len(asked)} values"
+        terminal.line(f"{terminal.mark('failed')} {terminal.paint(f'Missing: {count} that only you know', 'bold')}")
+        for problem in asked:
+            for line in _leaf(problem.why, problem.where, terminal, 2):
+                terminal.line(f"  {line}")
+        _answers(asked, terminal, path)
+    show_problems([p for p in problems if p not in asked], terminal)
+
+
+def _answers(asked: Sequence[Problem], terminal: Terminal, path: str) -> None:
+    """The command for what is secret, the lines for all of it. Commands are not broken into lines: they are copied."""
+    is_here = Path(path).absolute() == Path.cwd()
+    lines = [p.remedy.partition(_LINE)[2] for p in asked]
+    secrets = [line.partition(" = ")[0] for p, line in zip(asked, lines, strict=True) if p.command.startswith(_KEEP)]
+    arrow = terminal.mark("arrow")
+    if secrets:
+        terminal.line(f"{arrow} keep it encrypted, outside the repository (the value is asked for):")
+        at = "" if is_here else f" --path {clean(path)}"
+        terminal.line(terminal.paint(f"      {_KEEP} {' '.join(secrets)}{at}", "blue"))
+    may_read = "or, where all who have the repository may read it, " if secrets else ""
+    terminal.line(f"{arrow} {may_read}add to underway.toml:")
+    for line in ("[env]", *lines):
+        terminal.line(terminal.paint(f"      {clean(line)}", "blue"))
+    for command in dict.fromkeys(p.command for p in asked if p.command and not p.command.startswith("underway ")):
+        terminal.line(f"      {terminal.paint(clean(command), 'blue')}  makes such a value")
+    terminal.line(f"{arrow} or start without, where the app can:")
+    at = "" if is_here else f"{clean(path)} "
+    terminal.line(terminal.paint(f"      underway deploy {at}--allow-missing", "blue"))
+    terminal.line(terminal.paint(f"  [{asked[0].code}]", "dim"))

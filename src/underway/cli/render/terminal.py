@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from typing import TextIO
 
 import msgspec
@@ -30,6 +31,23 @@ class Terminal:
     @property
     def width(self) -> int:
         return shutil.get_terminal_size((100, 24)).columns
+
+    @property
+    def wraps_at(self) -> int:
+        """Columns for running text: the terminal's, and no end where a program reads."""
+        return self.width if self.stream.isatty() else 10_000
+
+    def wrapped(self, text: str, first: str = "", rest: str | None = None) -> list[str]:
+        """`text` in lines of the terminal's width that break between words, the first after `first`."""
+        after = first if rest is None else rest
+        return textwrap.wrap(
+            text,
+            max(self.wraps_at, len(after) + 20),
+            initial_indent=first,
+            subsequent_indent=after,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
     def paint(self, text: str, *styles: str) -> str:
         if not self.has_colour or not styles:

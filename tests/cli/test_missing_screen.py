@@ -1,0 +1,95 @@
+"""What is missing, on one screen of 80 columns: what was found, why, and the very lines that answer it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from underway.detect import Machine, complete
+from underway.terms.outcome import Outcome
+from underway.terms.problem import Refusal
+from underway.terms.tree import Tree
+
+COLUMNS, ROWS = 80, 50
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    folder = tmp_path / "shop"
+    (folder / "configuration").mkdir(parents=True)
+    (folder / "main.py").write_text("from fastapi import FastAPI\nimport configuration.settings\napp = FastAPI()\n")
+    (folder / "configuration" / "settings.py").write_text(
+        "import os\n"
+        'KEY = os.environ["STRIPE_SECRET_KEY"]\n'
+        'REGION = os.environ["STRIPE_ACCOUNT_REGION"]\n'
+        'WEBHOOK = os.environ["PAYMENT_PROVIDER_WEBHOOK_SECRET"]\n'
+    )
+    (folder / "requirements.txt").write_text("fastapi\nuvicorn\n")
+    return folder
+
+
+def screen(folder: Path, *words: str) -> tuple[int, list[str]]:
+    """The exit code and the lines that a terminal of 80 columns shows."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    environ = {**os.environ, "UNDERWAY_HOME": str(folder.parent / "home"), "NO_COLOR": "1", "TERM": "xterm"}
+    environ.pop("COLUMNS", None)
+    with subprocess.Popen(
+        [sys.executable, "-m", "underway", *words],
+        env=environ, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        while chunk := _read(ours):
+            shown += chunk
+        process.wait(60)
+    os.close(ours)
+    return process.returncode, shown.decode().replace("\r\n", "\n").splitlines()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # the other end is closed
+        return b""
+
+
+def test_one_screen_tells_what_was_found_what_is_missing_and_how_to_answer(shop: Path) -> None:
+    code, lines = screen(shop, "init", "--explain")
+    text = "\n".join(lines)
+    assert code == Outcome.REFUSED.exit_code
+    assert len(lines) < ROWS
+    assert max(map(len, lines)) <= COLUMNS, "no line is broken by the terminal"
+    assert "FastAPI: main:app  main.py:3" in text
+    assert "Missing: 3 values that only you know" in text
+    for line in (2, 3, 4):
+        assert f"configuration/settings.py:{line}" in text
+    assert "      underway env set STRIPE_SECRET_KEY PAYMENT_PROVIDER_WEBHOOK_SECRET" in lines
+    assert lines[lines.index("      [env]") :][:4] == [
+        "      [env]",
+        '      STRIPE_SECRET_KEY = "…"',
+        '      STRIPE_ACCOUNT_REGION = "…"',
+        '      PAYMENT_PROVIDER_WEBHOOK_SECRET = "…"',
+    ]
+    assert "      underway deploy --allow-missing" in lines
+
+
+def test_the_lines_that_are_shown_are_all_it_takes(shop: Path) -> None:
+    _, lines = screen(shop, "init", "--explain")
+    start = lines.index("      [env]")
+    added = "\n".join(line.strip().replace("…", "x") for line in lines[start : start + 4])
+    paths = ("configuration/settings.py", "main.py", "requirements.txt")
+    tree = Tree(name="shop", paths=paths, texts={path: (shop / path).read_text() for path in paths})
+    machine = Machine(cpus=2, pythons=("3.11", "3.12"))
+    with pytest.raises(Refusal):
+        complete(tree, machine, None)
+    manifest, _ = complete(tree, machine, added)
+    assert manifest.env["STRIPE_SECRET_KEY"].value == "x"
