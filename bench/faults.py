@@ -252,7 +252,8 @@ def ending(events: Sequence[dict[str, Any]], release: str) -> tuple[str, str, fl
     """How the release's last act ended, why, and how many seconds after its first visitors it was decided."""
     own = [each for each in events if each.get("release") == release]
     began = next((each["at"] for each in own if each["event"] == "share_moved"), 0.0)
-    done = [each for each in own if each["event"] == "finished"]
+    # The watch over a release that is live ends as `done` when it has nothing to say.
+    done = [each for each in own if each["event"] == "finished" and each["outcome"] != "done"]
     judged = [each for each in own if each["event"] == "judged"]
     at = judged[-1]["at"] if judged else began
     because = judged[-1]["verdict"]["because"] if judged else ""
