@@ -79,6 +79,44 @@ def test_an_sqlite_database_is_copied_whole_while_it_is_written(home: Home, tmp_
     assert Path(file.path).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_database_in_a_folder_is_whole_though_it_is_written_meanwhile(home: Home, tmp_path: Path) -> None:
+    (home.shared("shop") / "uploads").mkdir()
+    path = database(home, 20_000).rename(home.shared("shop") / "uploads" / "app.db")
+    (home.shared("shop") / "uploads" / "notes-wal").write_text("no database is called notes")
+    is_over, written = threading.Event(), 0
+
+    def write() -> None:
+        nonlocal written
+        with sqlite3.connect(path, timeout=30) as session:
+            while not is_over.is_set():
+                session.execute("INSERT INTO t (text) VALUES ('a'), ('b')")  # two rows or none
+                session.commit()
+                written += 1
+            file_names.extend(os.listdir(path.parent))
+        session.close()
+
+    file_names: list[str] = []
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        file = taken(home, "uploads", tmp_path / "backup")
+    finally:
+        is_over.set()
+        writer.join()
+    assert written
+    assert "app.db-wal" in file_names
+    copies = SharedCopies(home)
+    assert differences(file.part, asyncio.run(copies.restore_beside("shop", file))) == ()
+    restored = home.shared("shop") / ".uploads.restoring"
+    assert sorted(os.listdir(restored)) == ["app.db", "notes-wal"]
+    with contextlib.closing(sqlite3.connect(restored / "app.db")) as session:
+        assert session.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        count = session.execute("SELECT count(*) FROM t").fetchone()[0]
+    assert count >= 20_000
+    assert count % 2 == 0
+    assert os.listdir(tmp_path / "backup") == [Path(file.path).name]
+
+
 def test_a_folder_comes_back_with_names_links_modes_and_bytes(home: Home, tmp_path: Path) -> None:
     folder = home.shared("shop") / "uploads"
     (folder / "ü b").mkdir(parents=True)

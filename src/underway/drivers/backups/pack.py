@@ -25,6 +25,8 @@ import zstandard
 _LEVEL = 3
 _CHUNK_BYTES = 1 << 20
 EXIT_DAMAGED = 4
+SIDE_FILES = ("-wal", "-shm", "-journal")
+"""What SQLite may keep beside a database (sqlite.org/tempfiles.html)."""
 SQLITE_MAGIC = b"SQLite format 3\0"
 """The first 16 bytes of a database file (sqlite.org/fileformat.html, 1.3.1)."""
 
@@ -34,7 +36,8 @@ def main(words: list[str]) -> int:
     verb, path, kind, *spare = words
     try:
         if verb == "pack":
-            found = pack_database(Path(path), Path(spare[0])) if kind == "sqlite" else pack_files(Path(path))
+            way = pack_database if kind == "sqlite" else pack_files
+            found = way(Path(path), Path(spare[0]))
         else:
             found = unpack_database(Path(path)) if kind == "sqlite" else unpack_files(Path(path))
     except (zstandard.ZstdError, tarfile.TarError, sqlite3.DatabaseError, EOFError) as error:
@@ -45,7 +48,16 @@ def main(words: list[str]) -> int:
 
 
 def pack_database(path: Path, spare: Path) -> dict[str, Any]:
-    """A copy in one read transaction: writers go on in WAL mode, and wait for it in the older journal modes."""
+    copy_database(path, spare)
+    found = look(spare)
+    with spare.open("rb") as stream:
+        zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).copy_stream(stream, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+    return found
+
+
+def copy_database(path: Path, spare: Path) -> None:
+    """Copy in one read transaction: writers go on in WAL mode, and wait for it in the older journal modes."""
     source = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)
     target = sqlite3.connect(spare)
     try:
@@ -55,11 +67,6 @@ def pack_database(path: Path, spare: Path) -> dict[str, Any]:
     finally:
         target.close()
         source.close()
-    found = look(spare)
-    with spare.open("rb") as stream:
-        zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).copy_stream(stream, sys.stdout.buffer)
-    sys.stdout.buffer.flush()
-    return found
 
 
 def unpack_database(path: Path) -> dict[str, Any]:
@@ -90,9 +97,10 @@ def look(path: Path) -> dict[str, Any]:
     return {"tables": tables, "schema": schema, "raw_bytes": path.stat().st_size, "files": 1}
 
 
-def pack_files(path: Path) -> dict[str, Any]:
+def pack_files(path: Path, spare: Path) -> dict[str, Any]:
     """Everything below `path` (or the one file), with the names sorted. A file that goes away meanwhile is left out;
-    what a file has when it is read is what is kept. No socket, device or pipe is."""
+    what a file has when it is read is what is kept. No socket, device or pipe is. An SQLite database among them is
+    copied as one, so that it is whole though it is written meanwhile, and what SQLite keeps beside it is left out."""
     seen = _Seen()
     with (
         zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).stream_writer(
@@ -113,8 +121,11 @@ def pack_files(path: Path) -> dict[str, Any]:
                 seen.add(name, entry, "")
                 continue
             entry.type = tarfile.REGTYPE
+            if is_beside_database(each):
+                continue
             try:
-                stream = each.open("rb")
+                stream = _frozen(each, spare) if is_database(each) else each.open("rb")
+                entry.size = os.fstat(stream.fileno()).st_size
             except OSError:
                 continue
             with stream:
@@ -161,6 +172,33 @@ def unpack_files(path: Path) -> dict[str, Any]:
         while source.read(_CHUNK_BYTES):  # to its end, so that a cut or changed tail is noticed
             pass
     return seen.told()
+
+
+def is_database(path: Path) -> bool:
+    """True for an SQLite database. Raises `OSError`."""
+    with path.open("rb") as stream:
+        return stream.read(16) == SQLITE_MAGIC
+
+
+def is_beside_database(path: Path) -> bool:
+    """True for what SQLite keeps beside a database (sqlite.org/tempfiles.html): a copy of the database has it."""
+    side = next((side for side in SIDE_FILES if path.name.endswith(side)), "")
+    if not side:
+        return False
+    try:
+        return is_database(path.with_name(path.name.removesuffix(side)))
+    except OSError:
+        return False
+
+
+def _frozen(path: Path, spare: Path) -> IO[bytes]:
+    """The bytes of a database as they are in one moment; of one that cannot be copied as such, its file's."""
+    spare.unlink(missing_ok=True)
+    try:
+        copy_database(path, spare)
+        return spare.open("rb")
+    except sqlite3.Error:  # it is damaged, or only begins like one: keep what is there
+        return path.open("rb")
 
 
 class _Seen:

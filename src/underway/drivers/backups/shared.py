@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from underway.drivers.backups.pack import EXIT_DAMAGED, SQLITE_MAGIC
+from underway.drivers.backups.pack import EXIT_DAMAGED, SIDE_FILES, is_database
 from underway.drivers.backups.stream import Command, own_env, read_into, write_from
 from underway.drivers.private_file import sync_folder
 from underway.ports.copies import PartFile, Progress, unheard
@@ -21,8 +21,6 @@ from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 
 _BESIDE = ".restoring"
-_SIDE_FILES = ("-wal", "-shm", "-journal")
-"""What SQLite may keep beside a database (sqlite.org/tempfiles.html)."""
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -54,27 +52,7 @@ class SharedCopies:
         content = await asyncio.to_thread(_content_of, path)
         if content is None or (only_databases and content is not Content.SQLITE):
             return None
-        suffix = (".db.zst" if content is Content.SQLITE else ".tar.zst") + (".age" if recipients else "")
-        target = Path(folder) / (re.sub(r"[^A-Za-z0-9._-]", "_", source.strip("/")) + suffix)
-        spare = Path(folder) / f".{target.name}.copy"
-        try:
-            poured = await write_from(_pack("pack", str(path), content, str(spare)), target, recipients, progress)
-        finally:
-            spare.unlink(missing_ok=True)
-        if poured.exit_code:
-            raise Failure(_not_copied(app, source, poured.said))
-        told = _told(poured.said)
-        return Part(
-            content=content,
-            source=source,
-            file=target.name,
-            size_bytes=poured.size_bytes,
-            sha256=poured.sha256,
-            tables=told.tables,
-            schema=told.schema,
-            files=told.files,
-            raw_bytes=told.raw_bytes,
-        )
+        return await packed(app, source, path, content, Path(folder), recipients, progress)
 
     async def read_through(self, file: PartFile) -> Measured:
         folder = self._home.root / "scratch" / f"files-{secrets.token_hex(4)}"
@@ -121,6 +99,39 @@ class SharedCopies:
         return self._home.shared(app) / source.strip("/")
 
 
+async def packed(
+    app: str,
+    source: str,
+    path: Path,
+    content: Content,
+    folder: Path,
+    recipients: tuple[str, ...],
+    progress: Progress = unheard,
+) -> Part:
+    """Pack what is at `path` into `folder`, as the part that `source` names. Raises `Failure` (`backup.copy`)."""
+    suffix = (".db.zst" if content is Content.SQLITE else ".tar.zst") + (".age" if recipients else "")
+    target = folder / (re.sub(r"[^A-Za-z0-9._-]", "_", source.strip("/")) + suffix)
+    spare = folder / f".{target.name}.copy"
+    try:
+        poured = await write_from(_pack("pack", str(path), content, str(spare)), target, recipients, progress)
+    finally:
+        spare.unlink(missing_ok=True)
+    if poured.exit_code:
+        raise Failure(_not_copied(app, source, poured.said))
+    told = _told(poured.said)
+    return Part(
+        content=content,
+        source=source,
+        file=target.name,
+        size_bytes=poured.size_bytes,
+        sha256=poured.sha256,
+        tables=told.tables,
+        schema=told.schema,
+        files=told.files,
+        raw_bytes=told.raw_bytes,
+    )
+
+
 async def _unpack(file: PartFile, path: Path, progress: Progress = unheard) -> Measured:
     if os.path.exists(file.path) and not os.path.getsize(file.path):
         raise Failure(_damaged(file, "the file is empty"))
@@ -143,8 +154,7 @@ def _content_of(path: Path) -> Content | None:
     try:
         if path.is_dir():
             return Content.FILES if any(path.iterdir()) else None
-        with path.open("rb") as stream:
-            return Content.SQLITE if stream.read(16) == SQLITE_MAGIC else Content.FILES
+        return Content.SQLITE if is_database(path) else Content.FILES
     except OSError:
         return None
 
@@ -155,7 +165,7 @@ def _named(path: Path, suffix: str) -> Path:
 
 def _move(path: Path, to: Path) -> None:
     """With what SQLite keeps beside it: a log left behind would be played into another database."""
-    for side in _SIDE_FILES:
+    for side in SIDE_FILES:
         beside = path.with_name(path.name + side)
         if path.is_file() and beside.exists():
             beside.rename(to.with_name(to.name + side))
@@ -166,7 +176,7 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
         return
-    for each in (path, *(path.with_name(path.name + side) for side in _SIDE_FILES)):
+    for each in (path, *(path.with_name(path.name + side) for side in SIDE_FILES)):
         each.unlink(missing_ok=True)
 
 
