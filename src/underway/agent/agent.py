@@ -96,6 +96,7 @@ class Agent:
         """End the agent. Instances, proxy and services go on; an act under way is taken up by the next agent."""
         await self.works.stop()
         await self.on.points.detach()
+        await self.on.replicas.detach()
         for task in [*self._tasks, *self._retiring.values()]:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._retiring.values(), return_exceptions=True)
@@ -111,6 +112,7 @@ class Agent:
             if _uses(state, "redis"):
                 await self.on.cache.stop(app)
         await self.on.points.stop()
+        await self.on.replicas.pause()
         await self.on.database.stop()
 
     async def plan(self, ask: PlanAsk) -> tuple[str, Planning]:

@@ -24,7 +24,7 @@ from underway.terms.outcome import EXIT_USAGE
 def restore(app: str, backup: str, at: str | None, dry_run: bool, yes: bool, is_json: bool) -> None:
     """Put the data of APP back to the newest backup, or to BACKUP.
 
-    With --at the database alone is put back to that moment, where [backup] continuous keeps the server's log.
+    With --at the databases alone are put back to that moment, where [backup] continuous keeps every change.
     What is live is backed up first. The backup is restored beside it and compared; only then visitors get the
     maintenance page, the two change places and the app is started on it. The data that was replaced is kept.
     """

@@ -45,13 +45,23 @@ def restore_facts(
             is_copied=True,
         )
     if until:
-        span = on.points.span()
-        if span is None or not span[0] <= until <= on.clock.now():
-            raise Refusal([_no_point(app, until, span)])
-        point = release_id(on.clock.now() + 0.001, on.clock.entropy())
-        url = url_of(app, on)
+        postgres, span = manifest.services.postgres, on.points.span()
+        has_postgres = postgres is not None and not postgres.url
+        shared = on.replicas.held(app, until)
+        is_held = span is not None and span[0] <= until if has_postgres else bool(shared)
+        if not is_held or until > on.clock.now():
+            raise Refusal([_no_point(app, until, span if has_postgres else None)])
         return RestoreFacts(
-            state=state, manifest=manifest, backup=None, safety=safety, url=url, reason=reason, until=until, point=point
+            state=state,
+            manifest=manifest,
+            backup=None,
+            safety=safety,
+            url=url_of(app, on),
+            reason=reason,
+            until=until,
+            point=release_id(on.clock.now() + 0.001, on.clock.entropy()),
+            has_postgres=has_postgres,
+            shared=shared,
         )
     kept = _snapshot(manifest, to, on) if is_reset else chosen(app, to, on)
     if kept.damage:

@@ -84,7 +84,8 @@ class BackupKeys:
             "continuous",
             Flag(),
             "true",
-            "Keep every change as it happens: the log of the home's PostgreSQL with a base copy of it a week, so that "
+            "Keep every change as it happens: the log of the home's PostgreSQL with a base copy of it a week, and what "
+            "changes in SQLite databases (`*.db`, `*.sqlite` …) among the shared files, by litestream; so that "
             "`db restore --at` can go to any moment. It costs the disk of two base copies and of the log since.",
         ),
     ] = False

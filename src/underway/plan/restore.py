@@ -30,7 +30,10 @@ class RestoreFacts:
     url: str
     reason: Reason = Reason.RESTORE
     until: float = 0.0
-    """With no backup: the moment that is recovered, as the backup `point`."""
+    """With no backup: the moment that is recovered, as the backup `point`, of PostgreSQL where there is one
+    (`has_postgres`) and of these SQLite databases among the shared files (`shared`)."""
+    has_postgres: bool = True
+    shared: tuple[str, ...] = ()
     point: str = ""
     is_copied: bool = False
     """What is beside the live database already takes its place; neither a backup nor a moment is restored."""
@@ -39,8 +42,9 @@ class RestoreFacts:
 def plan_restore(facts: RestoreFacts) -> Plan:
     """Back up what is live, restore beside it, swap while the app is paused, and start the app on it."""
     state, manifest, backup = facts.state, facts.manifest, facts.backup
-    has_postgres = backup is None or backup.database is not None
-    shared = tuple(part.source for part in backup.parts if part.content is not Content.POSTGRES) if backup else ()
+    has_postgres = backup.database is not None if backup else facts.has_postgres
+    parts = backup.parts if backup else ()
+    shared = tuple(part.source for part in parts if part.content is not Content.POSTGRES) or facts.shared
     source = backup.id if backup else facts.point
     former = f"former-{facts.safety}"
     steps: list[EveryStep] = [
@@ -48,8 +52,16 @@ def plan_restore(facts: RestoreFacts) -> Plan:
     ]
     if backup is None and not facts.is_copied:
         keys = manifest.backup
-        point = RecoverPoint(backup=source, until=facts.until, release=state.live, recipients=keys.recipients)
-        steps.append(point)
+        steps.append(
+            RecoverPoint(
+                backup=source,
+                until=facts.until,
+                release=state.live,
+                recipients=keys.recipients,
+                has_postgres=has_postgres,
+                shared=shared,
+            )
+        )
     if not facts.is_copied:
         steps.append(RestoreBeside(backup=source))
     swap = SwapData(backup=source, former=former, has_postgres=has_postgres, shared=shared)

@@ -17,6 +17,7 @@ from underway.ports.points import Points
 from underway.ports.prober import Prober
 from underway.ports.rehearsals import Rehearsals
 from underway.ports.remotes import Remotes
+from underway.ports.replicas import Replicas
 from underway.ports.request_log import RequestLog
 from underway.ports.router import Router
 from underway.ports.routes import Routes
@@ -58,6 +59,7 @@ class Drivers:
     seals: Seals
     remotes: Remotes
     points: Points
+    replicas: Replicas
     copy_in: CopyIn
     cache: Cache
     vault: Vault

@@ -15,18 +15,24 @@ from underway.terms.problem import Failure, Problem
 
 
 class RecoverPoint(msgspec.Struct, frozen=True, kw_only=True, tag="recover_point", tag_field="step"):
-    """Make a backup of the app's database as it was at a moment, from the server's log."""
+    """Make a backup of the app's databases as they were at a moment, from the server's log and SQLite's replicas."""
 
     backup: str
     until: float
     release: str = ""
     recipients: tuple[str, ...] = ()
+    has_postgres: bool = True
+    shared: tuple[str, ...] = ()
+    """The SQLite databases among the shared files."""
 
     id: str = "recover"
     is_one_way: bool = False
 
     def says(self) -> str:
-        return f"recover the database as it was at {moment(self.until)}, somewhere else"
+        return f"recover {self._what()} as it was at {moment(self.until)}, somewhere else"
+
+    def _what(self) -> str:
+        return ", ".join((*(["the database"] if self.has_postgres else []), *self.shared))
 
     def undo_says(self) -> str:
         return "nothing to undo: the recovered database is kept as a backup"
@@ -37,14 +43,19 @@ class RecoverPoint(msgspec.Struct, frozen=True, kw_only=True, tag="recover_point
         began = on.clock.monotonic()
         folder = on.backups.begin(act.app, self.backup)
         try:
-            part = await on.points.recover(act.app, self.until, folder, self.recipients)
+            parts = [
+                await on.replicas.recover(act.app, source, self.until, folder, self.recipients)
+                for source in self.shared
+            ]
+            if self.has_postgres:
+                parts.insert(0, await on.points.recover(act.app, self.until, folder, self.recipients))
             made = Backup(
                 id=self.backup,
                 app=act.app,
                 reason=Reason.RESTORE,
                 at=self.until,
                 took_s=round(on.clock.monotonic() - began, 3),
-                parts=(part,),
+                parts=tuple(parts),
                 release=self.release,
                 recipients=self.recipients,
             )
@@ -52,7 +63,10 @@ class RecoverPoint(msgspec.Struct, frozen=True, kw_only=True, tag="recover_point
         except BaseException:
             on.backups.abandon(act.app, self.backup)
             raise
-        return Did((BackupMade(app=act.app, act=act.id, backup=made),), f"backup {made.id}, {part.rows:,} rows")
+        return Did(
+            (BackupMade(app=act.app, act=act.id, backup=made),),
+            f"backup {made.id}, {sum(part.rows for part in parts):,} rows",
+        )
 
     async def verify(self, act: Act, on: Drivers) -> None:
         return None
@@ -139,6 +153,7 @@ class SwapData(msgspec.Struct, frozen=True, kw_only=True, tag="swap_data", tag_f
         return "put the former data back"
 
     async def apply(self, act: Act, on: Drivers) -> Did:
+        await on.replicas.pause()
         if self.has_postgres:
             await on.dumps.swap(act.app, self.former)
         for source in self.shared:
@@ -149,6 +164,7 @@ class SwapData(msgspec.Struct, frozen=True, kw_only=True, tag="swap_data", tag_f
         return None
 
     async def undo(self, act: Act, on: Drivers) -> Did:
+        await on.replicas.pause()
         if self.has_postgres:
             await on.dumps.swap_back(act.app, self.former)
         for source in self.shared:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from underway.drivers.backups.folder import BackupFolders
 from underway.drivers.backups.keys import AgeSeals
 from underway.drivers.backups.remotes import RcloneRemotes
+from underway.drivers.backups.replicas import LitestreamReplicas
 from underway.drivers.backups.shared import SharedCopies
 from underway.drivers.builds.interpreters import available_pythons
 from underway.drivers.builds.local import LocalBuilds
@@ -74,6 +75,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         backups=folders,
         copy_in=SqliteCopyIn(database),
         points=PostgresPoints(home, database, clock),
+        replicas=LitestreamReplicas(home, clock),
         remotes=RcloneRemotes(home, folders, vault),
         seals=AgeSeals(),
         cache=ValkeyCache(home),
