@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sqlite3
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -108,7 +107,7 @@ def test_a_restore_that_fails_leaves_the_app_as_it_was(kept):
     assert done.returncode == 4
     assert json.loads(done.stdout.splitlines()[-1])["problems"][0]["code"] == "backup.damaged"
     assert kept.ask("/notes").json()["ids"] == ids
-    assert kept.run("db", "verify", "tiny", made).returncode == 1
+    assert kept.run("db", "verify", "tiny", made).returncode == 4
     listed = next(it for it in backups(kept)["backups"] if it["id"] == made)
     assert listed["condition"] == "damaged"
     refused = kept.run("db", "restore", "tiny", made, "--yes", "--json")
@@ -131,9 +130,13 @@ def test_a_backup_that_is_emptied_is_told_by_the_next_look(kept):
     assert backups(kept)["standing"] != "damaged"
 
 
-def test_schedules_run_by_themselves_and_what_did_not_run_is_told(kept):
+def test_schedules_run_by_themselves(kept):
+    old = json.loads(kept.run("db", "backup", "tiny", "--json").stdout)["id"]
+    path = kept.home / "apps/tiny/backups" / old / "database.dump"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")  # its size is right, and nobody will ask
     manifest(kept, 'every = "2s"\ndrill = "4s"\nremotes = ["nowhere:bucket"]')
-    assert kept.deploy(kept.app())["outcome"] == "live"
+    done = kept.deploy(kept.app())
+    assert done["outcome"] == "live", str([it for it in done["events"] if "problem" in it])
     since = kept.events()[-1]["seq"]
 
     def told(kind: str, **wanted):
@@ -142,18 +145,49 @@ def test_schedules_run_by_themselves_and_what_did_not_run_is_told(kept):
 
     wait_until(lambda: told("backup_made"), 40)
     wait_until(lambda: told("backup_proven"), 60)
+    assert told("backup_found_damaged", backup=old)
     failed = wait_until(lambda: told("backup_failed", what="copy"), 30)
     assert failed["problem"]["code"] == "remote.refused"
     assert told("alert_raised", key="copy nowhere:bucket")
-    pid = kept.agent_pid()
-    os.kill(pid, signal.SIGKILL)  # in the middle of whatever it does
-    time.sleep(5)  # the time in which nothing runs is what is tested
-    since = kept.events()[-1]["seq"]
-    missed = wait_until(lambda: told("schedule_missed", what="backup"), 30)
-    assert missed["overdue_s"] > 1
-    assert told("alert_raised", key="backup missed")
-    wait_until(lambda: told("backup_made"), 40)
-    wait_until(lambda: told("alert_cleared", key="backup missed"), 30)
+
+
+def test_a_restore_to_a_marked_second_has_the_writes_before_it_and_not_those_after(kept):
+    manifest(kept, 'every = "30s"\ndrill = "0s"\ncontinuous = true')
+    done = kept.deploy(kept.app())
+    assert done["outcome"] == "live", str([it for it in done["events"] if "problem" in it])
+    small = kept.home / "apps/tiny/shared/small.db"
+
+    def write(number: int) -> int:
+        with sqlite3.connect(small, timeout=30) as session:
+            session.execute("INSERT INTO t VALUES (?)", (number,))
+        session.close()
+        return kept.ask("/notes", method="POST", body=f"number {number}").json()["id"]
+
+    def is_kept() -> bool:
+        at = datetime.now(UTC).isoformat()
+        shown = kept.run("db", "restore", "tiny", "--at", at, "--dry-run").stdout
+        return "the database, small.db" in shown
+
+    wait_until(is_kept, 90)
+    before = write(101)
+    time.sleep(1.5)  # what is tested is time
+    marked = datetime.now(UTC).isoformat()
+    time.sleep(1.5)
+    after = write(102)
+    done = kept.run("db", "restore", "tiny", "--at", marked, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    ids = kept.ask("/notes").json()["ids"]
+    assert before in ids
+    assert after not in ids
+    with sqlite3.connect(small) as session:
+        numbers = [row[0] for row in session.execute("SELECT n FROM t")]
+    session.close()
+    assert 101 in numbers
+    assert 102 not in numbers
+    write(103)
+    early = kept.run("db", "restore", "tiny", "--at", "2020-01-01 00:00:00", "--yes", "--json")
+    assert early.returncode == 3
+    assert codes(early) == ["points.no-base"]
 
 
 def test_a_copy_from_sqlite_is_proven_and_then_cut_over(kept, tmp_path):
@@ -184,7 +218,8 @@ def test_only_a_demo_is_reset(kept):
     assert refused.returncode == 3
     assert codes(refused) == ["reset.production"]
     manifest(kept, 'every = "0s"\ndrill = "0s"\nmay_reset = true')
-    assert kept.deploy(kept.app())["outcome"] == "live"
+    done = kept.deploy(kept.app())
+    assert done["outcome"] == "live", str([it for it in done["events"] if "problem" in it])
     assert codes(kept.run("db", "reset", "tiny", "--yes", "--json")) == ["reset.none"]
     assert kept.run("db", "snapshot", "tiny", "demo").returncode == 0
     ids = kept.ask("/notes").json()["ids"]

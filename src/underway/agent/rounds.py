@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from underway.agent.works import Work, Works
-from underway.flows.alert import clear_alert, raise_alert
+from underway.flows.alert import CLOCK_ALERT, clear_alert, raise_alert
 from underway.flows.back_up import back_up, copy_out, manifest_of
-from underway.flows.drill import drill
+from underway.flows.drill import drill, look_over
 from underway.journal.events import ClockJumped, ScheduleMissed
 from underway.journal.journal import Journal
 from underway.journal.state import AppState
@@ -52,6 +52,7 @@ class Rounds:
                     _log.exception("the round of %s failed", app)
             self._look_at_clock()
             self._keep_points()
+            self._keep_replicas()
             await self._on.clock.sleep(pause_s)
 
     def look(self, app: str) -> None:
@@ -92,13 +93,18 @@ class Rounds:
             if what == "backup":
                 self._begin(app, what, lambda work: self._back_up(app, work))
             else:
-                self._begin(app, what, lambda work: drill(app, "", self._on, self._journal, work.say))
+                self._begin(app, what, lambda work: self._drill(app, work))
 
     def _is_busy(self, app: str) -> bool:
         return any(self._works.running(app, kind) for kind in ("backup", "drill", "verify", "fetch", "copy"))
 
     async def _back_up(self, app: str, work: Work) -> object:
         return await back_up(app, Reason.SCHEDULED, self._on, self._journal, work.progress)
+
+    async def _drill(self, app: str, work: Work) -> object:
+        """The scheduled drill proves the newest; the others are compared with their checksums, or nobody would."""
+        await look_over(app, self._on, self._journal, work.say)
+        return await drill(app, "", self._on, self._journal, work.say)
 
     def _begin(self, app: str, what: str, do: Callable[[Work], Awaitable[object]]) -> None:
         with contextlib.suppress(Refusal):  # somebody asked for one in this very moment
@@ -132,6 +138,26 @@ class Rounds:
         clear_alert(app, "points", "the server's log is received", self._journal)
         return made
 
+    def _keep_replicas(self) -> None:
+        """Follow the SQLite databases of apps that want every moment; not while an act may replace one."""
+        states = {app: state for app, state in self._journal.states().items() if state.live}
+        if not states or any(state.act for state in states.values()):
+            return
+        manifests = {app: manifest_of(app, self._journal) for app in states}
+        wanted = {app: it.shared for app, it in manifests.items() if it.backup.continuous and it.shared}
+        first = next(iter(wanted or states))
+        if not self._works.running(first, "replicas"):
+            self._begin(first, "replicas", lambda _: self._replicas(first, wanted))
+
+    async def _replicas(self, app: str, wanted: dict[str, tuple[str, ...]]) -> object:
+        try:
+            await self._on.replicas.keep(wanted)
+        except Failure as failure:
+            raise_alert(app, "replicas", failure.problem, self._journal)
+            raise
+        clear_alert(app, "replicas", "the SQLite databases are followed", self._journal)
+        return None
+
     def _wants_points(self, app: str) -> bool:
         manifest = manifest_of(app, self._journal)
         postgres = manifest.services.postgres
@@ -145,6 +171,7 @@ class Rounds:
             for app, state in list(self._journal.states().items()):
                 if state.live:
                     self._journal.record(ClockJumped(app=app, by_s=round(by_s, 1)))
+                    raise_alert(app, CLOCK_ALERT, _jumped(app, by_s), self._journal)
 
 
 def has_data(manifest: Manifest) -> bool:
@@ -159,6 +186,17 @@ def first_live(state: AppState) -> float:
 
 def _latest(good: list[Kept]) -> float | None:
     return max((it.backup.at for it in good), default=None)
+
+
+def _jumped(app: str, by_s: float) -> Problem:
+    return Problem(
+        code="clock.jumped",
+        where=app,
+        why=f"the clock of this machine was set {'back' if by_s < 0 else 'ahead'} by {age(abs(by_s))}: backups may be"
+        " dated wrong, and a schedule may run late or twice",
+        remedy="see that the machine keeps time (NTP), and make a backup: it ends this alert",
+        command=f"underway db backup {app}",
+    )
 
 
 def _missed(app: str, what: str, every_s: float, by_s: float) -> Problem:

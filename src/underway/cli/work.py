@@ -14,6 +14,10 @@ _LOOK_S = 0.15
 _BAR = 24
 
 
+class WorkFailed(Failure):
+    """What was asked for did not succeed, and it is no fault of Underway."""
+
+
 def do_work(app: str, ask: WorkAsk, terminal: Terminal) -> WorkView:
     """Begin it, draw how far it is, and return what came of it. Raises `Refusal` and `Failure`."""
     client = connect()
@@ -25,7 +29,8 @@ def do_work(app: str, ask: WorkAsk, terminal: Terminal) -> WorkView:
     terminal.clear()
     if work.problems:
         if work.log_tail or len(work.problems) == 1:
-            raise Failure(work.problems[0], work.log_tail)
+            is_fault = work.problems[0].code == "underway.fault"
+            raise (Failure if is_fault else WorkFailed)(work.problems[0], work.log_tail)
         raise Refusal(work.problems)
     return work
 

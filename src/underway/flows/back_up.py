@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.flows.alert import clear_alert, raise_alert
+from underway.flows.alert import CLOCK_ALERT, clear_alert, raise_alert
 from underway.journal.events import BackupCopied, BackupFailed, BackupMade, BackupsRemoved
 from underway.journal.journal import Journal
 from underway.keep.retention import Retention, to_remove
@@ -37,7 +37,8 @@ async def back_up(
         raise_alert(app, "backup", failure.problem, journal)
         raise
     journal.record(BackupMade(app=app, backup=backup))
-    clear_alert(app, "backup", f"backup {backup.id} was made", journal)
+    for key in ("backup", CLOCK_ALERT):
+        clear_alert(app, key, f"backup {backup.id} was made", journal)
     await copy_out(app, manifest, on, journal)
     let_go(app, manifest, on, journal)
     return backup

@@ -69,6 +69,20 @@ async def verify(
     return tuple(kept.backup.id for kept in wanted)
 
 
+async def look_over(app: str, on: Drivers, journal: Journal, say: Say) -> tuple[str, ...]:
+    """Compare every good backup with its checksums. What is found damaged is told as a failed check is; its ids are
+    returned."""
+    bad = []
+    for kept in on.backups.all(app):
+        if condition(kept) is Condition.DAMAGED:
+            continue
+        say(f"reading {kept.backup.id}")
+        if damage := await on.backups.damage(app, kept.backup.id):
+            _tell(app, kept.backup.id, "verify", damaged(app, kept.backup.id, damage), on, journal)
+            bad.append(kept.backup.id)
+    return tuple(bad)
+
+
 async def _prove(backup: Backup, on: Drivers, journal: Journal, say: Say, identity: Secret | None) -> Proof:
     began, lost_s = on.clock.monotonic(), on.clock.now() - backup.at
     say("comparing checksums")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import socket
-import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.journeys.bucket import KEY, WORD, closed_port, s3, settings
 
 from underway.drivers.backups.folder import BackupFolders
 from underway.drivers.backups.remotes import RcloneRemotes, program
@@ -21,49 +19,19 @@ from underway.terms.home import Home
 from underway.terms.problem import Failure
 from underway.terms.secret import Secret
 
-KEY, WORD = "AKUNDERWAYTEST", "canary-Zq7pXw2Lk9"
 FIRST, SECOND = "0123456789", "012345678a"
 
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """An S3-compatible server with the bucket `shop-backups`."""
-    found = program()
-    if found is None:
+    if program() is None:
         pytest.skip("there is no rclone")
     folder = tmp_path_factory.mktemp("s3")
     (folder / "shop-backups").mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [found, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--config", "/dev/null", str(folder)],
-        env={**os.environ, "RCLONE_AUTH_KEY": f'"{KEY},{WORD}"'},
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert time.monotonic() < deadline, "the S3 server did not start"
-            time.sleep(0.05)
+    port = closed_port()
+    with s3(folder, port):
         yield SimpleNamespace(folder=folder / "shop-backups", port=port)
-    finally:
-        server.kill()
-        server.wait()
-
-
-def settings(port: int, word: str = WORD) -> dict[str, str]:
-    prefix = "RCLONE_CONFIG_OFFSITE_"
-    return {
-        f"{prefix}TYPE": "s3",
-        f"{prefix}PROVIDER": "Rclone",
-        f"{prefix}ENDPOINT": f"http://127.0.0.1:{port}",
-        f"{prefix}ACCESS_KEY_ID": KEY,
-        f"{prefix}SECRET_ACCESS_KEY": word,
-    }
 
 
 class Words:
@@ -152,9 +120,7 @@ def test_a_copy_that_was_cut_there_is_not_taken_in(tmp_path: Path, bucket: Simpl
 def test_what_stands_in_the_way_is_named_and_no_secret_is_told(tmp_path: Path, bucket: SimpleNamespace) -> None:
     here = Home(tmp_path / "here")
     made(here, FIRST, b"content")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        closed = probe.getsockname()[1]
+    closed = closed_port()
     cases = [
         (settings(closed), "offsite:shop-backups", "remote.unreachable"),
         (settings(bucket.port, "wrong-" + WORD), "offsite:shop-backups", "remote.refused"),

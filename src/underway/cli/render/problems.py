@@ -44,6 +44,10 @@ def exit_with(error: Exception, *, is_json: bool = False) -> int:
 
 
 def exit_code_of(error: Exception) -> int:
+    from underway.cli.work import WorkFailed
+
+    if isinstance(error, WorkFailed):
+        return Outcome.FAILED.exit_code
     return Outcome.REFUSED.exit_code if isinstance(error, Refusal) else EXIT_FAULT
 
 
