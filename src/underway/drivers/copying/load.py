@@ -23,9 +23,9 @@ from underway.drivers.copying import queries
 from underway.drivers.copying.psql import Psql
 from underway.drivers.copying.values import Noted, Unfit, canonical_sql, convert
 
-_OURS = {"alembic_version", "django_migrations", "_prisma_migrations", "knex_migrations", "knex_migrations_lock",
-         "schema_migrations", "sqlite_sequence"}  # fmt: skip
-"""What migrations keep for themselves: the target has its own."""
+OURS = {"alembic_version", "django_migrations", "_prisma_migrations", "knex_migrations", "knex_migrations_lock",
+         "schema_migrations", "sqlite_sequence", "_litestream_seq", "_litestream_lock"}  # fmt: skip
+"""What migrations keep for themselves (the target has its own), and what replication does."""
 _SHOWN = 20
 _SIGN = 1 << 63
 
@@ -91,7 +91,7 @@ def matched(source: sqlite3.Connection, psql: Psql) -> tuple[list[Table], list[s
     tables: list[Table] = []
     names = [row[0] for row in source.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
     for name in names:
-        if name in _OURS or name.startswith("sqlite_"):
+        if name in OURS or name.startswith("sqlite_"):
             continue
         here = [row[1] for row in source.execute(f"PRAGMA table_info({_quoted(name)})")]
         total = source.execute(f"SELECT count(*) FROM {_quoted(name)}").fetchone()[0]  # noqa: S608 - quoted

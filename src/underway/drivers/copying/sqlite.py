@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import sqlite3
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 
 from underway.drivers.backups.stream import hand_over, own_env
+from underway.drivers.copying.load import OURS
 from underway.drivers.database.dumps import beside_of
 from underway.drivers.database.postgres import PostgresDatabase, database_of, problem, require
 from underway.drivers.database.tools import ClientTools, identifier, literal
@@ -19,9 +22,6 @@ from underway.terms.copied import CopyReport
 from underway.terms.problem import Failure
 
 _BATCH_ROWS = 100_000
-_BOOKS = ("alembic_version", "django_migrations", "_prisma_migrations", "knex_migrations", "knex_migrations_lock",
-          "schema_migrations")  # fmt: skip
-"""What the app's migrations keep: copied from the live database, so that they know the schema as theirs."""
 
 
 class SqliteCopyIn:
@@ -36,7 +36,7 @@ class SqliteCopyIn:
         tools = await self._database.client()
         beside = beside_of(app)
         if not await _is_begun(tools, beside):
-            await self._make_schema(tools, app, beside)
+            await self._make_schema(tools, app, beside, await asyncio.to_thread(_tables, path))
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -74,17 +74,18 @@ class SqliteCopyIn:
             raise Failure(problem("copy.failed", path, tail[-1] if tail else "the copy ended without a word"), tail)
         return msgspec.structs.replace(report, took_s=round(time.monotonic() - began, 3))
 
-    async def _make_schema(self, tools: ClientTools, app: str, beside: str) -> None:
-        """The live database's schema, with nothing in it but what the migrations keep for themselves."""
+    async def _make_schema(self, tools: ClientTools, app: str, beside: str, here: set[str]) -> None:
+        """The live database's schema, with nothing in it but what its migrations keep for themselves: the tables whose
+        names say so, and those that the source has not and that no foreign key ties to another."""
         name = database_of(app)
         names = {"name": identifier(name), "beside": identifier(beside)}
         require(await tools.sql("postgres", _MAKE.format(**names)), "copy.schema", app)
-        listed = ", ".join(literal(book) for book in _BOOKS)
-        asked = await tools.sql(name, _KEPT_BOOKS.format(books=listed))
+        listed = {"ours": ", ".join(map(literal, sorted(OURS))), "here": ", ".join(map(literal, ["", *sorted(here)]))}
+        asked = await tools.sql(name, _KEPT_BOOKS.format(**listed))
         require(asked, "copy.schema", app)
         parts: list[tuple[str, ...]] = [("--schema-only",)]
-        if books := asked.out.split():
-            parts.append(("--data-only", *(f"--table=public.{book}" for book in books)))
+        if books := asked.out.splitlines():
+            parts.append(("--data-only", *(f"--table=public.{identifier(book)}" for book in books)))
         to = tools.command("pg_restore", "--exit-on-error", "--no-password", f"--dbname={beside}")
         for words in parts:
             dump = tools.command("pg_dump", "--format=custom", "--no-password", f"--dbname={name}", *words)
@@ -92,6 +93,15 @@ class SqliteCopyIn:
             if exit_code:
                 lines = said.strip().splitlines()
                 raise Failure(problem("copy.schema", app, lines[-1] if lines else "pg_dump failed"), tuple(lines[-20:]))
+
+
+def _tables(path: str) -> set[str]:
+    """The tables of an SQLite file; none where it cannot be read, which the copy itself will tell."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True, timeout=60)) as source:
+            return {row[0] for row in source.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    except sqlite3.Error:
+        return set()
 
 
 async def _is_begun(tools: ClientTools, beside: str) -> bool:
@@ -109,4 +119,6 @@ CREATE DATABASE {beside} OWNER {name} TEMPLATE template0;
 REVOKE ALL ON DATABASE {beside} FROM PUBLIC;
 """
 _KEPT_BOOKS = """
-SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename IN ({books});"""
+SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND (
+  c.relname IN ({ours}) OR (c.relname NOT IN ({here})
+  AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contype = 'f' AND c.oid IN (k.conrelid, k.confrelid))));"""
