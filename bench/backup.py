@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from bench.kills import APP, WORD, On
+from bench.lone_home import APP, WORD, On
 from bench.report import machine, options, put, table
 from underway.drivers.database.tools import ClientTools
 from underway.steps.back_up import BackupAsk, take_backup

@@ -1,7 +1,10 @@
 """Kills -9 of PostgreSQL, the agent and the dump at random moments, while four writers write and backups are made.
 
-Counted are rows that were acknowledged and are not there afterwards, and backups that are listed and not whole.
-Run it: `python -m bench.kills` (200 rounds), `--rounds 20` for a shorter one.
+An app is deployed with a backup due every second. Writers post rows through the proxy and remember what was
+acknowledged; after each kill every acknowledged row must be there, and every backup that is listed is read to its
+last byte. At the end of a run the newest ones are restored by a drill. `--results FILE` keeps the counts of a run, so
+that 200 rounds can be made in several: `python -m bench.kills --rounds 50 --seed 1 --results FILE`, then seed 2 …
+Run it: `python -m bench.kills` (200 rounds).
 """
 
 from __future__ import annotations
@@ -9,242 +12,231 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
+import threading
 import time
 from collections import Counter
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-import asyncpg
 import psutil
+from tests.journeys.world import World, make_world
 
 from bench.report import machine, put, table
 from underway.drivers.backups.folder import BackupFolders
-from underway.drivers.backups.keys import AgeSeals
-from underway.drivers.backups.shared import SharedCopies
-from underway.drivers.clock.system import SystemClock
 from underway.drivers.database.dumps import PostgresDumps
 from underway.drivers.database.postgres import PostgresDatabase
-from underway.drivers.database.scratch import PostgresScratches
-from underway.ports.services import DatabaseAddress
-from underway.steps.back_up import BackupAsk, take_backup
-from underway.terms.backup import Reason, differences
 from underway.terms.home import Home
-from underway.terms.release import release_id
-from underway.terms.secret import Secret
+from underway.terms.problem import Failure
 
-APP, WORD = "shop", Secret("correct-horse-1")
+APP = "tiny"
 WRITERS = 4
+DRILLS = 3
+_PATIENCE_S = 120.0
 
 
-class On:
-    """The drivers that a backup needs, and no others."""
+@dataclass
+class Counted:
+    """What came of the rounds of one run. `bad` names backups that were listed and are not whole."""
 
-    def __init__(self, home: Home) -> None:
-        self.home, self.clock = home, SystemClock()
-        self.database = PostgresDatabase(home)
-        self.dumps = PostgresDumps(self.database)
-        self.backups, self.seals, self.file_copies = BackupFolders(home), AgeSeals(), SharedCopies(home)
-
-
-async def agent(root: Path) -> None:
-    """What is killed: it keeps the server alive and makes one backup after the other."""
-    on = On(Home(root))
-    on.backups.abandon(APP)
-    await on.database.provision(APP, WORD)
-    while True:
-        ask = BackupAsk(
-            app=APP,
-            id=release_id(on.clock.now(), on.clock.entropy()),
-            reason=Reason.ASKED,
-            has_postgres=True,
-        )
-        try:
-            await take_backup(ask, on)  # type: ignore[arg-type]  # it has what a backup of a database needs
-        except Exception as error:
-            print(type(error).__name__, str(error)[:200], file=sys.stderr)
-        await asyncio.sleep(0.02)
+    rounds: int = 0
+    killed: dict[str, int] = field(default_factory=dict)
+    acknowledged: int = 0
+    lost: int = 0
+    read: int = 0
+    drilled: int = 0
+    bad: list[str] = field(default_factory=list)
+    waits_s: list[float] = field(default_factory=list)
 
 
 class Writers:
-    """Sessions that insert one row after the other and remember what was acknowledged."""
+    """Clients that post one row after the other through the proxy and remember what was acknowledged."""
 
-    def __init__(self, at: DatabaseAddress) -> None:
-        self._at = at
+    def __init__(self, world: World) -> None:
+        self._world = world
         self.acknowledged: list[int] = []
-        self._next = 0
+        self.is_over = threading.Event()
+        self._threads = [threading.Thread(target=self._write, daemon=True) for _ in range(WRITERS)]
 
-    async def write(self) -> None:
-        while True:
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        self.is_over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _write(self) -> None:
+        body = "a row that must not get lost " * 10
+        while not self.is_over.is_set():
             try:
-                session = await asyncpg.connect(
-                    host=self._at.host, port=self._at.port, user=self._at.user, password=WORD.reveal(),
-                    database=self._at.database, timeout=10,
-                )  # fmt: skip
-                while True:
-                    self._next += 1
-                    number = self._next
-                    await session.execute("INSERT INTO t VALUES ($1, repeat(md5($1::bigint::text), 10))", number)
-                    self.acknowledged.append(number)
-                    await asyncio.sleep(0.002)
-            except Exception:  # whatever asyncpg makes of a server that was killed: it was not acknowledged
-                await asyncio.sleep(0.05)
+                answer = self._world.ask("/notes", app=APP, method="POST", body=body)
+                if answer.status == 201:
+                    self.acknowledged.append(answer.json()["id"])
+                time.sleep(0.005)
+            except Exception:  # whatever a client makes of a server that was killed: it was not acknowledged
+                time.sleep(0.05)
 
 
-async def rounds(root: Path, count: int, seed: int) -> dict[str, object]:
-    chance = random.Random(seed)
-    home = Home(root)
-    on = On(home)
-    at = await on.database.provision(APP, WORD)
-    await _sql(on, "CREATE TABLE t (n bigint PRIMARY KEY, text text); ALTER TABLE t OWNER TO app_shop;")
-    await _sql(on, "INSERT INTO t SELECT -n, repeat(md5(n::text), 10) FROM generate_series(1, 15000) n;")
-    await on.database.detach()  # from here on the agent that is killed keeps it
-    writers = Writers(at)
-    writing = [asyncio.create_task(writers.write()) for _ in range(WRITERS)]
-    child = _start(root)
-    killed: Counter[str] = Counter()
+def deployed(world: World) -> None:
+    path = world.app(APP) / "underway.toml"
+    smoke = '[[smoke]]\nname = "the notes"\npath = "/notes"\n'
+    path.write_text(f'{path.read_text()}\n[backup]\nevery = "1s"\ndrill = "0s"\n\n{smoke}')
+    assert world.deploy(world.app(APP))["outcome"] == "live"
+    for _ in range(40):
+        world.ask("/notes", app=APP, method="POST", body=os.urandom(20_000).hex())  # so that a dump takes a while
+
+
+def rounds(world: World, count: int, seed: int) -> Counted:
+    chance, counted = random.Random(seed), Counted()
+    deployed(world)
+    home = Home(world.home)
+    folders, dumps = BackupFolders(home), PostgresDumps(PostgresDatabase(home))
+    writers, killed = Writers(world), Counter[str]()
     checked: set[str] = set()
-    bad: list[str] = []
-    lost = 0
-    waits: list[float] = []
+    writers.start()
     try:
         for number in range(count):
-            await asyncio.sleep(chance.uniform(0.0, 3.0))
+            time.sleep(chance.uniform(0.0, 1.5))
             target = chance.choice(("server", "agent", "dump"))
-            if await _kill(target, home, child, chance):
+            if _kill(target, world, chance):
                 killed[target] += 1
-            if target == "agent":
-                child.wait()
-                child = _start(root)
             began, before = time.monotonic(), len(writers.acknowledged)
+            if target == "agent":
+                world.status(APP)  # any command that asks it something starts it again
             while len(writers.acknowledged) < before + 20:
-                assert time.monotonic() - began < 120, f"nobody could write after round {number}: {target} was killed"
-                await asyncio.sleep(0.02)
-            waits.append(time.monotonic() - began)
+                assert time.monotonic() - began < _PATIENCE_S, f"nobody could write: {target} was killed"
+                time.sleep(0.02)
+            counted.waits_s.append(time.monotonic() - began)
             acknowledged = list(writers.acknowledged)
-            there = set(await _numbers(at))
-            lost += len(set(acknowledged) - there)
-            for kept in on.backups.all(APP):
-                if kept.backup.id in checked:
-                    continue
-                checked.add(kept.backup.id)
-                damage = kept.damage or await on.backups.damage(APP, kept.backup.id)
-                if damage:
-                    bad.append(f"{kept.backup.id}: {damage}")
-                else:
-                    await on.dumps.read_through(on.backups.file(APP, kept.backup.id, kept.backup.parts[0].file))
-                if len(checked) > 12:  # room on the disk; each was read to its end
-                    oldest = on.backups.all(APP)[-1].backup.id
-                    on.backups.remove(APP, oldest)
-            if number % 20 == 19:
-                print(f"{number + 1} rounds, {len(acknowledged)} rows, {lost} lost, {len(checked)} backups", flush=True)
-        child.kill()
-        child.wait()
-        scratches = PostgresScratches(home, on.database)
-        restored = 0
-        for kept in on.backups.all(APP)[:3]:
-            part = kept.backup.parts[0]
-            scratch, found = await scratches.restore(APP, on.backups.file(APP, kept.backup.id, part.file))
-            await scratches.drop(scratch)
-            bad += differences(part, found)
-            restored += 1
+            counted.lost += len(set(acknowledged) - _there(world))
+            _look_at_backups(folders, dumps, checked, counted)
+            if number % 10 == 9:
+                print(f"{number + 1} rounds, {len(acknowledged)} rows, {counted.lost} lost, {len(checked)} backups",
+                      flush=True)  # fmt: skip
     finally:
-        for task in writing:
-            task.cancel()
-        child.kill()
-        child.wait()
-        await on.database.stop()
-    return {
-        "rounds": count,
-        "killed": dict(killed),
-        "rows acknowledged": len(writers.acknowledged),
-        "rows lost": lost,
-        "backups listed and read": len(checked),
-        "restored and compared": restored,
-        "listed and not whole": len(bad),
-        "until writers went on": f"median {sorted(waits)[len(waits) // 2]:.2f} s, at most {max(waits):.2f} s",
-    }
+        writers.end()
+    for kept in folders.all(APP)[:DRILLS]:
+        done = world.run("db", "drill", APP, kept.backup.id, "--json")
+        counted.drilled += done.returncode == 0
+        if done.returncode:
+            counted.bad.append(f"{kept.backup.id}: {done.stdout}")
+    counted.rounds, counted.killed, counted.read = count, dict(killed), len(checked)
+    counted.acknowledged = len(writers.acknowledged)
+    return counted
 
 
-async def _kill(target: str, home: Home, child: subprocess.Popen[bytes], chance: random.Random) -> bool:
+def _look_at_backups(folders: BackupFolders, dumps: PostgresDumps, checked: set[str], counted: Counted) -> None:
+    """Read what is newly listed to its last byte, and make room of what was read."""
+    for kept in folders.all(APP):
+        backup = kept.backup
+        if backup.id in checked:
+            continue
+        checked.add(backup.id)
+        try:
+            if damage := kept.damage or asyncio.run(folders.damage(APP, backup.id)):
+                counted.bad.append(f"{backup.id}: {damage}")
+            else:
+                asyncio.run(dumps.read_through(folders.file(APP, backup.id, backup.parts[0].file)))
+        except Failure as failure:
+            counted.bad.append(f"{backup.id}: {failure}")
+    for old in folders.all(APP)[12:]:
+        folders.remove(APP, old.backup.id)
+
+
+def _kill(target: str, world: World, chance: random.Random) -> bool:
     """Kill -9; False when what was to be killed was not there."""
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 5
+    agent = world.agent_pid() if target != "server" else 0
     while time.monotonic() < deadline:
         pid = 0
         with contextlib.suppress(OSError, ValueError, psutil.Error):
             if target == "server":
-                pid = int((home.services / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+                pid = int((world.home / "services/postgres/data/postmaster.pid").read_text().split()[0])
                 pid = pid if Path(f"/proc/{pid}").exists() else 0
             elif target == "agent":
-                pid = child.pid
+                pid = agent
             else:
-                pid = next((p.pid for p in psutil.Process(child.pid).children() if p.name() == "pg_dump"), 0)
+                pid = next((p.pid for p in psutil.Process(agent).children() if p.name() == "pg_dump"), 0)
         if pid:
-            await asyncio.sleep(chance.uniform(0.0, 0.15) if target == "dump" else 0)
+            time.sleep(chance.uniform(0.0, 0.15) if target == "dump" else 0)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 return True
-        await asyncio.sleep(0.01)
+        time.sleep(0.005)
     return False
 
 
-async def _numbers(at: DatabaseAddress) -> list[int]:
-    deadline = time.monotonic() + 60
+def _there(world: World) -> set[int]:
+    """The rows that the app has now."""
+    deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            session = await asyncpg.connect(
-                host=at.host, port=at.port, user=at.user, password=WORD.reveal(), database=at.database, timeout=10
-            )
-            try:
-                return [row[0] for row in await session.fetch("SELECT n FROM t WHERE n > 0")]
-            finally:
-                session.terminate()
+            answer = world.ask("/notes", app=APP)
+            assert answer.status == 200
+            return set(answer.json()["ids"])
         except Exception:
             if time.monotonic() > deadline:
                 raise
-            await asyncio.sleep(0.1)
+            time.sleep(0.1)
 
 
-async def _sql(on: On, script: str) -> None:
-    ended = await (await on.database.client()).sql("app_shop", script)
-    assert ended.exit_code == 0, ended.err
+def told(runs: list[dict[str, Any]]) -> str:
+    """The table of all runs together."""
+    killed: Counter[str] = Counter()
+    for run in runs:
+        killed.update(run["killed"])
+    waits = sorted(wait for run in runs for wait in run["waits_s"])
 
+    def of(name: str) -> int:
+        return sum(run[name] for run in runs)
 
-def _start(root: Path) -> subprocess.Popen[bytes]:
-    log = (root / "agent-under-test.log").open("ab")
-    return subprocess.Popen([sys.executable, "-m", "bench.kills", "--agent", str(root)], stderr=log, stdout=log)
+    lines: list[tuple[object, ...]] = [
+        ("rounds", f"{of('rounds'):,}" + (f" in {len(runs)} runs" if len(runs) > 1 else "")),
+        ("killed with -9", ", ".join(f"{name} {count}" for name, count in sorted(killed.items()))),
+        ("rows acknowledged", f"{of('acknowledged'):,}"),
+        ("acknowledged rows lost", of("lost")),
+        ("backups listed, and read to the last byte", f"{of('read'):,}"),
+        ("listed and not whole", sum(len(run["bad"]) for run in runs)),
+        ("restored by a drill, with the app on them", of("drilled")),
+        ("until 20 more rows were written", f"median {waits[len(waits) // 2]:.2f} s, at most {waits[-1]:.2f} s"),
+    ]
+    return table(("what", "counted"), lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--agent", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--results", type=Path, metavar="FILE", help="add this run's counts to FILE, and tell of all")
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the result into its section of FILE")
     options = parser.parse_args()
-    if options.agent:
-        asyncio.run(agent(options.agent))
-        return
     on = machine()
-    root = Path(tempfile.mkdtemp(prefix="uw-kills-", dir="/tmp"))
-    root.chmod(0o755)
+    world = make_world()
     try:
-        found = asyncio.run(rounds(root, options.rounds, options.seed))
+        counted = asdict(rounds(world, options.rounds, options.seed))
     except AssertionError:
-        print((root / "agent-under-test.log").read_text()[-3000:])
-        print((root / "services" / "postgres" / "server.log").read_text()[-3000:])
+        shutil.copy(world.home / "agent.log", "/tmp/kills-agent.log")
         raise
     finally:
-        shutil.rmtree(root, ignore_errors=True)
-    text = table(("figure", "value"), found.items())
+        world.run("agent", "stop", "--all", "--yes")
+        shutil.rmtree(world.root, ignore_errors=True)
+    runs = json.loads(options.results.read_text()) if options.results and options.results.exists() else []
+    runs.append(counted)
+    if options.results:
+        options.results.write_text(json.dumps(runs))
+    text = told(runs)
     print(text)
+    print("\n".join(counted["bad"]))
     put(options.write, "kills", "Kills while rows are written and backups are made", "python -m bench.kills", on, text)
-    sys.exit(1 if found["rows lost"] or found["listed and not whole"] else 0)
+    sys.exit(1 if counted["lost"] or counted["bad"] else 0)
 
 
 if __name__ == "__main__":
