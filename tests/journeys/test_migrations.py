@@ -104,7 +104,7 @@ def test_what_the_smokes_do_not_ask_is_not_called_known(migrated):
     (problem,) = json.loads(refused.stdout.splitlines()[-1])["problems"]
     assert problem["code"] == "rollback.schema"
     assert f"backup {done['release']}" in problem["why"]
-    assert "loses 1 row change since: notes 1" in problem["why"]
+    assert "loses 1 row written since (notes 1)" in problem["why"]
     assert migrated.run("rollback", "tiny", "--code-only", "--dry-run").returncode == 0
     assert json.loads(migrated.run("releases", "tiny", "--json").stdout)[0]["state"] == "live"
 

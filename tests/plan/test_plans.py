@@ -240,7 +240,7 @@ def test_a_rollback_to_a_cold_release_starts_it_and_waits_for_health():
 def test_a_rollback_over_a_migration_says_that_the_database_stays():
     state = a_state("r1", "r2", live="r2", warm="r1")
     assert not rollback(True, state).notes
-    state.releases["r2"].written = {}
+    state.releases["r2"].has_migrated = True
     assert "r1 runs on its schema: it was tried" in rollback(True, state).notes[0]
     assert "NOT known" in rollback(True, state, runs=Runs.UNKNOWN).notes[0]
 

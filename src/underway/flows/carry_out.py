@@ -107,7 +107,7 @@ def no_way_back(state: AppState, plan: Plan) -> Fit | None:
     """Why the release before cannot take over again: it was seen not to run on what this release's migration made of
     the database. None while nothing like it is known."""
     it = state.releases.get(plan.release)
-    if plan.kind not in (ActKind.DEPLOY, ActKind.WATCH) or it is None or it.written is None:
+    if plan.kind not in (ActKind.DEPLOY, ActKind.WATCH) or it is None or not it.has_migrated:
         return None
     return it.old_code if it.old_code and it.old_code.runs is Runs.NO else None
 

@@ -13,6 +13,7 @@ from underway.steps.back_up import damaged
 from underway.terms.backup import Kept
 from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.rehearsal import Fit, Runs
+from underway.terms.since import Since
 
 _MOST_TABLES = 6
 
@@ -30,7 +31,7 @@ async def fit_now(state: AppState, release: str, on: Drivers) -> Fit:
 def restore_point(state: AppState, release: str, on: Drivers) -> Kept | None:
     """The backup made just before the first migration that left the schema `release` runs on; None when there is none
     any more, or it is damaged."""
-    for later in sorted(r for r, it in state.releases.items() if r > release and it.written is not None):
+    for later in sorted(r for r, it in state.releases.items() if r > release and it.has_migrated):
         if fit_of(state, release, state.releases[later].schema).runs is not Runs.YES:
             kept = {it.backup.id: it for it in on.backups.all(state.app) if not it.damage}
             return kept.get(later)
@@ -58,13 +59,13 @@ def point_of(state: AppState, backup: str, on: Drivers) -> Kept:
     return found
 
 
-async def lost_since(state: AppState, point: Kept, on: Drivers) -> Mapping[str, int]:
-    """Rows written to each table since the restore point, by the server's own counters."""
-    it = state.releases.get(point.backup.id)
-    then = it.written if it and it.written is not None else {}
-    now = await on.schemas.tables(state.app)
-    changed = {name: table.written - then.get(name, 0) for name, table in now.items()}
-    return {name: count for name, count in changed.items() if count > 0}
+async def lost_since(state: AppState, point: Kept, on: Drivers) -> Since:
+    """What was written to the database since the restore point. Raises `Failure` (`postgres.instants`)."""
+    held = point.backup.database
+    if held is None or held.instant is None:
+        return Since(why_not="the backup does not say at which moment of the server it was made")
+    migrated = [it.migrated for it in state.releases.values() if it.migrated is not None]
+    return await on.instants.since(state.app, held.instant, held.tables, migrated)
 
 
 async def unfit(state: AppState, fit: Fit, on: Drivers) -> Problem:
@@ -95,16 +96,38 @@ async def unfit(state: AppState, fit: Fit, on: Drivers) -> Problem:
 
 async def _loss(state: AppState, point: Kept, on: Drivers) -> str:
     try:
-        lost = await lost_since(state, point, on)
-    except Failure:
-        return "how much was written since could not be counted"
-    if not lost:
-        return "no row was written since"
-    tables = sorted(lost, key=lambda name: -lost[name])
-    named = ", ".join(f"{name} {lost[name]:,}" for name in tables[:_MOST_TABLES])
+        return says_lost(await lost_since(state, point, on))
+    except Failure as failure:
+        return f"how much was written since could not be counted: {failure.problem.why}"
+
+
+def says_lost(since: Since) -> str:
+    """What going back would lose, and what would come back, in one sentence."""
+    if since.why_not:
+        return f"how much was written since cannot be counted: {since.why_not}"
+    least = "at least " if since.uncounted else ""
+    said = []
+    if since.rows:
+        said.append(f"going back to it loses {least}{_counted(since.rows, 'written since')}")
+    if since.gone:
+        said.append(f"{least}{_counted(since.gone, 'of it changed or deleted since')}, which would come back")
+    if since.unsure:
+        told = "written while a migration ran, by it or by others, or as the backup was made"
+        said.append(f"{least}{_counted(since.unsure, told)}")
+    if since.uncounted:
+        named = ", ".join(since.uncounted[:_MOST_TABLES])
+        more = f" and {len(since.uncounted) - _MOST_TABLES} more" * (len(since.uncounted) > _MOST_TABLES)
+        said.append(f"what was written to {named}{more} could not be counted in time")
+    return "; ".join(said) or "no row was written since"
+
+
+def _counted(by_table: Mapping[str, int], told: str) -> str:
+    """ "3 rows written since (notes 2, tags 1)"."""
+    tables = sorted(by_table, key=lambda name: -by_table[name])
+    named = ", ".join(f"{name} {by_table[name]:,}" for name in tables[:_MOST_TABLES])
     more = f" and {len(tables) - _MOST_TABLES} more tables" if len(tables) > _MOST_TABLES else ""
-    total = sum(lost.values())
-    return f"going back to it loses {total:,} row change{'s' * (total != 1)} since: {named}{more}"
+    total = sum(by_table.values())
+    return f"{total:,} row{'s' * (total != 1)} {told} ({named}{more})"
 
 
 def _when(at: float) -> str:

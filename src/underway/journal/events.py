@@ -18,6 +18,7 @@ from underway.terms.record import Record
 from underway.terms.rehearsal import Fit, Rehearsal
 from underway.terms.release import Release, Slot
 from underway.terms.route import AppRoute, LogOffset
+from underway.terms.since import Instant
 from underway.terms.verdict import Traffic, Verdict
 
 
@@ -253,9 +254,8 @@ class Migrated(Event, frozen=True, kw_only=True, tag="migrated"):
     schema: str = ""
     is_additive: bool = False
     changes: tuple[str, ...] = ()
-    written: dict[str, int] = {}
-    """Rows that had been written to each table by then, as the server counts them: what comes later is what going
-    back to before would lose."""
+    between: tuple[Instant, Instant] | None = None
+    """When it began and when it was over, by the database's transactions, where the home's own server has it."""
 
 
 class MigrationsLinted(Event, frozen=True, kw_only=True, tag="migrations_linted"):

@@ -65,6 +65,7 @@ from underway.terms.problem import Problem
 from underway.terms.rehearsal import Fit
 from underway.terms.release import Release, Slot
 from underway.terms.route import AppRoute, LogOffset
+from underway.terms.since import Instant
 from underway.terms.verdict import Action, Traffic, Verdict
 
 
@@ -203,8 +204,9 @@ class ReleaseState(msgspec.Struct, kw_only=True):
     new_errors: tuple[ErrorCount, ...] = ()
     given: dict[str, str] = msgspec.field(default_factory=dict)
     """The fingerprints of its environment, by name."""
-    written: dict[str, int] | None = None
-    """Rows that had been written to each table when its migration was over; None when it ran none."""
+    has_migrated: bool = False
+    migrated: tuple[Instant, Instant] | None = None
+    """When its migration began and was over, by the transactions of the home's own server."""
 
 
 class SlotState(msgspec.Struct, kw_only=True):
@@ -486,7 +488,7 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
 def _migrated(state: AppState, event: Migrated) -> None:
     state.migrations, state.schema = event.digest, event.schema
     if release := state.releases.get(event.release):
-        release.schema, release.written = event.schema, event.written
+        release.schema, release.has_migrated, release.migrated = event.schema, True, event.between
     if event.is_additive and event.was_schema and event.was_schema != event.schema:
         state.additions[event.schema] = event.was_schema
 

@@ -63,6 +63,11 @@ _ADDS_REQUIRED = re.compile(
 )
 
 
+def is_book(table: str) -> bool:
+    """True for a table in which a migration tool writes what it applied."""
+    return bool(_BOOKS.search(table))
+
+
 def table_of(statement: Statement) -> str:
     """The table that a statement is about, in lower case, without the schema `public`; empty when it names none."""
     for pattern in _TABLE_OF:
@@ -171,4 +176,4 @@ def takes_lock(statement: Statement) -> bool:
 
 
 def works_on_rows(statement: Statement) -> bool:
-    return bool(_WORKING.match(statement.plain)) and not _BOOKS.search(table_of(statement))
+    return bool(_WORKING.match(statement.plain)) and not is_book(table_of(statement))

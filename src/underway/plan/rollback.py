@@ -113,7 +113,7 @@ def _plan_with_data(facts: RollbackFacts, point: Backup) -> Plan:
 
 
 def _database_notes(facts: RollbackFacts) -> tuple[str, ...]:
-    if not any(it.written is not None for it in facts.state.releases.values()):
+    if not any(it.has_migrated for it in facts.state.releases.values()):
         return ()
     kept = "The database stays as it is."
     if facts.fit.runs is Runs.YES:

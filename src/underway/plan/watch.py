@@ -52,7 +52,7 @@ def plan_watch(state: AppState, url: str) -> Plan | None:
         ),
         FreeSlot(release=state.live, slot=slot, drain_s=UNDO_DRAIN_S),
     )
-    if live.written is not None and live.old_code and live.old_code.runs is Runs.NO:
+    if live.has_migrated and live.old_code and live.old_code.runs is Runs.NO:
         back = ()  # the release before does not run on this database: a bad verdict is told, and nothing is taken back
     steps = manifest.release.steps if live.strategy == "canary" else ()
     rollout = rollout_of(manifest, slot, state.live, state.previous, steps, is_watch=True)

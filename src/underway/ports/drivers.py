@@ -9,6 +9,7 @@ from underway.ports.commands import Commands
 from underway.ports.copies import Dumps, FileCopies, Scratches
 from underway.ports.copy_in import CopyIn
 from underway.ports.database_stats import DatabaseStats
+from underway.ports.instants import Instants
 from underway.ports.logs import Logs
 from underway.ports.machine import Machine
 from underway.ports.metrics import Metrics
@@ -49,6 +50,7 @@ class Drivers:
     metrics: Metrics
     database: Database
     schemas: Schemas
+    instants: Instants
     rehearsals: Rehearsals
     database_stats: DatabaseStats
     migrations: Migrations

@@ -48,6 +48,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
         build = find_build(act.app, self.key, on)
         env = await self._environment(act, build, on)
         before = await on.schemas.shape(act.app) if self.is_ours else None
+        began = await on.instants.now(act.app) if self.is_ours else None
         tries = 0
         while True:
             tries += 1
@@ -58,7 +59,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
                 raise Failure(self._failed(end, tries, act, on), end.log_tail)
             await on.clock.sleep(min(2.0 ** (tries - 1), _LONGEST_PAUSE_S))
         said = f"at the {ordinal(tries)} try: a lock was not to be had before" if tries > 1 else ""
-        if before is None:
+        if before is None or began is None:
             return Did((Migrated(app=act.app, act=act.id, release=self.release, digest=self.digest),), said)
         await on.schemas.close_login(act.app, Purpose.MIGRATE)
         after = await on.schemas.shape(act.app)
@@ -72,7 +73,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
             schema=after.digest,
             is_additive=is_additive,
             changes=tuple(changes[:MOST_CHANGES]),
-            written={name: table.written for name, table in (await on.schemas.tables(act.app)).items()},
+            between=(began, await on.instants.now(act.app)),
         )
         return Did((told,), said)
 

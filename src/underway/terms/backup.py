@@ -8,6 +8,7 @@ from enum import Enum
 import msgspec
 
 from underway.terms.release import RELEASE_ID
+from underway.terms.since import Instant
 
 BACKUP_FORMAT = 1
 SNAPSHOT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -55,6 +56,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     server_version: str = ""
     extensions: tuple[str, ...] = ()
     lsn: str = ""
+    instant: Instant | None = None
+    """The moment that was dumped, for what is written later."""
     files: int = 0
     raw_bytes: int = 0
     """Size of what was copied, before compression: the database, the file, all files of the folder."""

@@ -57,8 +57,6 @@ class TableNow(msgspec.Struct, frozen=True, kw_only=True):
     total_bytes: int
     columns: dict[str, str] = {}
     never_null: tuple[str, ...] = ()
-    written: int = 0
-    """Rows inserted, updated and deleted since the server's statistics began."""
 
 
 class Spotted(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from underway.drivers.clock.system import SystemClock
 from underway.drivers.commands.local import LocalCommands
 from underway.drivers.copying.sqlite import SqliteCopyIn
 from underway.drivers.database.dumps import PostgresDumps
+from underway.drivers.database.instants import PostgresInstants
 from underway.drivers.database.points import PostgresPoints
 from underway.drivers.database.postgres import PostgresDatabase
 from underway.drivers.database.rehearsals import PostgresRehearsals
@@ -66,6 +67,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         metrics=SqliteMetrics(home.metrics),
         database=database,
         schemas=PostgresSchemas(database),
+        instants=PostgresInstants(database),
         rehearsals=PostgresRehearsals(database),
         database_stats=PostgresStats(database),
         migrations=PrintedMigrations(home, commands),

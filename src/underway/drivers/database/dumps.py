@@ -9,6 +9,7 @@ from pathlib import Path
 
 from underway.drivers.backups.stream import Command, Poured, read_into, write_from
 from underway.drivers.database.archive import empty, explain_restore, require_dump, require_version
+from underway.drivers.database.instants import INSTANT, instant_of
 from underway.drivers.database.measure import MEASURE, read_measure
 from underway.drivers.database.postgres import PostgresDatabase, database_of, problem, require
 from underway.drivers.database.tools import PATIENCE_S, ClientTools, identifier, is_away, literal
@@ -46,7 +47,7 @@ class PostgresDumps:
         async with tools.session(name) as session:
             began = await session.ask(_BEGIN)
             require(began, "postgres.dump", app)
-            snapshot, lsn, size = began.out.split("\t")
+            snapshot, lsn, size, instant = began.out.split("\t")
             writing = asyncio.create_task(_write(tools, name, snapshot, path, recipients, progress, int(size)))
             try:
                 measured = await session.ask(MEASURE)
@@ -77,6 +78,7 @@ class PostgresDumps:
             server_version=tools.installation.version,
             extensions=found.extensions,
             lsn=lsn,
+            instant=instant_of(instant),
             raw_bytes=found.size_bytes,
         )
 
@@ -181,9 +183,10 @@ def _names(app: str, former: str) -> dict[str, str]:
     }
 
 
-_BEGIN = """\
+_BEGIN = f"""\
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-SELECT pg_export_snapshot(), pg_current_wal_insert_lsn(), pg_database_size(current_database());
+SELECT pg_export_snapshot(), pg_current_wal_insert_lsn(), pg_database_size(current_database()),
+{INSTANT};
 """
 _BESIDE = """\
 DROP DATABASE IF EXISTS {beside} WITH (FORCE);

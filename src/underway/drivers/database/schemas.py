@@ -26,7 +26,6 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
     total_bytes: int
     columns: dict[str, str]
     never_null: tuple[str, ...]
-    written: int
 
 
 _rows = msgspec.json.Decoder(tuple[_Row, ...])
@@ -53,7 +52,6 @@ class PostgresSchemas:
                 total_bytes=row.total_bytes,
                 columns=row.columns,
                 never_null=row.never_null,
-                written=row.written,
             )
             for row in _rows.decode(ended.out.strip() or "[]")
         }
@@ -132,9 +130,7 @@ SELECT coalesce(json_agg(json_build_array(
   (SELECT coalesce(json_agg(substring(pg_get_constraintdef(k.oid) from '^CHECK \\(\\((.*) IS NOT NULL\\)\\)$')), '[]')
      FROM pg_constraint k
     WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.convalidated
-      AND pg_get_constraintdef(k.oid) ~ '^CHECK \\(\\(("[^"]+"|[a-z0-9_]+) IS NOT NULL\\)\\)$'),
-  coalesce(pg_stat_get_tuples_inserted(c.oid) + pg_stat_get_tuples_updated(c.oid)
-           + pg_stat_get_tuples_deleted(c.oid), 0)
+      AND pg_get_constraintdef(k.oid) ~ '^CHECK \\(\\(("[^"]+"|[a-z0-9_]+) IS NOT NULL\\)\\)$')
 )), '[]')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_';
