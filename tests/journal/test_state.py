@@ -13,6 +13,7 @@ from underway.journal.events import (
     AppRemoved,
     Counts,
     Finished,
+    Migrated,
     Planned,
     Recorded,
     ReleaseMade,
@@ -27,9 +28,11 @@ from underway.journal.events import (
     decode,
     encode,
 )
+from underway.journal.fits import fit_of
 from underway.journal.state import AppState, IllegalTransition, StepState, fold
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
+from underway.terms.rehearsal import Runs
 from underway.terms.release import Release, Slot, Source
 from underway.terms.route import LogOffset
 
@@ -85,6 +88,19 @@ def test_the_release_before_stays_on_its_slot_and_can_be_named():
     assert state.previous == "r1"
     assert state.slot_of("r1") is Slot.A
     assert state.warm_until == pytest.approx(100.0 + 15 + 600)
+
+
+def test_code_goes_back_on_tables_that_the_app_made_itself():
+    state = state_after([*a_deploy(), *a_deploy("r2", "a2", Slot.B, "r1", Slot.A)])
+    assert fit_of(state, "r1", "digest of what the app made at its start").runs is Runs.YES
+
+
+def test_code_does_not_go_back_over_a_migration_unseen():
+    migrated = Migrated(app="shop", act="a2", release="r2", digest="m", was_schema="s1", schema="s2")
+    second = a_deploy("r2", "a2", Slot.B, "r1", Slot.A)
+    state = state_after([*a_deploy(), *second[:4], migrated, *second[4:]])
+    assert fit_of(state, "r1", "s2").runs is Runs.UNKNOWN
+    assert fit_of(state, "r2", "s2").runs is Runs.YES
 
 
 def test_an_app_that_was_taken_down_has_nothing_on_its_slots_but_keeps_its_releases():

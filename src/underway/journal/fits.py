@@ -18,7 +18,7 @@ def fit_of(state: AppState, release: str, schema: str) -> Fit:
 
     if schema in it.fits and it.fits[schema].runs is not Runs.UNKNOWN:
         return it.fits[schema]
-    if not schema:
+    if not schema or not (it.schema or state.schema):  # an app that makes its tables itself: no deploy read its schema
         if it.migrations == state.migrations:
             return found(Runs.YES, "the database carries the migrations it was made for")
         return found(Runs.UNKNOWN, "the database carries other migrations than it was made for")
