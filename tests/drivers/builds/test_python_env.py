@@ -100,6 +100,12 @@ def test_pip_with_several_files_and_unpinned_lines(bench: Any) -> None:
     assert any("1 of 1 requirements name no exact version (gadget)" in line for line in bench.said)
 
 
+def test_pips_former_index_is_not_asked(bench: Any) -> None:
+    bench.write({"requirements.txt": "-i https://pypi.python.org/simple\ntiny==1.0\n"})
+    assert installed(bench, bench.make(python("pip"))) == {"tiny=1.0"}
+    assert any("PyPI's former name" in line for line in bench.said)
+
+
 def test_pip_with_hashes_requires_them(bench: Any, wheels: Path) -> None:
     digest = hashlib.sha256((wheels / "tiny-1.0-py3-none-any.whl").read_bytes()).hexdigest()
     bench.write({"requirements.txt": f"tiny==1.0 \\\n  --hash=sha256:{digest}\n"})

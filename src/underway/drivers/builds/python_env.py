@@ -18,6 +18,8 @@ from underway.terms.problem import Failure, Problem
 
 _MEND = "install it in a checkout with the command shown, mend what it says, and deploy again"
 
+_OLD_INDEX = re.compile(r"^\s*(?:-i|--index-url)[\s=]+https?://pypi\.python\.org/", re.MULTILINE)
+
 Read = Callable[[str], str]
 """The text of a file of the tree, empty when there is none."""
 
@@ -166,6 +168,9 @@ class PythonEnvironment:
             argv.append("--require-hashes")
         for file in files:
             argv += ["-r", os.path.relpath(file, folder)]
+        if any(_OLD_INDEX.search(text) for text in texts):
+            self.shop.note("https://pypi.python.org is PyPI's former name: packages are taken from https://pypi.org")
+            argv += ["--default-index", self.shop.env.get("UV_DEFAULT_INDEX") or "https://pypi.org/simple"]
         await self._run(argv, folder)
         return False
 
