@@ -74,6 +74,15 @@ def test_an_address_in_the_code_is_told_with_its_line(look: Look) -> None:
             python('import os\nURL = os.environ["DATABASE_URL"]\nM = "mysql://"\n', "pymysql\npsycopg"),
             id="postgresql-is-spoken-too",
         ),
+        pytest.param(
+            node(
+                "if (process.env.MYSQL_HOST) module.exports = require('./mysql');\nelse module.exports = "
+                "require('./sqlite');\n",
+                '{"dependencies": {"express": "4", "mysql2": "3", "sqlite3": "5"}}',
+            )
+            | {"mysql.js": "const pool = mysql.createPool({host: process.env.MYSQL_HOST});\n"},
+            id="a-file-of-its-own-where-no-host-is-named",
+        ),
     ],
 )
 def test_what_the_app_can_do_without_is_not_asked_for(look: Look, files: dict[str, str]) -> None:

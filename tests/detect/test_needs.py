@@ -85,6 +85,51 @@ def test_what_the_app_starts_without_is_not_asked_for(look: Look, settings: str)
     assert "STRIPE_API_KEY" not in drafted(detection).env
 
 
+@pytest.mark.parametrize(
+    ("name", "is_own"),
+    [
+        ("AUTH_CONFIRM_EMAIL_SECRET", True),
+        ("EMAIL_VERIFICATION_SECRET", True),
+        ("JWT_REFRESH_SECRET", True),
+        ("EMAIL_SECRET", False),
+        ("STRIPE_WEBHOOK_SECRET", False),
+        ("GOOGLE_CLIENT_SECRET", False),
+    ],
+)
+def test_a_secret_of_the_apps_own_is_made_and_one_of_others_is_asked_for(look: Look, name: str, is_own: bool) -> None:
+    detection = look(fastapi(f"import os\nX = os.environ[{name!r}]\n"))
+    assert bool(drafted(detection).env[name].generate) is is_own
+    assert bool(detection.problems) is not is_own
+
+
+@pytest.mark.parametrize(
+    ("folder", "command"),
+    [
+        ("", "PYTHONPATH=. FLASK_APP=main:app flask db upgrade"),
+        ("shop/", "PYTHONPATH=. FLASK_APP=main:app flask db upgrade --directory shop/migrations"),
+    ],
+)
+def test_flask_migrate_where_its_migrations_are(look: Look, folder: str, command: str) -> None:
+    migrate = drafted(
+        look(
+            {
+                "main.py": "from flask import Flask\napp = Flask(__name__)\n",
+                "requirements.txt": "flask\nflask-migrate\n",
+                f"{folder}migrations/env.py": "",
+                f"{folder}migrations/versions/1_a.py": "",
+            }
+        )
+    ).migrate
+    assert migrate is not None
+    assert migrate.command == command
+    assert f"{folder}migrations/versions" in migrate.paths
+
+
+def test_a_database_in_the_temporary_folder_is_told(look: Look) -> None:
+    detection = look(fastapi("URL = 'sqlite:////tmp/shop.db'\n"))
+    assert any("lost when the machine starts anew" in c.says for c in detection.claims if c.about == "database")
+
+
 def test_a_fernet_key_is_asked_for_since_it_has_a_form(look: Look) -> None:
     settings = "import os\nfrom cryptography.fernet import Fernet\nX = Fernet(os.environ['ENCRYPTION_KEY'])\n"
     (problem,) = look(fastapi(settings)).problems

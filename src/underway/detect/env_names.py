@@ -45,6 +45,10 @@ _THIRD = re.compile(
     r"MONGO|MONGODB|MYSQL|ELASTIC|ELASTICSEARCH|RABBITMQ|AMQP|KAFKA|CLIENT_ID|CLIENT_SECRET|API_KEY|APIKEY|ACCESS_KEY|"
     r"ACCESS_TOKEN|API_TOKEN|BEARER|WEBHOOK|DSN|TENANT)(?:_|$)"
 )
+_OWN_MAIL = re.compile(
+    r"(?:CONFIRM|VERIFY|CHANGE|RESET|VALIDATE)_E?MAIL|E?MAIL_(?:CONFIRM(?:ATION)?|VERIFY|VERIFICATION|CHANGE|VALIDATION)"
+)
+"""Mail that the app itself sends to check an address: the secret beside it is the app's own."""
 _SECRET_KEY = re.compile(
     r"(?:[A-Z0-9]+_+){0,4}?(?:SECRET_?KEY(?:_BASE)?|SECRET|JWT_KEY|JWT_SECRET(?:_KEY)?|SESSION_(?:KEY|SECRET)|"
     r"COOKIE_(?:KEY|SECRET)|APP_KEY|SIGNING_KEY|AUTH_SECRET|TOKEN_SECRET|HASH_SECRET|CSRF_(?:KEY|SECRET)|SALT|PEPPER|"
@@ -114,7 +118,7 @@ def is_stage(name: str) -> bool:
 
 def is_third_party(name: str) -> bool:
     """True for a key that only somebody else gives out."""
-    return bool(_THIRD.search(name.upper()[:100]))
+    return bool(_THIRD.search(_OWN_MAIL.sub("", name.upper()[:100])))
 
 
 def is_plain_secret_key(name: str) -> bool:

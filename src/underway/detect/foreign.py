@@ -81,6 +81,7 @@ def foreign_databases(
 
     `has_own` is true when the app is given PostgreSQL: what it can use besides is then its owner's choice.
     """
+    has_own_file = bool(has & _EMBEDDED) or any("sqlite" in index.text(path) for path in sources)
     for foreign in _FOREIGN:
         client = next((c for c in (foreign.node if is_node else foreign.python) if c in has), "")
         if not client:
@@ -102,6 +103,10 @@ def foreign_databases(
                 f"read the address from the environment there, and set the variable in [env]: {foreign.example}",
             )
         for one in named:
+            if has_own_file and (tested := _is_tested(index, sources, one.name)) is not None:
+                says = f"{foreign.name} where {one.name} is set; without it the app uses a file of its own"
+                notes.claim("database", says, tested)
+                continue
             if one.name in env and (env[one.name].value or env[one.name].required):
                 continue
             env[one.name] = EnvVar(required=True, secret=True)
@@ -113,6 +118,19 @@ def foreign_databases(
                 f'add to underway.toml, under [env]: {one.name} = "{foreign.example}"',
                 f"underway env set {one.name}",
             )
+
+
+def _is_tested(index: Index, sources: list[str], name: str) -> Evidence | None:
+    """Where the sources ask whether the variable is there and go another way when it is not."""
+    tests = re.compile(
+        rf"""if\s*\(\s*!?process\.env\.{name}\s*\)|process\.env\.{name}\s*\?(?![?.])"""
+        rf"""|\bif\s+(?:not\s+)?os\.(?:environ\.get|getenv)\(\s*['"]{name}['"]\s*\)|\bif\s+['"]{name}['"]\s+in\s+os\.environ"""
+    )
+    for path in sources:
+        text = index.text(path)
+        if name in text and (found := tests.search(text)):
+            return Evidence(path, text.count("\n", 0, found.start()) + 1)
+    return None
 
 
 def _by_value(variables: dict[str, Variable], foreign: Foreign) -> list[Variable]:
@@ -133,6 +151,7 @@ def _has_address(one: Variable) -> bool:
     return any("://" in value for value in one.known_values)
 
 
+_EMBEDDED = frozenset({"sqlite3", "better-sqlite3", "sql.js", "libsql", "@libsql/client", "aiosqlite"})
 _ASIDE = re.compile(r"(^|/)[\w-]*(populate|seed|migrat|fixture|import|backup|script)[\w-]*(\.\w+$|/)", re.IGNORECASE)
 
 

@@ -85,7 +85,11 @@ def _framework_way(
         found = by_depth(f for f in index.folders if f.endswith("migrations/versions") or f == "migrations/versions")
         if found:
             target = app.target.partition("(")[0]
-            migrate = Migrate(f"PYTHONPATH=. FLASK_APP={target} flask db upgrade", cwd(app.folder), (found[0], *lock))
+            held = folder_of(found[0])
+            inner = held[len(app.folder) + 1 if app.folder else 0 :] if f"{held}/".startswith(app.folder) else held
+            where = "" if inner == "migrations" else f" --directory {shlex.quote(inner)}"
+            command = f"PYTHONPATH=. FLASK_APP={target} flask db upgrade{where}"
+            migrate = Migrate(command, cwd(app.folder), (found[0], *lock))
             return migrate, "Flask-Migrate", project.where("flask-migrate")
     if project is None or project.has("alembic", "advanced-alchemy", "sqlmodel", "sqlalchemy") or not project.names:
         alembic = _alembic(index, project, app, lock, has_postgres=has_postgres)

@@ -48,9 +48,11 @@ def python_shared(index: Index, code: PythonCode, app: WebApp, draft: Draft, not
     for target, evidence in databases:
         if not aside.search(target) or all(aside.search(t) for t, _ in databases):
             add_shared(draft, notes, target, "the SQLite database", evidence)
-    if app.framework == "flask" and any(
-        "instance_path" in index.text(p) or "instance_relative_config" in index.text(p) for p in code.files
-    ):
+    lost = next((at for file in code.files.values() for at in _in_temporary_folder(file)), None)
+    if lost is not None and not databases and draft.postgres is None:
+        says = "SQLite in /tmp, unless its settings say otherwise: it is lost when the machine starts anew"
+        notes.claim("database", says, lost)
+    if app.framework == "flask" and any(_has_instance_folder(index.text(p)) for p in code.files):
         add_shared(draft, notes, join(app.folder, "instance"), "Flask's instance folder", app.evidence)
 
 
@@ -83,6 +85,20 @@ def sqlite_files(index: Index, file: PyFile, folder: str, relative_to: str) -> I
             target = folder_path(index, file, node.args[0], folder)
         if target and not target.endswith("/:memory:") and target != ":memory:":
             yield target, Evidence(file.path, getattr(node, "lineno", 1))
+
+
+def _in_temporary_folder(file: PyFile) -> Iterator[Evidence]:
+    for node in file.nodes:
+        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        if isinstance(node, ast.Constant) and re.match(r"sqlite(?:\+\w+)?:////tmp/", text):
+            yield Evidence(file.path, node.lineno)
+
+
+def _has_instance_folder(text: str) -> bool:
+    """True for an app that uses Flask's instance folder and does not put it outside the tree."""
+    if re.search(r"instance_path\s*=\s*['\"]/", text):
+        return False
+    return "instance_path" in text or "instance_relative_config" in text
 
 
 def _has(imports: dict[str, str], module: str, code: PythonCode) -> bool:
