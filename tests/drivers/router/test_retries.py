@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 from tests.drivers.router.proxied import Upstream, proxy, route, upstreams
@@ -39,6 +40,26 @@ def test_requests_wait_for_a_single_instance_that_comes_back(tmp_path: Path) -> 
             waiting.append(asyncio.create_task(to.get("/upload", method="POST", body=b"123")))
             await asyncio.to_thread(app.start)
             assert {answer.status for answer in await asyncio.gather(*waiting)} == {200}
+
+    with upstreams("A") as (app,):
+        asyncio.run(scenario(app))
+
+
+def test_a_post_does_not_share_the_fate_of_a_request_that_broke_the_app(tmp_path: Path) -> None:
+    """An exception closes the connection it came by. A POST must not be sent down that one in the same moment."""
+
+    async def scenario(app: Upstream) -> None:
+        async with proxy(tmp_path, route(a=(app.port,))) as to:
+
+            async def visitor() -> list[int]:
+                return [(await to.get("/upload", method="POST", body=b"123")).status for _ in range(150)]
+
+            async def bad_luck() -> set[int]:
+                return {(await to.get("/breaks")).status for _ in range(150)}
+
+            *posts, broken, _ = await asyncio.gather(visitor(), visitor(), bad_luck(), bad_luck())
+            assert broken == {500}
+            assert [Counter(statuses) for statuses in posts] == [{200: 150}, {200: 150}]
 
     with upstreams("A") as (app,):
         asyncio.run(scenario(app))

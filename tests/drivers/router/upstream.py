@@ -50,6 +50,11 @@ async def fall(request: Request) -> Response:
     return PlainTextResponse(NAME)
 
 
+async def breaks(request: Request) -> Response:
+    """Answers 500, and uvicorn closes the connection without having said so."""
+    raise KeyError("currency")
+
+
 async def upload(request: Request) -> Response:
     size = 0
     async for chunk in request.stream():
@@ -70,6 +75,7 @@ app = Starlette(
         Route("/seen", seen),
         Route("/slow/{seconds}", slow),
         Route("/events/{count}", events),
+        Route("/breaks", breaks),
         Route("/fall", fall, methods=["GET", "POST"]),
         Route("/upload", upload, methods=["POST"]),
         WebSocketRoute("/ws", echo),

@@ -38,8 +38,11 @@ STREAM_CLOSE_DELAY = "24h"
 GRACE_PERIOD_S = 10
 RETRY_FOR = "3s"
 _UPSTREAM_IDLE = "1s"
-"""Below the keep-alive of the app servers (gunicorn 2 s, uvicorn and Node 5 s): a POST is never sent down a
-connection that the app is closing."""
+"""Below the keep-alive of the app servers (gunicorn 2 s, uvicorn and Node 5 s)."""
+_KEPT_OPEN: Json = {"idle_timeout": _UPSTREAM_IDLE, "max_idle_conns_per_host": 128}
+_REPEATABLE = ["GET", "HEAD", "OPTIONS"]
+"""What is asked again when its connection breaks. Anything else gets a connection of its own: an app server may close
+an idle one at any moment (uvicorn does after every exception, without a word), and what is sent down it then fails."""
 _ACCESS = "access"
 _ROLL_MB = 64
 
@@ -269,11 +272,19 @@ def _slot(home: Home, route: AppRoute, slot: Slot) -> list[Json]:
     if route.body_limit_bytes:
         handle.append({"handler": "request_body", "max_size": route.body_limit_bytes})
     is_spa_below_web = route.spa and route.static_url == "/"
-    handle.append(_reverse_proxy(ports, own if is_spa_below_web else ""))
-    return [*routes, {"handle": handle}]
+    spa_root = own if is_spa_below_web else ""
+    return [
+        *routes,
+        {
+            "match": [{"method": _REPEATABLE}],
+            "handle": [*handle, _reverse_proxy(ports, spa_root, _KEPT_OPEN)],
+            "terminal": True,
+        },
+        {"handle": [*handle, _reverse_proxy(ports, spa_root, {"enabled": False})]},
+    ]
 
 
-def _reverse_proxy(ports: Sequence[int], spa_root: str) -> Json:
+def _reverse_proxy(ports: Sequence[int], spa_root: str, keep_alive: Json) -> Json:
     proxy: Json = {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": f"127.0.0.1:{port}"} for port in ports],
@@ -281,13 +292,13 @@ def _reverse_proxy(ports: Sequence[int], spa_root: str) -> Json:
             "selection_policy": {"policy": "round_robin"},
             "try_duration": RETRY_FOR,
             "try_interval": "50ms",
-            "retry_match": [{"method": ["GET", "HEAD", "OPTIONS"]}],
+            "retry_match": [{"method": _REPEATABLE}],
         },
         "transport": {
             "protocol": "http",
             "dial_timeout": "2s",
             "compression": False,
-            "keep_alive": {"idle_timeout": _UPSTREAM_IDLE, "max_idle_conns_per_host": 128},
+            "keep_alive": keep_alive,
         },
         "flush_interval": -1,
         "stream_close_delay": STREAM_CLOSE_DELAY,
