@@ -86,6 +86,9 @@ def test_a_restore_puts_everything_back_and_keeps_what_it_replaced(kept):
     kept.ask("/notes", method="POST", body="after the backup")
     (shared / "uploads" / "a.txt").write_text("changed")
     assert kept.run("db", "restore", "tiny", before).returncode == 2  # nobody said yes
+    planned = kept.run("db", "restore", "tiny", before, "--dry-run").stdout
+    assert f"Backup {before} is " in planned
+    assert "unproven" in planned
     done = kept.run("db", "restore", "tiny", before, "--yes", "--json")
     assert done.returncode == 0, done.stdout
     assert len(kept.ask("/notes").json()["ids"]) == count

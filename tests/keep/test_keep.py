@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from underway.keep.retention import Retention, to_remove
 from underway.keep.schedule import clock_jump_s, turn
-from underway.keep.worth import Standing, condition, outlook
+from underway.keep.worth import Standing, condition, is_named_production, outlook
 from underway.terms.backup import Backup, Condition, Kept, Proof, Reason
 
 DAY, HOUR = 86_400.0, 3_600.0
@@ -74,6 +74,16 @@ def test_the_newest_good_and_the_newest_proven_one_always_stay(drawn, daily, wee
         assert max(good, key=lambda it: it.backup.at).backup.id not in gone
     if proven := [it for it in good if it.proof]:
         assert max(proven, key=lambda it: it.backup.at).backup.id not in gone
+
+
+@pytest.mark.parametrize("app", ["shop-production", "prod-shop", "live"])
+def test_what_is_called_production_is_production(app: str) -> None:
+    assert is_named_production(app)
+
+
+@pytest.mark.parametrize("app", ["shop", "shop-staging", "olive", "product-demo"])
+def test_other_names_say_nothing_of_production(app: str) -> None:
+    assert not is_named_production(app)
 
 
 def test_what_a_backup_is_worth() -> None:

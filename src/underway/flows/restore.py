@@ -7,11 +7,12 @@ from underway.flows.drill import chosen
 from underway.flows.facts import url_of
 from underway.flows.obstacles import held, unknown
 from underway.journal.journal import Journal
+from underway.keep.worth import age, condition, is_named_production
 from underway.manifest.model import Manifest
 from underway.plan.restore import RestoreFacts
 from underway.ports.drivers import Drivers
 from underway.steps.restore import moment
-from underway.terms.backup import Kept, Reason
+from underway.terms.backup import Condition, Kept, Reason
 from underway.terms.problem import Problem, Refusal
 from underway.terms.release import release_id, require_app_name
 
@@ -66,10 +67,14 @@ def restore_facts(
     kept = _snapshot(manifest, to, on) if is_reset else chosen(app, to, on)
     if kept.damage:
         raise Refusal([_damaged(app, kept.backup.id, kept.damage)])
+    unproven = ""
+    if condition(kept) is Condition.UNPROVEN:
+        unproven = f"Backup {kept.backup.id} is {age(max(0.0, on.clock.now() - kept.backup.at))} old and unproven"
     return RestoreFacts(
         state=state,
         manifest=manifest,
         backup=kept.backup,
+        unproven=unproven,
         safety=safety,
         url=url_of(app, on),
         reason=reason,
@@ -78,12 +83,24 @@ def restore_facts(
 
 def _snapshot(manifest: Manifest, name: str, on: Drivers) -> Kept:
     """The newest snapshot of that name, or of any. Raises `Refusal` (`reset.production`, `reset.none`)."""
+    if is_named_production(manifest.app):
+        raise Refusal([_named_production(manifest.app)])
     if not manifest.backup.may_reset:
         raise Refusal([_production(manifest.app)])
     found = [kept for kept in on.backups.all(manifest.app) if kept.backup.name and name in ("", kept.backup.name)]
     if not found:
         raise Refusal([_no_snapshot(manifest.app, name)])
     return found[0]
+
+
+def _named_production(app: str) -> Problem:
+    return Problem(
+        code="reset.production",
+        where=app,
+        why=f"{app} is called what it is: production; its data is not thrown away, whatever its manifest allows",
+        remedy="to put its data back, restore a backup: what is live is kept",
+        command=f"underway db restore {app}",
+    )
 
 
 def _production(app: str) -> Problem:

@@ -15,6 +15,12 @@ _LATE = 1.5
 """Times its interval: a schedule this old has missed its turn, and not only been a little late."""
 
 
+def is_named_production(app: str) -> bool:
+    """True where a word of the app's name says that people depend on it: its data is not thrown away whatever else
+    is written down."""
+    return bool({"prod", "production", "live"} & set(app.split("-")))
+
+
 def condition(kept: Kept) -> Condition:
     """Damaged outranks proven: what was restored once may have rotted since."""
     if kept.damage:

@@ -35,6 +35,8 @@ class RestoreFacts:
     has_postgres: bool = True
     shared: tuple[str, ...] = ()
     point: str = ""
+    unproven: str = ""
+    """Set where the backup was never restored: which one, and how old it is."""
     is_copied: bool = False
     """What is beside the live database already takes its place; neither a backup nor a moment is restored."""
 
@@ -100,6 +102,8 @@ def _notes(facts: RestoreFacts) -> tuple[str, ...]:
         f"What was written since then is not in it. It stays in backup {facts.safety}, which is made"
         " first, and in the data that is replaced."
     ]
+    if facts.unproven:
+        notes.insert(0, f"{facts.unproven}: nobody has restored it yet. It is compared before anything is replaced.")
     if facts.backup and facts.backup.migrations and facts.backup.migrations != facts.state.migrations:
         notes.append(
             "The backup is from before the latest migration: the live release may not run on it. Deploy after it to"
