@@ -82,3 +82,111 @@ def test_a_helper_of_another_module() -> None:
 )  # fmt: skip
 def test_other_languages(path: str, text: str, found: set[str]) -> None:
     assert of(path, text) == found
+
+
+def test_readers_that_a_star_import_brings() -> None:
+    base = "from decouple import config\nA = config('AA')\n"
+    files = {"app/settings/base.py": base, "app/settings/prod.py": "from .base import *\nB = config('BB')\n"}
+    assert {read.name for read in every_read(Tree("app", tuple(sorted(files)), files))} == {"AA", "BB"}
+
+
+GROUPS = """
+type Options struct {
+	Store StoreGroup `group:"store" env-namespace:"STORE"`
+	Auth  struct {
+		TTL int `env:"TTL" required:"true"`
+	} `group:"auth" env-namespace:"AUTH"`
+	Debug bool `env:"DEBUG"`
+}
+
+type StoreGroup struct {
+	Path string `env:"PATH" default:"./var"`
+}
+"""
+PREFIXED = """
+type Config struct {
+	Server Server `envPrefix:"SRV_"`
+	Key string `env:"KEY,required"`
+}
+type Server struct {
+	Port int `env:"PORT" envDefault:"8080"`
+}
+"""
+ENVCONFIG = """
+type Spec struct {
+	MaxConns int `split_words:"true"`
+	Database *Database
+	hidden string
+}
+type Database struct {
+	URL string `required:"true"`
+}
+func load() {
+	var spec Spec
+	envconfig.MustProcess("shop", &spec)
+}
+"""
+HELPERS = """
+const EnvPort = "APP_PORT"
+func lookup(name string) string {
+	if v, ok := os.LookupEnv(name); ok { return v }
+	return os.Getenv(name + "_FILE")
+}
+func number(target *int, name string) {
+	*target = lookup(name)
+}
+func load() {
+	number(&port, EnvPort)
+	host = getEnv("HOST", "x")
+}
+func getEnv(key, fallback string) string {
+	return os.Getenv(key)
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (GROUPS, {"STORE_PATH", "AUTH_TTL", "DEBUG"}),
+        (PREFIXED, {"SRV_PORT", "KEY"}),
+        (ENVCONFIG, {"SHOP_MAX_CONNS", "SHOP_DATABASE_URL"}),
+        (HELPERS, {"APP_PORT", "APP_PORT_FILE", "HOST"}),
+        ('f := &cli.Flag{EnvVars: []string{"AA", "BB"}}\ng := cli.Flag{EnvVar: "CC,DD"}', {"AA", "BB", "CC", "DD"}),
+        ('viper.BindEnv("db.url", "AA")\napp.Flag("x", "").Envar("BB")', {"AA", "BB"}),
+        ('// os.Getenv("AA")\n', set()),
+    ],
+)  # fmt: skip
+def test_go(text: str, found: set[str]) -> None:
+    assert of("main.go", text) == found
+
+
+def test_what_must_be_there_in_go_and_ruby() -> None:
+    reads = every_read(Tree("a", ("main.go",), {"main.go": PREFIXED + GROUPS}))
+    assert {read.name for read in reads if read.is_required} == {"KEY", "AUTH_TTL"}
+    ruby = (
+        "A = ENV.fetch('AA')\nB = ENV.fetch('BB') { 1 }\nC = ENV.fetch('CC', 1)\nENV['DD'] = '1'\nENV['EE'] ||= '1'\n"
+    )
+    found = every_read(Tree("a", ("a.rb",), {"a.rb": ruby}))
+    assert {read.name: read.is_required for read in found} == {"AA": True, "BB": False, "CC": False, "EE": False}
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        ("config/cable.yml", "url: <%= ENV.fetch('AA') { 1 } %>\n# ENV['BB']\nx: ENV['CC']\n", {"AA"}),
+        ("lib/tasks/x.rake", "ENV['AA']", {"AA"}),
+        ("config/docker.py.template", "import os\nA = os.getenv('AA')\n", {"AA"}),
+        ("shop/tests.py", "import os\nA = os.getenv('AA')\n", set()),
+        ("build/plugin.js", "x = process.env.AA", {"AA"}),
+        ("build/bundle.js", "x = process.env.AA;" + "a" * 3000, set()),
+        ("a.js", "// process.env.AA\nx = process.env.BB", {"BB"}),
+        (
+            "webpack.config.js",
+            "new DefinePlugin({'process.env.AA': 1, 'process.env.BB': JSON.stringify(process.env.BB)}); process.env.AA",
+            {"BB"},
+        ),
+    ],
+)  # fmt: skip
+def test_where_reads_stand(path: str, text: str, found: set[str]) -> None:
+    assert of(path, text) == found

@@ -24,11 +24,16 @@ _PROPERTY = re.compile(r"\b([A-Z][A-Z0-9_]{1,80}):\s{0,40}\{(\s{0,40}type:[^}]{0
 _OPTIONAL = re.compile(r"optional|default|nullish|nullable|devDefault|catch\(")
 
 
+_COMMENT = re.compile(r"(?m)^[ \t]*(?://|\*[ \t/]|/\*).*$")
+_DEFINED = re.compile(r"""['"]process\.env\.([A-Za-z_]\w*)['"]\s{0,4}:""")
+"""What webpack's DefinePlugin, Vite's and esbuild's `define` put in place of a read."""
+
+
 def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
     """Reads of `process.env`, and what a Joi, zod, envalid or JSON schema says must be there."""
     reads: list[EnvRead] = []
     for path in paths:
-        text = index.text(path)
+        text = _COMMENT.sub("", index.text(path))
         if "process.env" in text:
             for found in _READ.finditer(text):
                 default = found[6].strip() if found[4] else None
@@ -52,8 +57,20 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
         reads += _other_ways(path, text)
         if len(reads) > 2000:
             break
-    made = _made_by_next(index, paths)
+    made = _made_by_next(index, paths) | _defined(index, paths)
     return [read for read in reads if read.name not in made]
+
+
+def _defined(index: Index, paths: list[str]) -> set[str]:
+    """Names that a bundler's configuration replaces with a value of its own, which it does not take from there."""
+    made: set[str] = set()
+    for path in paths:
+        if "process.env." in (text := index.text(path)) and re.search(r"DefinePlugin|\bdefine\b", text):
+            for found in _DEFINED.finditer(text):
+                value = re.split(r",\s*['\"]process\.env|\}\)", text[found.end() : found.end() + 300])[0]
+                if found[1] != "NODE_ENV" and f"process.env.{found[1]}" not in value:
+                    made.add(found[1])
+    return made
 
 
 _NEXT_ENV = re.compile(r"\benv\s{0,4}:\s{0,4}\{((?:[^{}]|\{[^{}]{0,2000}\}){0,4000}?)\}")

@@ -109,13 +109,21 @@ class PyFile:
 
 
 class PythonCode:
-    """All Python of a tree that is worth parsing, parsed once."""
+    """All Python of a tree that is worth parsing, parsed once: `worth` says by its words which sources are."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(
+        self,
+        index: Index,
+        *,
+        ends: tuple[str, ...] = (".py",),
+        worth: re.Pattern[str] | None = None,
+        most_parsed: int = _MOST_PARSED,
+    ) -> None:
         self.index = index
         self.files: dict[str, PyFile] = {}
-        left, unread, nodes_left = _MOST_PARSED, _MOST_READ, _MOST_NODES
-        for path in sorted((p for p in index.ending(".py") if "/migrations/" not in p), key=_interest)[:3000]:
+        more = most_parsed // _MOST_PARSED
+        left, unread, nodes_left = most_parsed, _MOST_READ * more, _MOST_NODES * more
+        for path in sorted((p for p in index.ending(*ends) if "/migrations/" not in p), key=_interest)[: 3000 * more]:
             text = index.text(path)
             unread -= len(text)
             if unread < 0:
@@ -123,7 +131,7 @@ class PythonCode:
             if (
                 not text
                 or len(text) > _LARGEST
-                or not (_WORTH.search(text) or _LIKELY.fullmatch(path.rpartition("/")[2]))
+                or not ((worth or _WORTH).search(text) or _LIKELY.fullmatch(path.rpartition("/")[2]))
             ):
                 continue
             left -= len(text)

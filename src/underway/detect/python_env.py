@@ -25,7 +25,7 @@ def env_reads(code: PythonCode, wanted: set[str] | None = None) -> list[EnvRead]
     for path, file in code.files.items():
         if wanted is not None and path not in wanted:
             continue
-        out += _plain_reads(file, helpers[path])
+        out += _plain_reads(file, helpers[path], _readers(file) | _readers_through_stars(code, file))
         out += _asked_for(file)
     for path, name in settings:
         if wanted is None or path in wanted:
@@ -70,8 +70,7 @@ def _named(node: ast.expr, lists: dict[str, list[str]]) -> list[str]:
     return lists.get(node.id, []) if isinstance(node, ast.Name) else []
 
 
-def _plain_reads(file: PyFile, helpers: EnvFunctions) -> Iterator[EnvRead]:
-    readers = _readers(file)
+def _plain_reads(file: PyFile, helpers: EnvFunctions, readers: set[str]) -> Iterator[EnvRead]:
     schema_defaults = _schema_defaults(file)
     for place, node in enumerate(file.nodes):
         read = _subscript(node, file) or _call_read(node, file, readers, helpers, schema_defaults)
@@ -169,6 +168,18 @@ def _readers(file: PyFile) -> set[str]:
     for local, full in file.imports.items():  # `from config.env import env`
         if full.rpartition(".")[2] in ("env", "config") and local in ("env", "config") and "." in full:
             found.add(local)
+    return found
+
+
+def _readers_through_stars(code: PythonCode, file: PyFile, depth: int = 0) -> set[str]:
+    """What `from .base import *` brings: settings for production are often written over those of a base so."""
+    found: set[str] = set()
+    for local, full in file.imports.items():
+        if not local.startswith("* ") or depth > 4:
+            continue
+        source = code.files.get(code.module_file(full.removesuffix(".*"), file.path))
+        if source is not None and source is not file:
+            found |= _readers(source) | _readers_through_stars(code, source, depth + 1)
     return found
 
 
