@@ -31,6 +31,10 @@ _WORDS = re.compile(
 """Values that people write where a secret is to come, each matched as a whole."""
 
 
+FEWEST_LETTERS = 4
+"""Fewer different characters than this are no secret, however long."""
+
+
 def is_known_default(text: str) -> bool:
     """True for a value that stands for "put a secret here": everybody can guess it."""
     stripped = text.strip()
@@ -56,6 +60,8 @@ def weakness(rule: Rule, text: str) -> str:
         return ""
     if is_known_default(text):
         return "it is a known default that everybody can guess"
+    if text and len(set(text)) < FEWEST_LETTERS:
+        return f"it has fewer than {FEWEST_LETTERS} different characters"
     if rule.min_entropy and (bits := entropy_bits(text)) < rule.min_entropy:
         return f"it has about {bits:.0f} bits of entropy, and {rule.min_entropy:g} are asked for"
     return ""

@@ -39,6 +39,23 @@ class VariableView(msgspec.Struct, frozen=True, kw_only=True):
     is_rotating: bool = False
     fingerprint: str = ""
     """Equal for equal values in one home; tells nothing else."""
+    running: str = ""
+    """The fingerprint of the value with which the live release was started, empty where it was given none."""
+    read_at: str = ""
+    """The first place where the app's code reads it, or a file of the repository names it."""
+
+
+class NamedView(msgspec.Struct, frozen=True, kw_only=True):
+    """A variable that the repository names and `[env]` does not declare: where, and what it seems to be."""
+
+    name: str
+    where: str
+    is_read: bool
+    """True where the app's own code reads it; else only a file like `.env.example` or compose names it."""
+    type: str = "str"
+    is_required: bool = False
+    is_secret: bool = False
+    default: str = ""
 
 
 class FindingView(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +73,9 @@ class EnvView(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[str, ...]
     variables: tuple[VariableView, ...]
     findings: tuple[FindingView, ...] = ()
+    undeclared: tuple[NamedView, ...] = ()
+    live: str = ""
+    """The release that runs, empty where none does."""
 
 
 class EnvChangeAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,7 +10,8 @@ import click
 _COMMANDS = {
     "show": ("underway.cli.env_show:show", "Every variable, its value and where it is from; secrets hidden."),
     "check": ("underway.cli.env_show:check", "What is missing, wrong, weak, unused or out of date."),
-    "diff": ("underway.cli.env_show:diff", "What differs between two environments."),
+    "diff": ("underway.cli.env_show:diff", "What the next deploy changes, or how two environments differ."),
+    "infer": ("underway.cli.env_show:infer", "Lines for [env] of what the repository names."),
     "audit": ("underway.cli.env_show:audit", "Who read and changed what, and when."),
     "set": ("underway.cli.env_set:set_", "Keep values, encrypted."),
     "unset": ("underway.cli.env_set:unset", "Remove values."),

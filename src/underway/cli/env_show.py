@@ -13,9 +13,10 @@ import click
 from underway.agent.env_views import EnvHandAsk, EnvHanded, EnvLookAsk, EnvView, VariableView
 from underway.cli.client import connect
 from underway.cli.env import common_options
-from underway.cli.render.problems import show_problems
+from underway.cli.render.environment import show_difference, show_environment, show_findings, show_one
 from underway.cli.render.terminal import Terminal, clean, print_json
-from underway.cli.render.words import ago, clock
+from underway.cli.render.words import clock
+from underway.terms.environment import PRODUCTION
 from underway.terms.outcome import Outcome
 
 
@@ -46,9 +47,10 @@ def fetch(path: str, app: str, environment: str, process: str, names: tuple[str,
 @click.command()
 @click.argument("name", required=False)
 @click.option("--reveal", is_flag=True, help="Print the value of NAME alone. It is journaled.")
+@click.option("--all", "is_all", is_flag=True, help="List everything that is not declared, not the first twelve.")
 @common_options
 @click.option("--json", "is_json", is_flag=True, help="One JSON object.")
-def show(name: str | None, reveal: bool, path: str, app: str, environment: str, is_json: bool) -> None:
+def show(name: str | None, reveal: bool, is_all: bool, path: str, app: str, environment: str, is_json: bool) -> None:
     """Show every variable of an environment, or NAME alone: its value, unless it is a secret, and where it is from."""
     if reveal:
         if not name:
@@ -61,75 +63,68 @@ def show(name: str | None, reveal: bool, path: str, app: str, environment: str, 
         print_json({**_json(view), "variables": variables})
         return
     terminal = Terminal()
-    terminal.line(f"{view.app}  {terminal.paint(view.environment, 'bold')}  {' → '.join(view.layers)}")
     if name and not variables:
-        terminal.line(f"  {clean(name)} is neither declared nor set.")
+        terminal.line(f"{clean(name)} is neither declared nor set in {view.environment} of {view.app}.")
         sys.exit(Outcome.REFUSED.exit_code)
-    width = max((len(each.name) for each in variables), default=0)
-    for each in variables:
-        terminal.line(f"  {each.name:<{width}}  {_value(each, terminal)}  {terminal.paint(_from(each), 'dim')}")
+    if name:
+        show_one(variables[0], terminal)
+    else:
+        show_environment(view, variables, terminal, is_all=is_all)
 
 
-def _value(each: VariableView, terminal: Terminal) -> str:
-    if not each.is_set:
-        return terminal.paint("not set", "red" if each.is_required else "dim")
-    if each.is_secret:
-        return "•••" if terminal.has_unicode else "***"
-    if each.value:
-        text = clean(each.value)
-        return text if len(text) <= 60 else text[:57] + "…"
-    return '""' if not each.from_.startswith(("service", "generated")) else "when it starts"
-
-
-def _from(each: VariableView) -> str:
-    words = [each.from_]
-    if each.over:
-        words.append(f"over {', '.join(each.over)}")
-    if each.set_at:
-        words.append(f"set {ago(each.set_at)}" + (f" by {clean(each.set_by)}" if each.set_by else ""))
-    if each.is_rotating:
-        words.append("the old value is accepted too")
-    if not each.is_declared and not each.from_.startswith("service"):
-        words.append("not in the manifest")
-    return ", ".join(filter(None, words))
+@click.command()
+@click.option("--all", "is_all", is_flag=True, help="List all of each kind, not the first twelve.")
+@common_options
+@click.option("--json", "is_json", is_flag=True, help="One JSON object.")
+def check(is_all: bool, path: str, app: str, environment: str, is_json: bool) -> None:
+    """Say everything that is wrong with an environment. Exit code 3 when a deploy would be refused."""
+    view = looked(path, app, environment)
+    if is_json:
+        print_json({"app": view.app, "environment": view.environment, "findings": view.findings})
+    else:
+        show_findings(view, Terminal(), is_all=is_all)
+    sys.exit(Outcome.REFUSED.exit_code if any(finding.stops for finding in view.findings) else 0)
 
 
 @click.command()
 @common_options
 @click.option("--json", "is_json", is_flag=True, help="One JSON object.")
-def check(path: str, app: str, environment: str, is_json: bool) -> None:
-    """Say everything that is wrong with an environment. Exit code 3 when a deploy would be refused."""
+def infer(path: str, app: str, environment: str, is_json: bool) -> None:
+    """Print lines for [env] of the manifest: what the code, .env.example, compose, Dockerfiles and CI name and it does
+    not declare, with the type, the default and the place that it seems to have. Read them before you keep them."""
     view = looked(path, app, environment)
-    stops = [finding for finding in view.findings if finding.stops]
     if is_json:
-        print_json({"app": view.app, "environment": view.environment, "findings": view.findings})
-    else:
-        terminal = Terminal()
-        show_problems([finding.problem for finding in stops], terminal)
-        for finding in view.findings:
-            if not finding.stops:
-                problem = finding.problem
-                terminal.line(f"{terminal.mark('warning')} {terminal.paint(clean(problem.where), 'bold')}")
-                terminal.line(f"  {clean(problem.why)}")
-                command = f": {problem.command}" if problem.command else ""
-                terminal.line(f"  {terminal.mark('arrow')} {clean(problem.remedy + command)}  [{problem.code}]")
-        counted = f"{len(view.variables)} variables"
-        if stops:
-            terminal.line(f"{view.app} {view.environment}: {counted}, {len(stops)} in the way of a deploy")
-        else:
-            rest = f", {len(view.findings)} to look at" if view.findings else ""
-            terminal.line(f"{terminal.mark('done')} {view.app} {view.environment}: {counted}, nothing in the way{rest}")
-    sys.exit(Outcome.REFUSED.exit_code if stops else 0)
+        print_json({"app": view.app, "environment": view.environment, "undeclared": view.undeclared})
+        return
+    from underway.manifest.model import EnvVar, Manifest
+    from underway.manifest.write import render
+
+    env = {
+        each.name: EnvVar(
+            type=each.type,
+            required=each.is_required,
+            secret=each.is_secret,
+            default=each.default,
+            doc=f"{'read' if each.is_read else 'named'} at {each.where}",
+        )
+        for each in view.undeclared
+    }
+    text = render(Manifest(app=view.app, env=env))
+    sys.stdout.write(text[text.index("[env]") :] if env else "# every variable that the repository names is declared\n")
 
 
 @click.command()
-@click.argument("one")
-@click.argument("other", default="production")
-@click.option("--app", default="", metavar="NAME", help="The app's name; by default the manifest's.")
-@click.option("--path", default=".", type=click.Path(), help="The repository; by default this folder.")
+@click.argument("one", required=False)
+@click.argument("other", required=False)
+@common_options
 @click.option("--json", "is_json", is_flag=True, help="One JSON object.")
-def diff(one: str, other: str, app: str, path: str, is_json: bool) -> None:
-    """Show what differs between the environments ONE and OTHER. Secrets are compared without being shown."""
+def diff(one: str | None, other: str | None, path: str, app: str, environment: str, is_json: bool) -> None:
+    """Show what the next deploy would change of the environment that runs; or how the environments ONE and OTHER (by
+    default production) differ. Secrets are compared without being shown."""
+    if one is None:
+        _show_staged(looked(path, app, environment), is_json=is_json)
+        return
+    other = other or environment or PRODUCTION
     left = {each.name: each for each in looked(path, app, one).variables}
     right = {each.name: each for each in looked(path, app, other).variables}
     found = {
@@ -139,13 +134,28 @@ def diff(one: str, other: str, app: str, path: str, is_json: bool) -> None:
     }
     if is_json:
         print_json({name: {one: sides[0], other: sides[1]} for name, sides in found.items()})
+    elif not found:
+        Terminal().line(f"{one} and {other} have the same values.")
+    else:
+        show_difference((one, other), [(name, *sides) for name, sides in found.items()], Terminal())
+
+
+def _show_staged(view: EnvView, *, is_json: bool) -> None:
+    found = {
+        each.name: ("another value" if each.running else "not set", _side(each))
+        for each in view.variables
+        if view.live and each.is_set and each.fingerprint and each.fingerprint != each.running
+    }
+    if is_json:
+        print_json({name: {"running": sides[0], "next": sides[1]} for name, sides in found.items()})
         return
     terminal = Terminal()
-    if not found:
-        terminal.line(f"{one} and {other} have the same values.")
-    width = max(map(len, found), default=0)
-    for name, sides in found.items():
-        terminal.line(f"  {name:<{width}}  {one}: {sides[0]}   {other}: {sides[1]}")
+    if not view.live:
+        terminal.line(f"No release of {view.app} runs: the next deploy gives it what `underway env show` shows.")
+    elif not found:
+        terminal.line(f"{terminal.mark('done')} {view.app} runs with the values that are set.")
+    else:
+        show_difference((f"running ({view.live})", "next deploy"), [(n, *s) for n, s in found.items()], terminal)
 
 
 def _differ(left: VariableView | None, right: VariableView | None) -> bool:
@@ -157,7 +167,7 @@ def _differ(left: VariableView | None, right: VariableView | None) -> bool:
 def _side(each: VariableView | None) -> str:
     if each is None or not each.is_set:
         return "not set"
-    return "••• (another value)" if each.is_secret else clean(each.value)[:60] or '""'
+    return "••• (another value)" if each.is_secret else clean(each.value) or '""'
 
 
 @click.command()
@@ -197,4 +207,6 @@ def _json(view: EnvView) -> dict[str, object]:
         "vault": view.vault,
         "layers": view.layers,
         "findings": view.findings,
+        "undeclared": view.undeclared,
+        "live": view.live,
     }

@@ -47,6 +47,9 @@ class Scene:
     entries: Mapping[str, Entry]
     now: float
     reads: tuple[Read, ...] = ()
+    """Where the app's own code reads variables."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Names that only files name which hand variables to the app (compose, `.env.example`), each with its place."""
     examples: Mapping[str, str] = field(default_factory=dict)
     elsewhere: Mapping[str, frozenset[str]] = field(default_factory=dict)
     in_history: frozenset[str] = frozenset()
@@ -138,22 +141,35 @@ def _unused(scene: Scene, name: str, entry: Entry) -> Iterator[Finding]:
         yield _warn(name, "env.unused", at, f"{name} is set, and nothing in the repository names it", "remove it")
 
 
+_OF_PLATFORM = frozenset(
+    ("PORT", "HOST", "HOME", "PATH", "PWD", "USER", "LANG", "TZ", "CI", "SHELL", "TERM", "HOSTNAME", "TMPDIR",
+     "NODE_ENV", "VIRTUAL_ENV", "NODE_OPTIONS", "NEXT_RUNTIME", "VUE_ENV")
+)  # fmt: skip
+"""What a system, Underway or a framework gives every process."""
+
+
 def _undeclared(scene: Scene) -> Iterator[Finding]:
     told: set[str] = set()
     lower = {name.lower() for name in scene.entries}
+
+    def is_known(name: str) -> bool:
+        given = name in scene.entries or name in _OF_PLATFORM or name.lower() in lower
+        return given or name in told or name.startswith("UNDERWAY_")
+
     for read in scene.reads:
-        is_known = read.name in scene.entries or read.name.startswith(_OF_TOOLS) or read.name == "PORT"
-        if is_known or read.name in told or read.name.lower() in lower:
+        if is_known(read.name):
             continue
         told.add(read.name)
         must = " and does not start without it" if read.is_required and not read.has_default else ""
-        yield _warn(
-            read.name,
-            "env.undeclared",
-            read.where,
-            f"the code reads {read.name}{must}, and [env] does not declare it",
-            f"add {read.name} = {{…}} to [env] of the manifest",
-        )
+        why = f"the code reads {read.name}{must}, and [env] does not declare it"
+        yield _warn(read.name, "env.undeclared", read.where, why, _INFER)
+    for name, where in scene.files.items():
+        if not is_known(name) and not name.startswith(_OF_TOOLS):
+            why = f"{where.rpartition(':')[0]} names {name}, and [env] does not declare it"
+            yield _warn(name, "env.undeclared", where, why, _INFER)
+
+
+_INFER = "declare it in [env] of the manifest; this prints the lines: underway env infer"
 
 
 def _only_elsewhere(scene: Scene) -> Iterator[Finding]:

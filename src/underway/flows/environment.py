@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from underway.detect.complete import Whole, whole, without
+from underway.detect.env_schema import Named, environment_of
 from underway.detect.model import Machine
 from underway.environment.check import Scene, check
 from underway.environment.dotenv import read as read_dotenv
@@ -62,6 +63,8 @@ class Seen:
     vault: str
     entries: Mapping[str, Entry]
     findings: tuple[Finding, ...]
+    named: Mapping[str, Named]
+    """What the repository's code and files name."""
 
     @property
     def stops(self) -> tuple[Problem, ...]:
@@ -98,12 +101,14 @@ def _see(tree: Tree, at: EnvAt, on: Drivers, journal: Journal | None) -> Seen:
             own=on.vault.kept(schema.app, OWN),
         ),
     )
+    named = environment_of(tree)
     scene = Scene(
         manifest=schema,
         environment=environment,
         entries=entries,
         now=on.clock.now(),
-        reads=found.reads,
+        reads=tuple(read for each in named.values() for read in each.reads),
+        files={name: each.where for name, each in named.items() if not each.reads},
         examples=_examples(tree),
         in_history=on.sources.in_history(at.path, _worth_looking_for(schema, entries)),
         elsewhere=_elsewhere(schema, environment, vault, tree, on),
@@ -118,7 +123,7 @@ def _see(tree: Tree, at: EnvAt, on: Drivers, journal: Journal | None) -> Seen:
     if at.allow_missing:
         findings = tuple(it for it in findings if it.problem.code not in _MISSING)
         manifest = without(manifest, {n for n, it in entries.items() if it.origin is None and manifest.env[n].required})
-    return Seen(tree, text, found, manifest, schema, environment, vault, entries, findings)
+    return Seen(tree, text, found, manifest, schema, environment, vault, entries, findings, named)
 
 
 def _where(found: Whole, name: str) -> str:

@@ -10,6 +10,7 @@ from underway.manifest.probe_words import PLACEHOLDER, UNIQUE
 from underway.manifest.release import Margins, Windows
 from underway.manifest.spot import Spot
 from underway.manifest.windows import next_open
+from underway.terms.environment import BASE, PRODUCTION
 from underway_kit.values import LIST_OF
 
 
@@ -226,6 +227,13 @@ def _environments(manifest: Manifest, spot: Spot) -> None:
             here.at("inherits").refuse(
                 f"it inherits from itself: {' → '.join([*seen, at])}",
                 "let one of them inherit none",
+                "manifest.conflict",
+            )
+        elif at and at not in (PRODUCTION, BASE):
+            known = ", ".join(sorted({PRODUCTION, *manifest.environments} - {name}))
+            here.at("inherits").refuse(
+                f"there is no environment {at[:60]}; there are {known}",
+                f"name one of them, or write [environments.{at[:60]}]",
                 "manifest.conflict",
             )
         for each in keys.env:
