@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from pathlib import Path
 
@@ -38,11 +40,14 @@ class Arguments(threading.Thread):
         self.secrets, self.over, self.seen, self.looks = secrets, threading.Event(), set(), 0
 
     def run(self):
-        while not self.over.wait(0.005):
+        wanted = [(secret, secret.encode()) for secret in self.secrets]
+        while not self.over.wait(0.01):
             self.looks += 1
-            for process in psutil.process_iter(["cmdline"]):
-                words = " ".join(process.info["cmdline"] or ())
-                self.seen |= {secret for secret in self.secrets if secret in words}
+            for name in os.listdir("/proc"):
+                if name.isdigit():
+                    with contextlib.suppress(OSError):
+                        words = Path(f"/proc/{name}/cmdline").read_bytes()
+                        self.seen |= {secret for secret, content in wanted if content in words}
 
 
 def test_a_secret_is_only_in_the_vault_the_process_and_the_file_it_was_written_in(world):

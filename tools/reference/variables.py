@@ -77,6 +77,9 @@ READ: Mapping[str, Variable] = {
     "PYENV_ROOT": Variable("`~/.pyenv`", "Where interpreters made by pyenv are."),
     "UV_PYTHON_INSTALL_DIR": Variable("`~/.local/share/uv/python`", "Where interpreters installed by uv are."),
     **_places(),
+    "KUBECONFIG": Variable(
+        "`~/.kube/config`", "Files, between colons, the first of which says where a cluster is and who asks it."
+    ),
     "KUBERNETES_CA_FILE": Variable("the cluster's own, else the system's", "Who signed the API server's certificate."),
     "KUBERNETES_SERVICE_HOST": Variable("", "Set by a cluster in its pods: where its API server is."),
     "KUBERNETES_SERVICE_PORT": Variable("443", "Set by a cluster in its pods: the port of its API server."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,7 +45,8 @@ class Provider:
         self.violations: list[str] = []
         self.faults: list[Fault] = []
         self.bad_names: set[str] = set()
-        self.token = TOKEN
+        self.token: str | None = TOKEN
+        """None: whoever asks is known by a certificate."""
         self.lock = threading.Lock()
 
     def answer(self, request: Request) -> tuple[int, Any]:
@@ -69,7 +71,7 @@ class Provider:
             if fault.hang_s:
                 time.sleep(fault.hang_s)
             return fault.status, fault.headers, fault.body
-        if request.headers.get(self.auth) != f"{self.scheme}{self.token}":
+        if self.token is not None and request.headers.get(self.auth) != f"{self.scheme}{self.token}":
             status, body = self.expired()
             return status, {}, body
         with self.lock:
@@ -82,8 +84,8 @@ class Provider:
 
 
 @contextmanager
-def serving(provider: Provider) -> Iterator[str]:
-    """The provider on a free port of loopback; yields its address."""
+def serving(provider: Provider, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The provider on a free port of loopback, over TLS where a context is given; yields its address."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -125,10 +127,12 @@ def serving(provider: Provider) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.block_on_close = False
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}{provider.prefix}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_port}{provider.prefix}"
     finally:
         server.shutdown()
         server.server_close()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import stat
 import string
 import subprocess
 import sys
+import tempfile
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -272,3 +274,28 @@ def test_no_name_but_an_environments_becomes_a_layer(vault: AgeVault, layer: str
 def test_no_name_but_an_apps_becomes_a_path(vault: AgeVault, name: str) -> None:
     with pytest.raises(Refusal):
         vault.values(name)
+
+
+def test_a_committed_file_opens_for_each_recipient_and_for_nobody_else(home: Home, tmp_path: Path) -> None:
+    """Another home by its age key, a colleague by an ssh key; a third home by neither."""
+    with tempfile.TemporaryDirectory() as folder:
+        ann, eve = Path(folder) / "ann", Path(folder) / "eve"
+        (ann / ".ssh").mkdir(parents=True)
+        keys = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(ann / ".ssh/id_ed25519")]
+        if shutil.which("ssh-keygen") is None:
+            pytest.skip("needs ssh-keygen")
+        subprocess.run(keys, check=True)
+        other = AgeVault(Home(Path(folder) / "other"))
+        recipients = f"# who may open it\n{other.recipient()}\n{(ann / '.ssh/id_ed25519.pub').read_text()}"
+        file = tmp_path / "env" / "production.age"
+        change = VaultChange(put={"KEY": Kept(value=Secret("canary-for-several"))})
+        AgeVault(home).change_file(str(file), recipients, change)
+        text = file.read_text()
+        assert "canary" not in text
+        of_ann = Home(Path(folder) / "of-ann")
+        for vault in (AgeVault(home), other, AgeVault(of_ann, Keys(of_ann, {"HOME": str(ann)}))):
+            assert vault.file_kept(text, "env/production.age")["KEY"].value.reveal() == "canary-for-several"
+        of_eve = Home(eve)
+        with pytest.raises(Failure) as failed:
+            AgeVault(of_eve, Keys(of_eve, {"HOME": str(eve)})).file_kept(text, "env/production.age")
+        assert failed.value.problem.code == "vault.unreadable"

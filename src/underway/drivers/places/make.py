@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import assert_never
 
+from underway.drivers.places.kubeconfig import read_cluster
 from underway.drivers.places.web import Api, Manners
 from underway.ports.places import Place
 from underway.terms.place import PlaceAddress, PlaceKind
@@ -27,7 +29,7 @@ async def open_place(
 ) -> AsyncIterator[Place]:
     """The place at `address`, its connection closed at the end. Tokens come from `environ`, then from `kept`.
 
-    Relative files are below `root`. Raises `Refusal` (`place.no-token`, `place.url`).
+    Relative files are below `root`. Raises `Refusal` (`place.no-token`, `place.url`, `place.kubeconfig`).
     """
     if address.kind is PlaceKind.FILE:
         from underway.drivers.places.file import FilePlace
@@ -35,13 +37,13 @@ async def open_place(
         yield FilePlace(address, root)
         return
     manners = manners or Manners()
-    name, token = _token(address, environ, kept)
-    url = environ.get(address.traits.url_setting) or address.traits.url or _cluster_url(address, environ)
-    ca_file = environ.get("KUBERNETES_CA_FILE", "") if address.kind is PlaceKind.KUBERNETES else ""
-    if address.kind is PlaceKind.KUBERNETES and not ca_file and (_IN_CLUSTER / "ca.crt").exists():
-        ca_file = str(_IN_CLUSTER / "ca.crt")
-    plain = {"X-GitHub-Api-Version": "2022-11-28"} if address.kind is PlaceKind.GITHUB else {}
-    api = Api(address, url, _headers(address, name, token), manners, ca_file=ca_file, plain_headers=plain)
+    if address.kind is PlaceKind.KUBERNETES:
+        api = _cluster(address, environ, kept, manners)
+    else:
+        name, token = _token(address, environ, kept)
+        url = environ.get(address.traits.url_setting) or address.traits.url
+        plain = {"X-GitHub-Api-Version": "2022-11-28"} if address.kind is PlaceKind.GITHUB else {}
+        api = Api(address, url, _headers(address, name, token), manners, plain_headers=plain)
     try:
         yield _place(address, api, manners)
     finally:
@@ -96,12 +98,17 @@ def _place(address: PlaceAddress, api: Api, manners: Manners) -> Place:
             assert_never(never)
 
 
-def _token(address: PlaceAddress, environ: Mapping[str, str], kept: Mapping[str, Secret]) -> tuple[str, Secret]:
+def _token(
+    address: PlaceAddress,
+    environ: Mapping[str, str],
+    kept: Mapping[str, Secret],
+    *,
+    mounted: Path | None = _IN_CLUSTER / "token",
+) -> tuple[str, Secret]:
     names = address.traits.tokens
     given = [(name, environ.get(name, "")) for name in names]
     given += [(name, kept[name].reveal()) for name in names if name in kept]
-    mounted = _IN_CLUSTER / "token"
-    if address.kind is PlaceKind.KUBERNETES and mounted.exists():
+    if address.kind is PlaceKind.KUBERNETES and mounted is not None and mounted.exists():
         given.append((names[0], mounted.read_text(encoding="ascii")))
     name, text = next(((name, text.strip()) for name, text in given if text.strip()), ("", ""))
     if name and re.fullmatch(r"[\x20-\x7e]+", text):
@@ -122,6 +129,32 @@ def _headers(address: PlaceAddress, name: str, token: Secret) -> dict[str, Secre
     return {"Authorization": Secret(f"Bearer {text}")}
 
 
+def _cluster(address: PlaceAddress, environ: Mapping[str, str], kept: Mapping[str, Secret], manners: Manners) -> Api:
+    """The variables first, then a kubeconfig file, then the cluster that this runs in. Where the file has no token and
+    no certificate that of the variables is sent, never the one that a pod was given."""
+    url = environ.get(address.traits.url_setting, "")
+    ca_file = environ.get("KUBERNETES_CA_FILE", "")
+    cluster = read_cluster(address, environ) if not url else None
+    if cluster is not None:
+        try:
+            tls = cluster.context()
+        except (ssl.SSLError, ValueError):
+            why = "a certificate or a key of the kubeconfig file is none"
+            remedy = "mend the file, or set KUBERNETES_API_URL, KUBERNETES_CA_FILE and KUBERNETES_TOKEN"
+            raise Refusal([Problem(code="place.kubeconfig", where=address.says, why=why, remedy=remedy)]) from None
+        headers: dict[str, Secret] = {}
+        if cluster.token.reveal():
+            headers = _headers(address, "", cluster.token)
+        elif not cluster.certificate:
+            headers = _headers(address, *_token(address, environ, kept, mounted=None))
+        return Api(address, cluster.url, headers, manners, tls=tls)
+    if not ca_file and (_IN_CLUSTER / "ca.crt").exists():
+        ca_file = str(_IN_CLUSTER / "ca.crt")
+    name, token = _token(address, environ, kept)
+    url = url or _cluster_url(address, environ)
+    return Api(address, url, _headers(address, name, token), manners, ca_file=ca_file)
+
+
 def _cluster_url(address: PlaceAddress, environ: Mapping[str, str]) -> str:
     host, port = environ.get("KUBERNETES_SERVICE_HOST", ""), environ.get("KUBERNETES_SERVICE_PORT", "443")
     if host:
@@ -132,7 +165,7 @@ def _cluster_url(address: PlaceAddress, environ: Mapping[str, str]) -> str:
             Problem(
                 code="place.url",
                 where=address.says,
-                why=f"{setting} is not set, and this is no pod of a cluster",
+                why=f"{setting} is not set, there is no kubeconfig file, and this is no pod of a cluster",
                 remedy=f"set {setting} to the API server, KUBERNETES_CA_FILE to its authority, KUBERNETES_TOKEN",
                 command="kubectl cluster-info",
             )

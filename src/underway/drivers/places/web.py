@@ -9,6 +9,7 @@ import ipaddress
 import json
 import random
 import re
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,6 +68,7 @@ class Api:
         manners: Manners,
         *,
         ca_file: str = "",
+        tls: ssl.SSLContext | None = None,
         plain_headers: Mapping[str, str] | None = None,
     ) -> None:
         self._address = address
@@ -75,6 +77,7 @@ class Api:
         self._plain = {"Accept": "application/json", "User-Agent": "underway", **(plain_headers or {})}
         self._manners = manners
         self._ca_file = ca_file
+        self._tls = tls
         self._client: httpx.AsyncClient | None = None
         self._hidden: set[Secret] = set()
 
@@ -142,10 +145,8 @@ class Api:
         import httpx
 
         if self._client is None:
-            verify: Any = True
+            verify: Any = self._tls or True
             if self._ca_file:
-                import ssl
-
                 verify = ssl.create_default_context(cafile=self._ca_file)
             self._client = httpx.AsyncClient(verify=verify, follow_redirects=False, timeout=self._manners.timeout_s)
         headers = {**self._plain, **{name: value.reveal() for name, value in self._headers.items()}}
