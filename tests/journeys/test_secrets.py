@@ -41,7 +41,7 @@ class Arguments(threading.Thread):
 
     def run(self):
         wanted = [(secret, secret.encode()) for secret in self.secrets]
-        while not self.over.wait(0.01):
+        while not self.over.wait(0.05):
             self.looks += 1
             for name in os.listdir("/proc"):
                 if name.isdigit():
