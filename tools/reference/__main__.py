@@ -9,6 +9,7 @@ from pathlib import Path
 from tools.reference.api import api_md, openapi_json
 from tools.reference.command_line import cli_md
 from tools.reference.events import events_md
+from tools.reference.hazards import hazards_md
 from tools.reference.problems import problems_md
 from tools.reference.source import ROOT, read_source
 from tools.reference.variables import environment_md
@@ -26,6 +27,7 @@ def pages() -> Mapping[Path, str]:
         DOCS / "manifest.md": reference_md(),
         DOCS / "events.md": events_md(),
         DOCS / "problems.md": problems_md(source),
+        DOCS / "hazards.md": hazards_md(),
         DOCS / "environment.md": environment_md(source),
         DOCS / "api.md": api_md(),
         DOCS / "openapi.json": openapi_json(),

@@ -1,7 +1,7 @@
 """What a migration should not do to a database in use, and how it is done instead.
 
-Locks after PostgreSQL's manual, 13.3 and the notes of ALTER TABLE and CREATE INDEX; `tests/lint/test_blocks.py` shows
-each of them on a real server: what blocks, and that its recipe does not.
+Locks after PostgreSQL's manual, 13.3 and the notes of ALTER TABLE and CREATE INDEX.
+`tests/drivers/database/test_hazards.py` shows each rule on a real server: what blocks, and that its recipe does not.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import asyncpg
+import pytest
 
 from underway.drivers.database import stats as driver
 from underway.drivers.database.stats import PostgresStats
@@ -67,3 +68,36 @@ def test_a_session_that_lets_others_wait_is_told_and_no_value_shows(served):
     assert found.app_connections == most
     assert 0 < left < found.max_connections
     assert driver.LONG_S > 1
+
+
+def test_the_statements_that_took_longest_are_told_without_their_values(served):
+    async def run():
+        database, app, password = served(), "stats-slow", Secret("of-the-slow-app")
+        if "pg_stat_statements" not in (await database.installation()).extensions():
+            pytest.skip("this PostgreSQL has no pg_stat_statements")
+        address = await database.provision(app, password)
+        connection = await asyncpg.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            database=address.database,
+            password=password.reveal(),
+        )
+        try:
+            await connection.execute("CREATE TABLE people (id int, name text)")
+            for name in ("Ada", "Grace"):
+                await connection.execute(f"SELECT pg_sleep(0.1) FROM generate_series(1, 2) WHERE '{name}' <> 'x'")
+            await connection.execute("ALTER TABLE people ADD COLUMN note text DEFAULT 'Ada'")
+            return await PostgresStats(database).read(app)
+        finally:
+            await connection.close()
+            await database.drop(app)
+
+    found = asyncio.run(run())
+
+    assert found.has_statements
+    slowest = found.slow[0]
+    assert "pg_sleep" in slowest.statement
+    assert slowest.calls == 2, "the same statement with other values is one"
+    assert slowest.mean_ms >= 200
+    assert not [it for it in found.slow if "Ada" in it.statement or "pg_stat_activity" in it.statement]

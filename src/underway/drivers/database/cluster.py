@@ -24,6 +24,8 @@ from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 from underway.terms.secret import Secret
 
+COUNTER = "pg_stat_statements"
+"""The extension that counts statements (PostgreSQL manual, F.30): it must be loaded when the server starts."""
 _FIRST_PORT, _PORTS = 15_400, 3_000
 _FIRST_OWN_OID = 16_384
 """Databases that came with initdb have smaller ones (FirstNormalObjectId, src/include/access/transam.h)."""
@@ -217,11 +219,11 @@ class Cluster:
         self.keep(Kept(port, "system" if installation.kind is Kind.SYSTEM else "bundled"))
         return port
 
-    def configure(self, port: int) -> None:
-        """Write the server's settings and its rules of access."""
+    def configure(self, port: int, installation: Installation) -> None:
+        """Write the server's settings and its rules of access. Where the installation can count statements, it does."""
         owner = self.account.owner
         write_private(self.folder / "pg_hba.conf", _HBA, owner=owner)
-        write_private(self.folder / "postgresql.conf", self._settings(port), owner=owner)
+        write_private(self.folder / "postgresql.conf", self._settings(port, installation), owner=owner)
 
     @property
     def server_args(self) -> tuple[str, ...]:
@@ -235,12 +237,14 @@ class Cluster:
         except (OSError, ValueError, IndexError):
             return None
 
-    def _settings(self, port: int) -> str:
+    def _settings(self, port: int, installation: Installation) -> str:
         sockets, hba = _setting(str(self.socket_dir)), _setting(str(self.folder / "pg_hba.conf"))
         # systemd removes POSIX shared memory of a person's account at logout (RemoveIPC); files it leaves
         shared = "posix" if self.account.is_other else "mmap"
         settings = _SETTINGS.format(port=port, address=LOOPBACK, sockets=sockets, hba=hba, shared=shared)
-        return settings + (_SCRATCH_SETTINGS if self._is_scratch else "")
+        if self._is_scratch:
+            return settings + _SCRATCH_SETTINGS
+        return settings + (_COUNTING_SETTINGS if COUNTER in installation.extensions() else "")
 
     def own_folder(self, folder: Path) -> None:
         """Make `folder` 0700 for the server's account. Refuses what somebody else put there (it may be in /tmp)."""
@@ -344,6 +348,12 @@ lc_messages = 'C'
 default_text_search_config = 'pg_catalog.english'
 """
 
+_COUNTING_SETTINGS = f"""
+# Which statements take how long, their values replaced by numbers. What only roles and schemas are told is not counted.
+shared_preload_libraries = '{COUNTER}'
+{COUNTER}.max = 2000
+{COUNTER}.track_utility = off
+"""
 _SCRATCH_SETTINGS = """
 # A server that is thrown away: nothing on it is worth waiting for the disk.
 fsync = off

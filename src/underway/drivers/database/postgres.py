@@ -145,7 +145,7 @@ class PostgresDatabase:
             self._provisioned.clear()
             await cluster.make(installation)
         if not running:
-            cluster.configure(cluster.choose_port(installation))
+            cluster.configure(cluster.choose_port(installation), installation)
         await server.start()
         postmaster = cluster.postmaster()
         assert postmaster is not None, "a server that is ready has written its pid file"
@@ -274,6 +274,8 @@ def problem(code: str, where: str, why: str, remedy: str = "", command: str = ""
 
 
 _PROVISION = """\
+SELECT 'CREATE EXTENSION IF NOT EXISTS pg_stat_statements'
+WHERE current_setting('shared_preload_libraries') = 'pg_stat_statements' \\gexec
 REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
 REVOKE CONNECT ON DATABASE template1 FROM PUBLIC;
 SELECT format('CREATE ROLE %I LOGIN', {text}) WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {text}) \\gexec

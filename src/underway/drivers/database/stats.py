@@ -23,7 +23,6 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
     app_connections: int
     cache_hit: float | None
     deadlocks: int
-    has_statements: bool
     transactions: tuple[tuple[int, float, str, str, str, int], ...]
     tables: tuple[tuple[str, int, int, int], ...]
 
@@ -45,19 +44,17 @@ class PostgresStats:
         ended = await tools.sql(name, _CALM + _STATS.format(role=literal(name), long=LONG_S))
         require(ended, "postgres.stats", app)
         row = _row.decode(ended.out.strip())
-        slow: tuple[SlowQuery, ...] = ()
-        if row.has_statements:
-            asked = await tools.sql(name, _CALM + _SLOW)
-            if not asked.exit_code:  # the extension may be there while the server does not load its library
-                slow = tuple(
-                    SlowQuery(
-                        statement=masked(text, hides_numbers=True),
-                        calls=calls,
-                        mean_ms=round(mean, 2),
-                        total_s=round(total / 1000, 3),
-                    )
-                    for text, calls, mean, total in _slow.decode(asked.out.strip() or "[]")
-                )
+        asked = await tools.sql("postgres", _CALM + _SLOW.format(app=literal(name)))
+        has_statements = not asked.exit_code  # the counters of all databases are in one view, where the server has it
+        slow = tuple(
+            SlowQuery(
+                statement=masked(text, hides_numbers=True),
+                calls=calls,
+                mean_ms=round(mean, 2),
+                total_s=round(total / 1000, 3),
+            )
+            for text, calls, mean, total in (_slow.decode(asked.out.strip()) if has_statements else ())
+        )
         tables = [
             BloatedTable(table=table, rows=rows, dead_rows=dead, total_bytes=size)
             for table, rows, dead, size in row.tables
@@ -70,7 +67,7 @@ class PostgresStats:
             app_connections=row.app_connections,
             cache_hit=row.cache_hit,
             deadlocks=row.deadlocks,
-            has_statements=row.has_statements,
+            has_statements=has_statements,
             slow=slow,
             transactions=tuple(
                 LongTransaction(
@@ -114,7 +111,6 @@ SELECT json_build_array(
   (SELECT round(blks_hit::numeric / nullif(blks_hit + blks_read, 0), 4)
      FROM pg_stat_database WHERE datname = current_database()),
   (SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()),
-  EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_stat_statements'),
   (SELECT coalesce(json_agg(t), '[]') FROM (
      SELECT json_build_array(a.pid, extract(epoch FROM clock_timestamp() - a.xact_start), coalesce(a.state, ''),
               left(a.query, 2000),
@@ -139,6 +135,7 @@ FROM (SELECT current_setting('max_connections')::int AS most) s;
 _SLOW = """\
 SELECT coalesce(json_agg(json_build_array(left(query, 2000), calls, mean_exec_time, total_exec_time)), '[]')
 FROM (SELECT query, calls, mean_exec_time, total_exec_time FROM pg_stat_statements
-       WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+       WHERE dbid = (SELECT oid FROM pg_database WHERE datname = {app})
+         AND userid IN (SELECT oid FROM pg_roles WHERE starts_with(rolname, {app}))
        ORDER BY total_exec_time DESC LIMIT 10) q;
 """
