@@ -10,11 +10,13 @@ from collections.abc import Coroutine
 from typing import Any, assert_never
 
 from underway import __version__
+from underway.agent.door import Door
 from underway.agent.keeping import Keeping
 from underway.agent.rounds import Rounds
 from underway.agent.sampling import Sampling
 from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk, WorkAsk, WorkKind
 from underway.agent.works import Work, Works
+from underway.flows.access import Access
 from underway.flows.back_up import back_up, fetch, manifest_of, snapshot_name
 from underway.flows.books import Books
 from underway.flows.carry_out import Rollouts, carry_out, end_watch
@@ -30,7 +32,7 @@ from underway.flows.deploy import (
 )
 from underway.flows.drill import drill, verify
 from underway.flows.facts import DeployWishes, url_of
-from underway.flows.gates import not_yours
+from underway.flows.gates import not_your_own, not_yours
 from underway.flows.resume import bring_back, resume
 from underway.flows.retire import let_end
 from underway.journal.events import ActKind, AgentStarted, InstanceLost, MaintenanceSet, Order, Ordered
@@ -76,6 +78,9 @@ class Agent:
         self.rollouts: Rollouts = {}
         self.books = Books(on, journal)
         self.keeping = Keeping(on, journal)
+        self.access = Access(on, journal)
+        self.door: Door | None = None
+        """Where people get in by browser; None for an agent that has none."""
 
     async def start(self) -> None:
         """Take over what a former agent left: its processes first, then its unfinished acts."""
@@ -125,6 +130,7 @@ class Agent:
                 if not await self._has_retired(refusal):
                     raise
         plan_id = self._new_id()
+        planning = planning._replace(by=ask.by)
         self._plans[plan_id] = (self.on.clock.monotonic(), planning)
         while len(self._plans) > PLANS_KEPT:
             self._plans.popitem(last=False)
@@ -181,6 +187,10 @@ class Agent:
             raise Refusal([_no_plan(plan_id)])
         return self._begin(planning), planning
 
+    def planned(self, plan_id: str) -> Planning | None:
+        """The plan that is kept under this id, to look at."""
+        return self._plans.get(plan_id, (0.0, None))[1]
+
     def begin_work(self, app: str, ask: WorkAsk) -> Work:
         """Begin work on the app's data in the background. Raises `Refusal`."""
         manifest_of(app, self.journal)
@@ -217,6 +227,8 @@ class Agent:
         is_onward = ask.order in (Order.ADVANCE, Order.PROMOTE) and not rollout.is_watch
         if is_onward and rollout.approve and rollout.approve.by and ask.by not in rollout.approve.by:
             raise Refusal([not_yours(app, rollout.approve, ask.by)])
+        if is_onward and rollout.approve and rollout.approve.is_second and held.by in (ask.by, ask.account):
+            raise Refusal([not_your_own(app, held.by)])
         account = ask.account if ask.account != ask.by else ""
         self.journal.record(
             Ordered(app=app, act=held.id, order=ask.order, by=ask.by, account=account, because=ask.because)

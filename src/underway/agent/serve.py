@@ -16,6 +16,7 @@ import uvicorn
 
 from underway.agent.agent import Agent
 from underway.agent.api import make_api
+from underway.agent.door import Door
 from underway.journal.journal import Journal
 from underway.ports.drivers import Drivers
 from underway.terms.home import Home
@@ -27,9 +28,12 @@ from underway.wiring.home import make_home
 _log = logging.getLogger(__name__)
 
 OpenJournal = Callable[[Home], Journal]
+MakeDoor = Callable[[Agent], Door]
 
 
-def run_agent(home: Home, environ: Mapping[str, str], open_it: OpenJournal = open_journal) -> None:
+def run_agent(
+    home: Home, environ: Mapping[str, str], open_it: OpenJournal = open_journal, make_door: MakeDoor | None = None
+) -> None:
     """Serve until SIGTERM, SIGINT or `POST /v1/stop`. Raises `Refusal` (`agent.running`, `home.unwritable`,
     `journal.newer`, `journal.unwritable`)."""
     make_home(home)
@@ -37,16 +41,17 @@ def run_agent(home: Home, environ: Mapping[str, str], open_it: OpenJournal = ope
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it holds secrets, and so do those it starts
     with _only_one(home):
-        asyncio.run(_serve(home, environ, open_it))
+        asyncio.run(_serve(home, environ, open_it, make_door))
 
 
-async def _serve(home: Home, environ: Mapping[str, str], open_it: OpenJournal) -> None:
+async def _serve(home: Home, environ: Mapping[str, str], open_it: OpenJournal, make_door: MakeDoor | None) -> None:
     heard: list[Callable[[InstanceEnded], None]] = []
     on: Drivers = make_drivers(home, environ, lambda news: heard[0](news) if heard else None)
     try:
         agent = Agent(on, open_it(home), owner=_owner())
         heard.append(agent.heard)
         await agent.start()
+        agent.door = make_door(agent) if make_door else None
     except Failure as failure:
         raise Refusal([failure.problem]) from failure  # nothing was changed, so it is one
 
@@ -69,9 +74,13 @@ async def _serve(home: Home, environ: Mapping[str, str], open_it: OpenJournal) -
     listener = _listen(home)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leave)
+    if agent.door is not None:
+        await agent.door.wake()
     try:
         await server._serve([listener])  # serve() would replace our signal handlers
     finally:
+        if agent.door is not None:
+            await agent.door.close()
         await agent.stop()
         with contextlib.suppress(FileNotFoundError):
             home.agent_socket.unlink()

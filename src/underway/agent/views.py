@@ -60,6 +60,8 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     app asks for and nobody has given."""
     restore: str = ""
     """The backup that a rollback takes the data back to as well."""
+    by: str = ""
+    """The account that asks."""
     code_only: bool = False
     """A rollback takes the code back although it is not known to run on the database as it is."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import queue
 import sys
@@ -43,6 +44,7 @@ def perform(
     With `is_json` the last line is a `finished` object whatever happens, short of being interrupted.
     """
     began = time.monotonic()
+    ask = msgspec.structs.replace(ask, by=ask.by or getpass.getuser())
     try:
         return _perform(ask, is_json, is_dry_run, is_waiting, is_watching, question)
     except (Refusal, Failure, AgentGone) as error:

@@ -26,9 +26,10 @@ def agent() -> None:
 def run(is_json: bool) -> None:
     """Run the agent in the foreground until SIGTERM."""
     from underway.agent.serve import run_agent
+    from underway.pages.door import PagesDoor
 
     os.environ.setdefault("UNDERWAY_AGENT", find_home(os.environ).id)
-    run_agent(find_home(os.environ), dict(os.environ))
+    run_agent(find_home(os.environ), dict(os.environ), make_door=PagesDoor)
 
 
 @agent.command()

@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "events": ("underway.cli.events:events", "Show what happened, and with -f what happens."),
     "logs": ("underway.cli.logs:logs", "Show what an app's processes write."),
     "db": ("underway.cli.db:db", "Look after an app's database."),
+    "dashboard": ("underway.cli.dashboard:dashboard", "Look at everything in a browser."),
+    "access": ("underway.cli.access:access", "Who may use the dashboard: accounts and API tokens."),
     "maintenance": ("underway.cli.maintenance:maintenance", "Show visitors a maintenance page, or the app again."),
     "down": ("underway.cli.down:down", "Stop an app; its data stays."),
     "init": ("underway.cli.init:init", "Write the manifest that was recognised."),

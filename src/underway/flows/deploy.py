@@ -34,6 +34,8 @@ class Planning(NamedTuple):
     claims: tuple[Claim, ...] = ()
     manifest: str = ""
     secrets: Mapping[str, Secret] = MappingProxyType({})
+    by: str = ""
+    """Who asked for it."""
 
 
 async def prepare_deploy(
@@ -93,6 +95,7 @@ def take_lease(planning: Planning, act_id: str, owner: str, on: Drivers, journal
             owner=owner,
             log_offset=on.request_log.end(),
             path=plan.path,
+            by=planning.by,
         ),
         Planned(
             app=plan.app,

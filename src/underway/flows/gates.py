@@ -6,9 +6,10 @@ from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
 from underway.guard.words import span
+from underway.journal.state import AppState, Phase
 from underway.manifest.release import Approve, Windows
 from underway.manifest.windows import DAY_MINUTES, DAYS, WEEK_MINUTES, next_open
-from underway.plan.model import Rollout
+from underway.plan.model import Rollout, read_plan
 from underway.terms.problem import Problem
 
 
@@ -48,7 +49,7 @@ def closed_window(windows: Windows, now: float) -> Closed | None:
 
 def approvers(approve: Approve) -> str:
     """`the approval of ana or ben`."""
-    return "the approval of " + (" or ".join(approve.by) or "a person")
+    return "the approval of " + (" or ".join(approve.by) or ("a second person" if approve.is_second else "a person"))
 
 
 def _as(approve: Approve) -> str:
@@ -63,6 +64,25 @@ def not_yours(app: str, approve: Approve, by: str) -> Problem:
         why=f"it goes on with {approvers(approve)}, and {by} is not among them",
         remedy="ask one of them, or change release.approve in underway.toml; hold and abort are open to everybody",
         command=f"underway release advance {app} --as {approve.by[0]}" if approve.by else "",
+    )
+
+
+def needs_approval(state: AppState) -> bool:
+    """Whether the release on its way waits, or will wait, for people at each step."""
+    if state.act is None or state.act.phase is not Phase.RUNNING:
+        return False
+    rollouts = (stage.rollout for stage in read_plan(state.act.plan).stages if stage.rollout)
+    return any(rollout.approve and not rollout.is_watch for rollout in rollouts)
+
+
+def not_your_own(app: str, by: str) -> Problem:
+    """The refusal of an approval by who began the deploy."""
+    return Problem(
+        code="release.own-approval",
+        where=app,
+        why=f"{by} began this deploy, and release.approve.second_person asks for somebody else's approval",
+        remedy="ask another person to look at it; hold and abort are open to everybody",
+        command=f"underway status {app}",
     )
 
 

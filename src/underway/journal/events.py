@@ -73,13 +73,15 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 
 
 class ActStarted(Event, frozen=True, kw_only=True, tag="act_started"):
-    """The lease on the app was taken. `owner` is the agent's `pid:start_ticks:boot_id`; the lease ends with it."""
+    """The lease on the app was taken. `owner` is the agent's `pid:start_ticks:boot_id`; the lease ends with it. `by` is
+    the account that asked for the act, empty where the agent began it itself."""
 
     kind: ActKind
     release: str
     owner: str
     log_offset: LogOffset
     path: str = ""
+    by: str = ""
 
 
 class Planned(Event, frozen=True, kw_only=True, tag="planned"):
@@ -420,6 +422,43 @@ class EnvironmentGiven(Event, frozen=True, kw_only=True, tag="environment_given"
     fingerprints: dict[str, str]
 
 
+class AccessChanged(Event, frozen=True, kw_only=True, tag="access_changed"):
+    """Who may use the dashboard and its API was changed. `what` is account | token | dashboard, `how` a word for it
+    (`added`, `role`, `password`, `closed`, `made`, `revoked`, `exposed`, `hidden`); `says` adds the role, the scopes or
+    the host."""
+
+    what: str
+    how: str
+    name: str
+    by: str
+    says: str = ""
+
+
+class LoggedIn(Event, frozen=True, kw_only=True, tag="logged_in"):
+    """Somebody opened a session of the dashboard. `how` is `code` (from this machine's command line) or `password`."""
+
+    name: str
+    how: str
+    address: str = ""
+
+
+class LogInRefused(Event, frozen=True, kw_only=True, tag="log_in_refused"):
+    """Too many wrong tries: further ones must wait. `name` is the account, empty when there is no such one."""
+
+    name: str
+    address: str
+    tries: int
+    wait_s: float
+
+
+class Acted(Event, frozen=True, kw_only=True, tag="acted"):
+    """Somebody did something through the dashboard or with a token. `what` is the act in a few words."""
+
+    by: str
+    what: str
+    because: str = ""
+
+
 class AgentStarted(Event, frozen=True, kw_only=True, tag="agent_started"):
     version: str
     pid: int
@@ -470,6 +509,10 @@ AnyEvent = (
     | EnvironmentChanged
     | EnvironmentRead
     | EnvironmentGiven
+    | AccessChanged
+    | LoggedIn
+    | LogInRefused
+    | Acted
     | AgentStarted
 )
 

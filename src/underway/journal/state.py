@@ -9,6 +9,8 @@ from typing import NamedTuple, assert_never
 import msgspec
 
 from underway.journal.events import (
+    AccessChanged,
+    Acted,
     ActKind,
     ActStarted,
     AgentStarted,
@@ -33,6 +35,8 @@ from underway.journal.events import (
     InstanceLost,
     Interrupted,
     Judged,
+    LoggedIn,
+    LogInRefused,
     MaintenanceSet,
     Migrated,
     MigrationsLinted,
@@ -126,6 +130,10 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     EnvironmentChanged: {phase: phase for phase in Phase},
     EnvironmentRead: {phase: phase for phase in Phase},
     EnvironmentGiven: {phase: phase for phase in Phase},
+    AccessChanged: {phase: phase for phase in Phase},
+    LoggedIn: {phase: phase for phase in Phase},
+    LogInRefused: {phase: phase for phase in Phase},
+    Acted: {phase: phase for phase in Phase},
     AgentStarted: {phase: phase for phase in Phase},
     BackupMade: {phase: phase for phase in Phase},
     BackupFailed: {phase: phase for phase in Phase},
@@ -151,6 +159,8 @@ class ActState(msgspec.Struct, kw_only=True):
     started_at: float
     log_offset: LogOffset
     path: str = ""
+    by: str = ""
+    """Who asked for it, empty for the agent itself."""
     phase: Phase = Phase.STARTED
     plan: bytes = b"null"
     digest: str = ""
@@ -335,7 +345,7 @@ _COPIES = (
 
 
 def _only_looks(state: AppState, event: Event) -> bool:
-    if isinstance(event, EnvironmentRead | _COPIES):
+    if isinstance(event, EnvironmentRead | Acted | _COPIES):
         return True
     if isinstance(event, ActStarted | Finished):
         return event.kind is ActKind.WATCH and (isinstance(event, ActStarted) or event.outcome is Outcome.DONE)
@@ -357,6 +367,7 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
                 started_at=at,
                 log_offset=event.log_offset,
                 path=event.path,
+                by=event.by,
             )
         case Planned() if act:
             act.plan, act.digest = bytes(event.plan), event.digest
@@ -448,7 +459,7 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
         case EnvironmentGiven():
             if release := state.releases.get(event.release):
                 release.given = event.fingerprints
-        case EnvironmentChanged() | EnvironmentRead():
+        case EnvironmentChanged() | EnvironmentRead() | AccessChanged() | LoggedIn() | LogInRefused() | Acted():
             pass
         case MaintenanceSet():
             state.is_in_maintenance = event.is_on

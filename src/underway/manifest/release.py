@@ -56,6 +56,10 @@ class Approve:
         tuple[str, ...],
         Key("by", words.PEOPLE, '["ana", "ben"]', "Who may: one of these. Empty: anybody who can reach the agent."),
     ] = ()
+    is_second: Annotated[
+        bool,
+        Key("second_person", words.FLAG, "true", "The approval must not come from who began the deploy."),
+    ] = False
 
 
 @dataclass(frozen=True)
