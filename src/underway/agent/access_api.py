@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from underway.agent.access_views import (
     AccessView,
     AccountAsk,
@@ -18,16 +21,55 @@ from underway.agent.access_views import (
 )
 from underway.agent.agent import Agent
 from underway.agent.door import Door
+from underway.agent.endpoint import Endpoint, body, json_answer
 from underway.terms.problem import Problem, Refusal
 
 
-async def let_in(agent: Agent, ask: DashboardAsk) -> DashboardView:
-    return await _door(agent).let_in(ask.by)
+async def dashboard(agent: Agent, request: Request) -> Response:
+    """A way into the dashboard that works once. It listens on loopback from then on."""
+    ask = await body(request, DashboardAsk)
+    return json_answer(await _door(agent).let_in(ask.by), 201)
 
 
-async def expose(agent: Agent, ask: ExposeAsk) -> AccessView:
+async def expose(agent: Agent, request: Request) -> Response:
+    """Let the dashboard answer under a host name over HTTPS, for accounts; or on loopback alone again."""
+    ask = await body(request, ExposeAsk)
     await _door(agent).expose(ask.host, ask.tls, ask.by)
-    return show(agent)
+    return json_answer(show(agent))
+
+
+async def access(agent: Agent, request: Request) -> Response:
+    """Accounts and tokens, without their secrets."""
+    return json_answer(show(agent))
+
+
+async def change_account(agent: Agent, request: Request) -> Response:
+    """Add or close an account, change its role or password, renew its second factor."""
+    ask = await body(request, AccountAsk)
+    found = ""
+    match ask.how:
+        case "add":
+            found = await agent.access.make_account(ask.name, ask.role, ask.password, ask.by)
+        case "role":
+            agent.access.set_role(ask.name, ask.role, ask.by)
+        case "password":
+            await agent.access.set_password(ask.name, ask.password, ask.by)
+        case "second-factor":
+            found = agent.access.renew_second_factor(ask.name, ask.by)
+        case "close":
+            agent.access.close_account(ask.name, ask.by)
+        case _:
+            assert_never(ask.how)
+    return json_answer(AccountChanged(name=ask.name, authenticator=found))
+
+
+async def change_token(agent: Agent, request: Request) -> Response:
+    """Make an API token, or end one."""
+    ask = await body(request, TokenAsk)
+    if ask.revoke:
+        agent.access.revoke_token(ask.revoke, ask.by)
+        return json_answer(TokenMade())
+    return json_answer(TokenMade(token=agent.access.make_token(ask.name, ask.scopes, ask.life_s, ask.by)))
 
 
 def show(agent: Agent) -> AccessView:
@@ -55,32 +97,6 @@ def show(agent: Agent) -> AccessView:
     )
 
 
-async def change_account(agent: Agent, ask: AccountAsk) -> AccountChanged:
-    access = agent.access
-    found = ""
-    match ask.how:
-        case "add":
-            found = await access.add(ask.name, ask.role, ask.password, ask.by)
-        case "role":
-            access.set_role(ask.name, ask.role, ask.by)
-        case "password":
-            await access.set_password(ask.name, ask.password, ask.by)
-        case "second-factor":
-            found = access.renew_second_factor(ask.name, ask.by)
-        case "close":
-            access.close_account(ask.name, ask.by)
-        case _:
-            assert_never(ask.how)
-    return AccountChanged(name=ask.name, authenticator=found)
-
-
-def change_token(agent: Agent, ask: TokenAsk) -> TokenMade:
-    if ask.revoke:
-        agent.access.revoke_token(ask.revoke, ask.by)
-        return TokenMade()
-    return TokenMade(token=agent.access.make_token(ask.name, ask.scopes, ask.life_s, ask.by))
-
-
 def _door(agent: Agent) -> Door:
     if agent.door is None:
         raise Refusal(
@@ -95,3 +111,12 @@ def _door(agent: Agent) -> Door:
             ]
         )
     return agent.door
+
+
+ACCESS_ENDPOINTS = (
+    Endpoint("POST", "/v1/dashboard", dashboard, DashboardView, takes=DashboardAsk),
+    Endpoint("POST", "/v1/dashboard/exposure", expose, AccessView, takes=ExposeAsk),
+    Endpoint("GET", "/v1/access", access, AccessView),
+    Endpoint("POST", "/v1/access/accounts", change_account, AccountChanged, takes=AccountAsk),
+    Endpoint("POST", "/v1/access/tokens", change_token, TokenMade, takes=TokenAsk),
+)

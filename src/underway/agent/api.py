@@ -15,17 +15,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from underway import __version__
-from underway.agent import access_api, env_api
-from underway.agent.access_views import (
-    AccessView,
-    AccountAsk,
-    AccountChanged,
-    DashboardAsk,
-    DashboardView,
-    ExposeAsk,
-    TokenAsk,
-    TokenMade,
-)
+from underway.agent import env_api
+from underway.agent.access_api import ACCESS_ENDPOINTS
 from underway.agent.agent import Agent
 from underway.agent.endpoint import JSON, LINES, Endpoint, app_state, body, json_answer, number
 from underway.agent.env_views import (
@@ -171,31 +162,6 @@ async def recipient(agent: Agent, request: Request) -> Response:
     return json_answer(env_api.recipient(agent))
 
 
-async def dashboard(agent: Agent, request: Request) -> Response:
-    """A way into the dashboard that works once. It listens on loopback from then on."""
-    return _json(await access_api.let_in(agent, await _body(request, DashboardAsk)), 201)
-
-
-async def expose(agent: Agent, request: Request) -> Response:
-    """Let the dashboard answer under a host name over HTTPS, for accounts; or on loopback alone again."""
-    return _json(await access_api.expose(agent, await _body(request, ExposeAsk)))
-
-
-async def access(agent: Agent, request: Request) -> Response:
-    """Accounts and tokens, without their secrets."""
-    return _json(access_api.show(agent))
-
-
-async def change_account(agent: Agent, request: Request) -> Response:
-    """Add or close an account, change its role or password, renew its second factor."""
-    return _json(await access_api.change_account(agent, await _body(request, AccountAsk)))
-
-
-async def change_token(agent: Agent, request: Request) -> Response:
-    """Make an API token, or end one."""
-    return _json(access_api.change_token(agent, await _body(request, TokenAsk)))
-
-
 async def maintenance(agent: Agent, request: Request) -> Response:
     """Show visitors the maintenance page, or the app again."""
     state = app_state(agent, request)
@@ -282,11 +248,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/v1/env/changes", change_environment, EnvChanged, takes=EnvChangeAsk),
     Endpoint("POST", "/v1/env/handovers", hand_over_environment, EnvHanded, takes=EnvHandAsk),
     Endpoint("GET", "/v1/env/recipient", recipient, Recipient),
-    Endpoint("POST", "/v1/dashboard", dashboard, DashboardView, takes=DashboardAsk),
-    Endpoint("POST", "/v1/dashboard/exposure", expose, AccessView, takes=ExposeAsk),
-    Endpoint("GET", "/v1/access", access, AccessView),
-    Endpoint("POST", "/v1/access/accounts", change_account, AccountChanged, takes=AccountAsk),
-    Endpoint("POST", "/v1/access/tokens", change_token, TokenMade, takes=TokenAsk),
     Endpoint("POST", "/v1/plans", make_plan, PlanView, takes=PlanAsk),
     Endpoint("POST", "/v1/plans/{plan}/run", run_plan, Started),
     Endpoint(
@@ -305,6 +266,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/v1/stop", stop, None, query=(("everything", "true: apps, proxy and services as well"),)),
     Endpoint("GET", "/v1/openapi.json", openapi, None),
     *KEEPING_ENDPOINTS,
+    *ACCESS_ENDPOINTS,
 )
 
 

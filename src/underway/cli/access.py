@@ -87,7 +87,14 @@ def close(name: str) -> None:
 
 @access.command()
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice([scope.value for scope in Scope]))
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="What it may do; several times for several.",
+)
 @click.option("--days", default=90, type=click.IntRange(1, 366), help="How long it is good.")
 @click.option("--json", "is_json", is_flag=True, help="The token as JSON.")
 def token(name: str, scopes: tuple[str, ...], days: int, is_json: bool) -> None:

@@ -58,7 +58,7 @@ class Access:
     def write(self) -> None:
         self._on.snapshots.save("", _NAME, write_book(self.book))
 
-    async def add(self, name: str, role: Role, password: str, by: str) -> str:
+    async def make_account(self, name: str, role: Role, password: str, by: str) -> str:
         """A new account, or a closed one anew. Returns the address for the authenticator app, which is shown once.
 
         Raises `Refusal` (`access.name`, `access.password`, `access.taken`).

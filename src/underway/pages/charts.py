@@ -41,6 +41,7 @@ def chart(
     """Lines over time from `at[0]` to `until`, with flags on the same axis. `says` writes a value."""
     known = [value for stroke in strokes for value in stroke.values if value is not None]
     most = _ceiling(max(known, default=0.0))
+    parts_of = (0.0, 1.0) if says(most / 2) == says(0.0) else (0.0, 0.5, 1.0)
     since = at[0] if at else until - 1
     across = max(until - since, 1.0)
 
@@ -51,12 +52,11 @@ def chart(
         return HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * value / most
 
     parts: list[str] = []
-    for part in (0.0, 0.5, 1.0):
+    for part in parts_of:
         level = y(most * part)
         parts.append(f'<line class="rule" x1="{_LEFT:g}" x2="{WIDTH - _RIGHT:g}" y1="{level:.1f}" y2="{level:.1f}"/>')
-        parts.append(
-            f'<text x="{_LEFT - 6:g}" y="{level + 4:.1f}" text-anchor="end">{escape(says(most * part))}</text>'
-        )
+        label = escape(says(most * part) if part else "0")
+        parts.append(f'<text x="{_LEFT - 6:g}" y="{level + 4:.1f}" text-anchor="end">{label}</text>')
     parts += _times(since, until, x)
     for stroke in strokes:
         parts += _drawn(stroke, at, x, y)

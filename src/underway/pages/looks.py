@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from underway.agent.look import app_view, release_views, status_view
@@ -11,7 +13,7 @@ from underway.agent.views import AppView, ReleaseView
 from underway.flows.explain import explain
 from underway.flows.gates import needs_approval
 from underway.journal.state import AppState
-from underway.pages import charts
+from underway.pages import charts, figures
 from underway.pages.gate import PICTURE_POLICY
 from underway.pages.site import Visit
 from underway.pages.story import Story, tell
@@ -20,6 +22,7 @@ from underway.pictures.sheet import Theme
 from underway.terms.problem import Problem, Refusal
 
 _SPARK_MINUTES = 60
+SPANS = {"1h": 3600.0, "6h": 21_600.0, "24h": 86_400.0, "7d": 604_800.0, "30d": 2_592_000.0, "90d": 7_776_000.0}
 
 
 class Standing(NamedTuple):
@@ -98,7 +101,38 @@ def overview_of(visit: Visit) -> dict[str, object]:
         "traffic": live_traffic(view),
         "memory": memory(view),
         "releases": release_views(state)[:6],
+        "alerts": visit.agent.keeping.alerts(state.app),
+        **over_time(visit, state.app),
         **act_of(visit, state, state.act.id if state.act else ""),
+    }
+
+
+def over_time(visit: Visit, app: str) -> dict[str, object]:
+    """The app's figures as charts on one time axis, with its releases marked."""
+    span = visit.query("span") if visit.query("span") in SPANS else "1h"
+    visit.agent.books.catch_up()
+    found = visit.agent.keeping.figures(app, visit.now - SPANS[span], visit.now, 120)
+    whole = found.whole
+    flags = [charts.Flag(mark.at, mark.release, mark.outcome not in ("live", "", "done")) for mark in found.marks]
+    asked = [served + failed for served, failed in zip(whole.served, whole.failed, strict=True)]
+    began = next((place for place, value in enumerate(asked) if value), len(asked))
+    per_s = [value / found.step_s if place >= began else None for place, value in enumerate(asked)]
+    failed = [float(value) if place >= began else None for place, value in enumerate(whole.failed)]
+
+    def drawn(title: str, says: Callable[[float], str], *strokes: charts.Stroke) -> Markup:
+        return charts.chart(title, found.at, found.until, strokes, says, flags)
+
+    line = charts.Stroke
+    return {
+        "span": span,
+        "spans": tuple(SPANS),
+        "sum": whole.sum,
+        "charts": (
+            ("Requests a second", drawn("Requests a second", figures.rate, line(per_s))),
+            ("Failed requests", drawn("Failed requests", figures.count, line(failed, True))),
+            ("95 of 100 answered within", drawn("95 of 100 answered within", figures.milliseconds, line(whole.p95_ms))),
+            ("Memory", drawn("Memory", figures.size, line(whole.memory_bytes))),
+        ),
     }
 
 

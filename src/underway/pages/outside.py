@@ -34,6 +34,12 @@ _LOOKS = frozenset(
         "/v1/apps/{app}/logs",
         "/v1/apps/{app}/backups",
         "/v1/apps/{app}/database",
+        "/v1/apps/{app}/figures",
+        "/v1/apps/{app}/monitors",
+        "/v1/apps/{app}/budgets",
+        "/v1/apps/{app}/errors",
+        "/v1/apps/{app}/lines",
+        "/v1/alerts",
         "/v1/work/{work}",
     }
 )

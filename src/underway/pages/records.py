@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import msgspec
 from markupsafe import Markup
 from starlette.responses import Response
 
 from underway.agent import env_api
 from underway.agent.env_views import EnvLookAsk, EnvView
-from underway.agent.look import app_view, backups_view, release_views, require_process
+from underway.agent.look import app_view, backups_view, require_process
 from underway.journal.events import Recorded
 from underway.observe.database import read_database
+from underway.pages.figures import clock
 from underway.pages.looks import standing_of, state_of
 from underway.pages.site import Visit
 from underway.ports.logs import LogLine
-from underway.terms.app_error import ErrorCount
 from underway.terms.database_health import DatabaseHealth
 from underway.terms.problem import Failure, Problem, Refusal
 
@@ -64,8 +66,11 @@ async def logs(visit: Visit) -> Response:
     process, wanted = visit.query("process"), visit.query("find")
     require_process(state, process)
     found = visit.agent.on.logs.lines(state.app, process, _TAIL if not wanted else 10 * _TAIL, False)
-    lines: list[LogLine] = []
-    async for line in found:
+    lines: list[LogLine] = [
+        LogLine(source=f"{clock(it.at)} {it.process} {it.release}", line=it.text)
+        for it in (visit.agent.keeping.lines(state.app, wanted, process=process)[::-1] if wanted else ())
+    ]
+    async for line in found if not lines else _nothing():
         if not wanted or wanted.lower() in line.line.lower():
             lines.append(line)
     view = app_view(visit.agent, state)
@@ -83,6 +88,12 @@ async def logs(visit: Visit) -> Response:
     )
 
 
+async def _nothing() -> AsyncIterator[LogLine]:
+    nothing: tuple[LogLine, ...] = ()
+    for line in nothing:
+        yield line
+
+
 def line_part(line: LogLine) -> Markup:
     """One line of output; both texts are the app's."""
     return Markup('<div><span class="from mono">{}</span><pre>{}</pre></div>').format(line.source, line.line)
@@ -92,16 +103,12 @@ async def errors(visit: Visit) -> Response:
     """Errors that releases reported, by fingerprint."""
     state = state_of(visit)
     view = app_view(visit.agent, state)
-    seen: dict[str, tuple[ErrorCount, list[str]]] = {}
-    for it in release_views(state):
-        for counted in it.new_errors:
-            seen.setdefault(counted.error.fingerprint, (counted, []))[1].append(it.id)
     return visit.page(
         "errors.html",
         view=view,
         standing=standing_of(view),
         tab="errors",
-        seen=list(seen.values()),
+        seen=visit.agent.keeping.errors(state.app),
         lost=state.lost[::-1],
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from underway.access.rights import Right
-from underway.pages import acts, entry, live, looks, people, records
+from underway.pages import acts, entry, keeping, live, looks, people, records
 from underway.pages.site import Page
 
 PAGES: tuple[Page, ...] = (
     Page("GET", "/", looks.glance),
     Page("GET", "/live", live.glance),
+    Page("GET", "/alerts", keeping.alerts),
     Page("GET", "/journal", records.journal),
     Page("GET", "/people", people.show, Right.ADMIN),
     Page("POST", "/people", people.change, Right.ADMIN),
@@ -25,6 +26,7 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/apps/{app}/errors", records.errors),
     Page("GET", "/apps/{app}/data", records.data),
     Page("GET", "/apps/{app}/environment", records.environment),
+    Page("GET", "/apps/{app}/monitors", keeping.monitors),
     Page("GET", "/apps/{app}/rollback", acts.ask_rollback, Right.HALT),
     Page("POST", "/apps/{app}/rollback", acts.roll_back, Right.HALT),
     Page("GET", "/apps/{app}/orders/{order}", acts.ask_order),

@@ -1,0 +1,57 @@
+"""Pages of how apps are kept up: alerts, monitors, error budgets."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+from starlette.responses import Response
+
+from underway.agent.look import app_view
+from underway.pages import charts, figures
+from underway.pages.looks import standing_of, state_of
+from underway.pages.site import Visit
+from underway.terms.monitor import Day, MonitorStatus
+
+_DAYS = 90
+_DAY_S = 86_400.0
+
+
+async def alerts(visit: Visit) -> Response:
+    """What is open, the worst first, and what is over."""
+    kept = visit.agent.keeping
+    return visit.page("alerts.html", alerts=kept.alerts(), cleared=kept.alerts(is_cleared=True))
+
+
+async def monitors(visit: Visit) -> Response:
+    """The app's monitors with their last ninety days, and its error budgets."""
+    state = state_of(visit)
+    view = app_view(visit.agent, state)
+    found = visit.agent.keeping.monitors(state.app)
+    return visit.page(
+        "monitors.html",
+        view=view,
+        standing=standing_of(view),
+        tab="monitors",
+        monitors=found,
+        budgets=visit.agent.keeping.budgets(state.app),
+        days={it.name: day_bars(it, visit.now) for it in found},
+        kind_of={"up": "good", "down": "bad", "offline": "warn", "maintenance": "warn", "waiting": ""},
+    )
+
+
+def day_bars(monitor: MonitorStatus, now: float) -> Markup:
+    """Ninety bars, oldest first; a day without checks is empty."""
+    by_day = {int(day.at // _DAY_S): day for day in monitor.days}
+    today = int(now // _DAY_S)
+    shown = [_bar(by_day.get(day), day * _DAY_S) for day in range(today - _DAYS + 1, today + 1)]
+    return charts.day_bars(
+        shown, f"{monitor.name}: {figures.percent(monitor.uptime_month)} of checks passed in 30 days"
+    )
+
+
+def _bar(day: Day | None, at: float) -> tuple[str, str]:
+    name = figures.clock(at)[:10]
+    if day is None or not day.checks:
+        return "none", f"{name}: no checks"
+    part = day.failed / day.checks
+    kind = "good" if not day.failed else "warn" if part < 0.01 else "bad"
+    return kind, f"{name}: {figures.percent(1 - part)} of {day.checks:,} checks passed"
