@@ -28,13 +28,13 @@ from underway.terms.problem import Problem, Refusal
 async def dashboard(agent: Agent, request: Request) -> Response:
     """A way into the dashboard that works once. It listens on loopback from then on."""
     ask = await body(request, DashboardAsk)
-    return json_answer(await _door(agent).let_in(ask.by), 201)
+    return json_answer(await door_of(agent).let_in(ask.by), 201)
 
 
 async def expose(agent: Agent, request: Request) -> Response:
     """Let the dashboard answer under a host name over HTTPS, for accounts; or on loopback alone again."""
     ask = await body(request, ExposeAsk)
-    await _door(agent).expose(ask.host, ask.tls, ask.by)
+    await door_of(agent).expose(ask.host, ask.tls, ask.by)
     return json_answer(show(agent))
 
 
@@ -97,7 +97,8 @@ def show(agent: Agent) -> AccessView:
     )
 
 
-def _door(agent: Agent) -> Door:
+def door_of(agent: Agent) -> Door:
+    """Raises `Refusal` (`dashboard.none`)."""
     if agent.door is None:
         raise Refusal(
             [

@@ -70,7 +70,7 @@ class Agent:
         self._watching: dict[str, asyncio.Task[Any]] = {}
         """By app: what carries out its watch."""
         self._retiring: dict[str, asyncio.Task[Any]] = {}
-        self.works = Works(on.clock, self._new_id)
+        self.works = Works(on.clock, self.new_id)
         self.leaving = asyncio.Event()
         """Set when the agent begins to end: those who follow its events and logs are let go."""
         self.stuck: dict[str, str] = {}
@@ -129,7 +129,7 @@ class Agent:
             except Refusal as refusal:
                 if not await self._has_retired(refusal):
                     raise
-        plan_id = self._new_id()
+        plan_id = self.new_id()
         planning = planning._replace(by=ask.by)
         self._plans[plan_id] = (self.on.clock.monotonic(), planning)
         while len(self._plans) > PLANS_KEPT:
@@ -241,7 +241,7 @@ class Agent:
 
     def _begin(self, planning: Planning) -> str:
         self._end_watch(planning.plan)
-        act = take_lease(planning, self._new_id(), self._owner, self.on, self.journal)
+        act = take_lease(planning, self.new_id(), self._owner, self.on, self.journal)
         task = self._spawn(self._carry_out(planning, act.app, act.id))
         if planning.plan.kind is ActKind.WATCH:
             self._watching[act.app] = task
@@ -373,7 +373,8 @@ class Agent:
         if not task.cancelled() and (error := task.exception()):
             _log.error("a background task ended: %s", error, exc_info=error)
 
-    def _new_id(self) -> str:
+    def new_id(self) -> str:
+        """A fresh id, sorted by time."""
         return release_id(self.on.clock.now(), self.on.clock.entropy())
 
 

@@ -38,6 +38,7 @@ from underway.agent.look import (
     require_process,
     status_view,
 )
+from underway.agent.status_api import STATUS_ENDPOINTS
 from underway.agent.views import (
     Alive,
     AppView,
@@ -267,6 +268,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/v1/openapi.json", openapi, None),
     *KEEPING_ENDPOINTS,
     *ACCESS_ENDPOINTS,
+    *STATUS_ENDPOINTS,
 )
 
 

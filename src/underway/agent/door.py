@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from underway.agent.access_views import DashboardView
+from underway.agent.status_views import ExportAsk, Exported, StatusPageAsk, StatusPageView
 
 
 class Door(Protocol):
@@ -21,6 +22,19 @@ class Door(Protocol):
     async def expose(self, host: str, tls: str, by: str) -> str:
         """Answer under `host` through the proxy, with HTTPS; empty: on loopback alone. Returns the address, empty for
         none. Raises `Refusal` (`access.nobody`, `proxy.route`, `proxy.host-taken`) or `Failure`."""
+        ...
+
+    def published(self) -> StatusPageView:
+        """Where the status page is."""
+        ...
+
+    async def publish(self, ask: StatusPageAsk) -> StatusPageView:
+        """Keep the status page as files that the proxy serves under a host, so that it stays up when the apps, and this
+        agent, are down. Raises `Refusal` (`app.unknown`, `proxy.route`, `proxy.host-taken`) or `Failure`."""
+        ...
+
+    def export(self, ask: ExportAsk) -> Exported:
+        """Write the status page into a folder. Raises `Refusal` (`app.unknown`, `statuspage.folder`)."""
         ...
 
     async def close(self) -> None: ...

@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("underway.cli.logs:logs", "Show what an app's processes write."),
     "db": ("underway.cli.db:db", "Look after an app's database."),
     "dashboard": ("underway.cli.dashboard:dashboard", "Look at everything in a browser."),
+    "statuspage": ("underway.cli.statuspage:statuspage", "Tell visitors: a public status page and incidents."),
     "access": ("underway.cli.access:access", "Who may use the dashboard: accounts and API tokens."),
     "maintenance": ("underway.cli.maintenance:maintenance", "Show visitors a maintenance page, or the app again."),
     "down": ("underway.cli.down:down", "Stop an app; its data stays."),

@@ -11,6 +11,7 @@ from enum import Enum
 import msgspec
 
 from underway.terms.backup import Backup, Proof
+from underway.terms.incident import Impact, IncidentStage
 from underway.terms.migration import Hazard
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
@@ -451,6 +452,27 @@ class LogInRefused(Event, frozen=True, kw_only=True, tag="log_in_refused"):
     wait_s: float
 
 
+class IncidentOpened(Event, frozen=True, kw_only=True, tag="incident_opened"):
+    """Visitors of the status page are told of a disturbance. `alert` is the key of the alert that it comes from, empty
+    where a person opened it."""
+
+    incident: str
+    title: str
+    impact: Impact
+    text: str
+    by: str
+    alert: str = ""
+
+
+class IncidentUpdated(Event, frozen=True, kw_only=True, tag="incident_updated"):
+    """Something more is told of it; the stage `resolved` ends it."""
+
+    incident: str
+    stage: IncidentStage
+    text: str
+    by: str
+
+
 class Acted(Event, frozen=True, kw_only=True, tag="acted"):
     """Somebody did something through the dashboard or with a token. `what` is the act in a few words."""
 
@@ -513,6 +535,8 @@ AnyEvent = (
     | LoggedIn
     | LogInRefused
     | Acted
+    | IncidentOpened
+    | IncidentUpdated
     | AgentStarted
 )
 

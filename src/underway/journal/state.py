@@ -32,6 +32,8 @@ from underway.journal.events import (
     EnvironmentRead,
     Event,
     Finished,
+    IncidentOpened,
+    IncidentUpdated,
     InstanceLost,
     Interrupted,
     Judged,
@@ -64,6 +66,7 @@ from underway.journal.events import (
     Weighed,
 )
 from underway.terms.app_error import ErrorCount
+from underway.terms.incident import Incident, IncidentStage, IncidentUpdate
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
 from underway.terms.rehearsal import Fit
@@ -134,6 +137,8 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     LoggedIn: {phase: phase for phase in Phase},
     LogInRefused: {phase: phase for phase in Phase},
     Acted: {phase: phase for phase in Phase},
+    IncidentOpened: {phase: phase for phase in Phase},
+    IncidentUpdated: {phase: phase for phase in Phase},
     AgentStarted: {phase: phase for phase in Phase},
     BackupMade: {phase: phase for phase in Phase},
     BackupFailed: {phase: phase for phase in Phase},
@@ -252,6 +257,8 @@ class AppState(msgspec.Struct, kw_only=True):
     """What of the backups failed last and has not succeeded since: backup, copy, drill, verify."""
     alerts: dict[str, Problem] = msgspec.field(default_factory=dict)
     """What was raised and not cleared, by key."""
+    incidents: dict[str, Incident] = msgspec.field(default_factory=dict)
+    """What the status page tells, by id, oldest first."""
     former_database: str = ""
     """The name of the database that the last restore replaced."""
     lost: list[InstanceLost] = msgspec.field(default_factory=list)
@@ -345,7 +352,7 @@ _COPIES = (
 
 
 def _only_looks(state: AppState, event: Event) -> bool:
-    if isinstance(event, EnvironmentRead | Acted | _COPIES):
+    if isinstance(event, EnvironmentRead | Acted | IncidentOpened | IncidentUpdated | _COPIES):
         return True
     if isinstance(event, ActStarted | Finished):
         return event.kind is ActKind.WATCH and (isinstance(event, ActStarted) or event.outcome is Outcome.DONE)
@@ -461,6 +468,24 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
                 release.given = event.fingerprints
         case EnvironmentChanged() | EnvironmentRead() | AccessChanged() | LoggedIn() | LogInRefused() | Acted():
             pass
+        case IncidentOpened():
+            first = IncidentUpdate(at=at, stage=IncidentStage.INVESTIGATING, text=event.text, by=event.by)
+            state.incidents[event.incident] = Incident(
+                id=event.incident,
+                app=event.app,
+                title=event.title,
+                impact=event.impact,
+                opened_at=at,
+                updates=(first,),
+                alert=event.alert,
+            )
+        case IncidentUpdated():
+            if incident := state.incidents.get(event.incident):
+                told = IncidentUpdate(at=at, stage=event.stage, text=event.text, by=event.by)
+                ended_at = at if event.stage is IncidentStage.RESOLVED else 0.0
+                state.incidents[event.incident] = msgspec.structs.replace(
+                    incident, updates=(*incident.updates, told), ended_at=ended_at
+                )
         case MaintenanceSet():
             state.is_in_maintenance = event.is_on
         case InstanceLost():

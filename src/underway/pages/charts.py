@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from math import floor, log10
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from markupsafe import Markup, escape
 
@@ -16,10 +16,11 @@ _LEAST, _MOST = -3.0, 1.0
 
 
 class Stroke(NamedTuple):
-    """One line along the chart's moments; None where nothing is known. `is_bad` draws it in the colour of trouble."""
+    """One line along the chart's moments; None where nothing is known. `kind` is its colour: the running release's, the
+    new one's, or that of trouble."""
 
     values: Sequence[float | None]
-    is_bad: bool = False
+    kind: Literal["old", "new", "bad"] = "old"
 
 
 class Flag(NamedTuple):
@@ -82,7 +83,7 @@ def _drawn(stroke: Stroke, at: Sequence[float], x: Callable[[float], float], y: 
             found.append([])
         else:
             found[-1].append((x(moment), y(value)))
-    name = "bad-" if stroke.is_bad else ""
+    name = "" if stroke.kind == "old" else f"{stroke.kind}-"
     parts = []
     for points in found:
         if len(points) == 1:

@@ -16,6 +16,8 @@ import uvicorn
 from underway.access.sessions import CODE_LIFE_S
 from underway.agent.access_views import DashboardView
 from underway.agent.agent import Agent
+from underway.agent.status_views import ExportAsk, Exported, StatusPageAsk, StatusPageView
+from underway.pages.publisher import Publisher
 from underway.terms.problem import Failure, Problem
 from underway.terms.release import Slot
 from underway.terms.route import AppRoute, SlotRoute, SlotTarget
@@ -34,8 +36,10 @@ class PagesDoor:
         self._server: uvicorn.Server | None = None
         self._task: asyncio.Task[None] | None = None
         self._site: Any = None
+        self._publisher = Publisher(agent)
 
     async def wake(self) -> None:
+        await self._publisher.wake()
         try:
             if host := self._agent.access.book.host:
                 await self._listen()
@@ -57,7 +61,17 @@ class PagesDoor:
         access.expose(host, tls, by)
         return self.address_of(host) if host else ""
 
+    def published(self) -> StatusPageView:
+        return self._publisher.published()
+
+    async def publish(self, ask: StatusPageAsk) -> StatusPageView:
+        return await self._publisher.publish(ask)
+
+    def export(self, ask: ExportAsk) -> Exported:
+        return self._publisher.export(ask)
+
     async def close(self) -> None:
+        await self._publisher.close()
         if self._server is not None:
             self._server.should_exit = True
         if self._task is not None:

@@ -82,6 +82,14 @@ def change(part: float) -> str:
     return f"{abs(100 * part):.0f} % {'slower' if part > 0 else 'faster'}"
 
 
+def enough(value: float, needed: float) -> str:
+    """How much of what is needed to act: `43 %`, `under 1 %`, `enough`."""
+    part = value / needed if needed > 0 else 0.0
+    if part >= 1:
+        return "enough"
+    return f"{100 * part:.0f} %" if part >= 0.01 else "under 1 %"
+
+
 def words(text: str) -> Markup:
     """Text of ours in which `…` marks what is typed."""
     parts = str(escape(text)).split("`")

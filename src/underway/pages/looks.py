@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -129,7 +130,7 @@ def over_time(visit: Visit, app: str) -> dict[str, object]:
         "sum": whole.sum,
         "charts": (
             ("Requests a second", drawn("Requests a second", figures.rate, line(per_s))),
-            ("Failed requests", drawn("Failed requests", figures.count, line(failed, True))),
+            ("Failed requests", drawn("Failed requests", figures.count, line(failed, "bad"))),
             ("95 of 100 answered within", drawn("95 of 100 answered within", figures.milliseconds, line(whole.p95_ms))),
             ("Memory", drawn("Memory", figures.size, line(whole.memory_bytes))),
         ),
@@ -162,12 +163,61 @@ def act_of(visit: Visit, state: AppState, act_id: str) -> dict[str, object]:
     return {
         "story": story,
         "rollout": now.rollout if now else None,
+        "both_charts": both_over_time(visit, state.app) if now else (),
         "needs_approval": needs_approval(state),
         "is_under_way": now is not None,
         "share_bar": charts.share_bar,
         "strength_bar": charts.strength_bar,
         "for_kinds": FOR,
     }
+
+
+def both_over_time(visit: Visit, app: str) -> tuple[tuple[str, Markup], ...]:
+    """The release on its way against the one that runs, as far as it came."""
+    rolling = visit.agent.rollouts.get(app)
+    if rolling is None or not rolling.kept.told.chronicle.moments:
+        return ()
+    chronicle = rolling.kept.told.chronicle
+    moments = chronicle.moments
+    at = [chronicle.began_at + it.at_s for it in moments]
+    until = max(chronicle.began_at + chronicle.noted_s, at[-1] + 1)
+    lengths = [max(after - before, 0.5) for before, after in zip(at, [*at[1:], until], strict=True)]
+
+    def drawn(
+        title: str, says: Callable[[float], str], new: Sequence[float | None], old: Sequence[float | None]
+    ) -> tuple[str, Markup]:
+        strokes = [charts.Stroke(new, "new"), charts.Stroke(old)]
+        return title, charts.chart(title, at, until, strokes, says)
+
+    def per_s(counts: list[int]) -> list[float | None]:
+        return [count / length for count, length in zip(counts, lengths, strict=True)]
+
+    return (
+        drawn(
+            "Requests a second",
+            figures.rate,
+            per_s([it.served + it.failed for it in moments]),
+            per_s([it.stable_served + it.stable_failed for it in moments]),
+        ),
+        drawn(
+            "Failed requests, added up",
+            figures.count,
+            list(accumulate(float(it.failed) for it in moments)),
+            list(accumulate(float(it.stable_failed) for it in moments)),
+        ),
+        drawn(
+            "95 of 100 answered within",
+            figures.milliseconds,
+            [it.p95_ms or None for it in moments],
+            [it.stable_p95_ms or None for it in moments],
+        ),
+        drawn(
+            "Memory",
+            figures.size,
+            [float(it.memory_bytes) or None for it in moments],
+            [float(it.stable_memory_bytes) or None for it in moments],
+        ),
+    )
 
 
 async def releases(visit: Visit) -> Response:

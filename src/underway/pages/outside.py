@@ -39,7 +39,9 @@ _LOOKS = frozenset(
         "/v1/apps/{app}/budgets",
         "/v1/apps/{app}/errors",
         "/v1/apps/{app}/lines",
+        "/v1/apps/{app}/incidents",
         "/v1/alerts",
+        "/v1/statuspage",
         "/v1/work/{work}",
     }
 )
@@ -94,7 +96,9 @@ def _needed(
     if path == "/v1/apps/{app}/orders":
         is_onward = body.get("order") in (Order.ADVANCE.value, Order.PROMOTE.value)
         return rights_for_order(is_onward=is_onward, needs_approval=needs_approval(agent.journal.state(names["app"])))
-    if path == "/v1/apps/{app}/maintenance" or (path == "/v1/apps/{app}/work" and body.get("kind") in _WORK):
+    if path in ("/v1/apps/{app}/maintenance", "/v1/apps/{app}/incidents") or (
+        path == "/v1/apps/{app}/work" and body.get("kind") in _WORK
+    ):
         return frozenset({Right.DEPLOY})
     return frozenset()
 

@@ -222,6 +222,7 @@ def _templates() -> jinja2.Environment:
         "change",
         "words",
         "ago",
+        "enough",
     ):
         environment.globals[name] = getattr(figures, name)
     return environment

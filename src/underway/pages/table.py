@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from underway.access.rights import Right
-from underway.pages import acts, entry, keeping, live, looks, people, records
+from underway.pages import acts, entry, incidents, keeping, live, looks, people, records
 from underway.pages.site import Page
 
 PAGES: tuple[Page, ...] = (
@@ -31,6 +31,8 @@ PAGES: tuple[Page, ...] = (
     Page("POST", "/apps/{app}/rollback", acts.roll_back, Right.HALT),
     Page("GET", "/apps/{app}/orders/{order}", acts.ask_order),
     Page("POST", "/apps/{app}/orders/{order}", acts.give_order),
+    Page("GET", "/apps/{app}/incidents", incidents.show),
+    Page("POST", "/apps/{app}/incidents", incidents.tell, Right.DEPLOY),
     Page("GET", "/apps/{app}/maintenance", acts.ask_maintenance, Right.DEPLOY),
     Page("POST", "/apps/{app}/maintenance", acts.set_maintenance, Right.DEPLOY),
 )

@@ -61,6 +61,11 @@ class Home:
         return self.root / "metrics.db"
 
     @property
+    def status_page(self) -> Path:
+        """The published status page; the proxy serves it as it is."""
+        return self.root / "status-page"
+
+    @property
     def services(self) -> Path:
         return self.root / "services"
 

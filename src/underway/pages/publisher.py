@@ -1,0 +1,158 @@
+"""Keeps the published status page as files, and lets the proxy serve them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from underway.agent.agent import Agent
+from underway.agent.status_views import ExportAsk, Exported, StatusPageAsk, StatusPageView
+from underway.flows.incidents import follow_monitors
+from underway.terms.problem import Problem, Refusal
+from underway.terms.release import Slot
+from underway.terms.route import AppRoute, SlotRoute, SlotTarget
+
+ROUTE = "underway-status"
+"""The name of the status page's route; no app can have it."""
+_NAME = "statuspage"
+EVERY_S = 5.0
+_log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """One per agent. While a status page is published it is looked at every five seconds, and written when it is not
+    what it was."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._task: asyncio.Task[None] | None = None
+        self._written: dict[str, bytes] = {}
+
+    async def wake(self) -> None:
+        if self.published().host:
+            self._task = asyncio.create_task(self._go(), name="status page")
+
+    def published(self) -> StatusPageView:
+        text = self._agent.on.snapshots.load("", _NAME)
+        try:
+            return msgspec.json.decode(text, type=StatusPageView) if text is not None else StatusPageView()
+        except msgspec.DecodeError:
+            return StatusPageView()
+
+    async def publish(self, ask: StatusPageAsk) -> StatusPageView:
+        on = self._agent.on
+        self._states(ask.apps)
+        if not ask.host:
+            await self.close()
+            await on.routes.remove(ROUTE)
+            on.snapshots.drop("", _NAME)
+            return StatusPageView()
+        port = on.home.http_port if ask.tls == "off" else on.home.https_port
+        scheme = "http" if ask.tls == "off" else "https"
+        address = f"{scheme}://{ask.host}" + ("" if port in (80, 443) else f":{port}")
+        view = StatusPageView(title=ask.title, host=ask.host, address=address, apps=ask.apps, tls=ask.tls)
+        self._write(view)
+        folder = str(on.home.status_page)
+        on.router.set_target(ROUTE, Slot.A, SlotTarget(release="status", static_dir=folder))
+        on.router.set_share(ROUTE, 0.0)
+        await on.router.start()
+        own = f"{ROUTE}.localhost"
+        await on.routes.put(
+            AppRoute(
+                app=ROUTE,
+                hosts=(own,) if ask.host == own else (own, ask.host),
+                slots=(SlotRoute(slot=Slot.A), SlotRoute(slot=Slot.B)),
+                has_web=False,
+                static_url="/",
+                tls=ask.tls,
+            )
+        )
+        on.snapshots.save("", _NAME, msgspec.json.encode(view))
+        await self.close()
+        await self.wake()
+        return view
+
+    def export(self, ask: ExportAsk) -> Exported:
+        files = self._render(ask.title, ask.address or "index.html", ask.apps)
+        folder = Path(ask.folder)
+        try:
+            if not folder.is_absolute():
+                raise OSError(0, "it is no absolute path")
+            _put(folder, files)
+        except OSError as error:
+            raise Refusal([_no_folder(ask.folder, error)]) from error
+        return Exported(folder=str(folder), files=tuple(sorted(files)))
+
+    async def close(self) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _go(self) -> None:
+        while True:
+            try:
+                view = self.published()
+                for state in self._states(view.apps):
+                    alerts = self._agent.keeping.alerts(state)
+                    follow_monitors(state, alerts, self._agent.new_id(), self._agent.journal)
+                self._write(view)
+            except Exception:  # the page is what it was; the next look may mend it
+                _log.exception("the status page could not be written")
+            await asyncio.sleep(EVERY_S)
+
+    def _write(self, view: StatusPageView) -> None:
+        files = self._render(view.title, view.address, view.apps)
+        if files != self._written:
+            _put(self._agent.on.home.status_page, files)
+            self._written = files
+
+    def _render(self, title: str, address: str, apps: Sequence[str]) -> dict[str, bytes]:
+        from underway.pages.public import render  # with the templates' library, when it is first needed
+
+        agent = self._agent
+        known = [(agent.journal.state(app), agent.keeping.monitors(app)) for app in self._states(apps)]
+        return render(title, address, known, agent.on.clock.now())
+
+    def _states(self, apps: Sequence[str]) -> list[str]:
+        """The apps that are shown. Raises `Refusal` (`app.unknown`)."""
+        states = self._agent.journal.states()
+        unknown = [app for app in apps if app not in states]
+        if unknown:
+            raise Refusal([_unknown(app) for app in unknown])
+        return list(apps) or sorted(app for app, state in states.items() if app and state.releases)
+
+
+def _put(folder: Path, files: dict[str, bytes]) -> None:
+    """Each file in one step; a visitor sees the one before or this one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        fresh = folder / f".{name}.new"
+        fresh.write_bytes(text)
+        fresh.chmod(0o644)
+        fresh.replace(folder / name)
+
+
+def _unknown(app: str) -> Problem:
+    return Problem(
+        code="app.unknown",
+        where=app[:60],
+        why=f"there is no app {app[:60]!r} in this home",
+        remedy="see which apps there are",
+        command="underway status",
+    )
+
+
+def _no_folder(folder: str, error: OSError) -> Problem:
+    return Problem(
+        code="statuspage.folder",
+        where=folder[:200],
+        why=f"it cannot be written to: {error.strerror or error}",
+        remedy="name a folder that you may write to",
+    )
