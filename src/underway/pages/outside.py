@@ -96,9 +96,8 @@ def _needed(
     if path == "/v1/apps/{app}/orders":
         is_onward = body.get("order") in (Order.ADVANCE.value, Order.PROMOTE.value)
         return rights_for_order(is_onward=is_onward, needs_approval=needs_approval(agent.journal.state(names["app"])))
-    if path in ("/v1/apps/{app}/maintenance", "/v1/apps/{app}/incidents") or (
-        path == "/v1/apps/{app}/work" and body.get("kind") in _WORK
-    ):
+    is_work = path == "/v1/apps/{app}/work" and body.get("kind") in _WORK
+    if is_work or path in ("/v1/apps/{app}/maintenance", "/v1/apps/{app}/incidents"):
         return frozenset({Right.DEPLOY})
     return frozenset()
 
