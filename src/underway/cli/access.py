@@ -51,7 +51,7 @@ def add(name: str, role: str, is_json: bool) -> None:
 
 @access.command()
 @click.argument("name")
-@click.argument("role", type=_ROLES)
+@click.option("--role", type=_ROLES, required=True, help="What they may do from now on.")
 def role(name: str, role: str) -> None:
     """Change what NAME may do."""
     ask = AccountAsk(how="role", name=name, role=Role(role), by=getpass.getuser())

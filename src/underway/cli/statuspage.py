@@ -92,7 +92,7 @@ def open_one(app: str, title: str, impact: str, text: str, is_json: bool) -> Non
 @statuspage.command()
 @click.argument("app")
 @click.argument("incident")
-@click.argument("stage", type=_STAGES)
+@click.option("--stage", type=_STAGES, required=True, help="How far it is.")
 @click.option("--text", default="", help="What visitors should know.")
 @click.option("--json", "is_json", is_flag=True, help="The incident as JSON.")
 def update(app: str, incident: str, stage: str, text: str, is_json: bool) -> None:

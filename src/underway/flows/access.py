@@ -215,7 +215,7 @@ def _taken(name: str) -> Problem:
         where=name,
         why=f"there is an account {name} already",
         remedy="change its role or password, or close it first",
-        command=f"underway access role {name} deployer",
+        command=f"underway access role {name} --role deployer",
     )
 
 
