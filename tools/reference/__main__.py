@@ -34,20 +34,22 @@ def pages() -> Mapping[Path, str]:
     }
 
 
-def drifted() -> list[Path]:
-    """The pages that are not what the source says."""
-    return [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+def drifted(wanted: Mapping[Path, str] | None = None) -> list[Path]:
+    """The pages that are not what the source says. `wanted` are those of `pages`, where they were made already."""
+    there = (pages() if wanted is None else wanted).items()
+    return [path for path, text in there if not path.exists() or path.read_text(encoding="utf-8") != text]
 
 
 def main() -> int:
     is_check = "--check" in sys.argv[1:]
     try:
-        found = drifted()
+        wanted = pages()
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
+    found = drifted(wanted)
     if not is_check:
-        for path, text in pages().items():
+        for path, text in wanted.items():
             path.write_text(text, encoding="utf-8")
     for path in found:
         print(f"{'not what the source says' if is_check else 'wrote'}: {path.relative_to(ROOT)}")
