@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -103,3 +106,11 @@ def test_the_next_opening_is_the_first_minute_allowed(
     wait = next_open(minute, allow, deny)
     allowed = (n for n in range(WEEK_MINUTES) if is_open((minute + n) % WEEK_MINUTES, allow, deny))
     assert wait == next(allowed, None)
+
+
+def test_windows_know_their_zone_on_a_machine_without_time_zones() -> None:
+    ask = "from underway.flows.gates import zone; print(zone('Europe/Berlin').key)"
+    done = subprocess.run(
+        [sys.executable, "-c", ask], env={**os.environ, "PYTHONTZPATH": "/nonexistent"}, capture_output=True, text=True
+    )
+    assert (done.stdout.strip(), done.returncode) == ("Europe/Berlin", 0), done.stderr
