@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import websockets
+from bench.strict_load import ask, request_bytes
 from tests.drivers.router.proxied import Proxy, Upstream, proxy, route
 
 from underway.terms.release import Slot
@@ -19,11 +20,11 @@ def test_what_is_open_survives_a_switch_and_a_reload(tmp_path: Path, app_a: Upst
     async def scenario() -> None:
         shop = route(a=(app_a.port,), b=(app_b.port,))
         async with proxy(tmp_path, shop) as to, _socket(to) as socket:
-            events = asyncio.create_task(to.get("/events/30"))
-            slow = asyncio.create_task(to.get("/slow/1.5"))
+            events = asyncio.create_task(to.get("/held-events"))
+            slow = asyncio.create_task(to.get("/held"))
             await socket.send("1")
             assert await socket.recv() == "A 1"
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while await to.router.in_flight("shop", Slot.A) < 3:
                     await asyncio.sleep(0.01)
 
@@ -37,12 +38,13 @@ def test_what_is_open_survives_a_switch_and_a_reload(tmp_path: Path, app_a: Upst
             assert await to.router.in_flight("shop", Slot.A) == 3, "the old slot still has them after a reload"
             assert await to.router.in_flight("shop", Slot.B) == 0
 
+            assert (await ask("127.0.0.1", app_a.port, request_bytes("a", "/let-go", keep_alive=False))).status == 200
             stream = await events
             assert stream.status == 200
             assert stream.body.decode().count("data: A") == 30
             assert (await slow).body == b"A"
             await socket.close()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while await to.router.in_flight("shop", Slot.A):
                     await asyncio.sleep(0.01)
 
@@ -54,7 +56,7 @@ def test_events_arrive_one_by_one(tmp_path: Path, app_a: Upstream) -> None:
         async with proxy(tmp_path, route(a=(app_a.port,))) as to:
             reader, writer = await asyncio.open_connection("127.0.0.1", to.home.http_port)
             writer.write(b"GET /events/100 HTTP/1.1\r\nHost: shop.localhost\r\n\r\n")
-            head = await asyncio.wait_for(reader.readuntil(b"data: A 0"), 2)
+            head = await asyncio.wait_for(reader.readuntil(b"data: A 0"), 60)
             assert b"text/event-stream" in head
             assert b"data: A 9" not in head, "it came before the stream was over"
             writer.close()

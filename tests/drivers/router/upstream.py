@@ -16,7 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 PORT, NAME, FALL_FILE = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-posts = 0
+let_go = asyncio.Event()
 
 
 async def name(request: Request) -> Response:
@@ -30,6 +30,27 @@ async def seen(request: Request) -> Response:
 async def slow(request: Request) -> Response:
     await asyncio.sleep(float(request.path_params["seconds"]))
     return PlainTextResponse(NAME)
+
+
+async def held(request: Request) -> Response:
+    """Answers once `/let-go` was asked for, here and not through a proxy."""
+    await let_go.wait()
+    return PlainTextResponse(NAME)
+
+
+async def held_events(request: Request) -> Response:
+    async def lines() -> AsyncIterator[str]:
+        for number in range(30):
+            if number == 15:
+                await let_go.wait()
+            yield f"data: {NAME} {number}\n\n"
+
+    return StreamingResponse(lines(), media_type="text/event-stream")
+
+
+async def let_them_go(request: Request) -> Response:
+    let_go.set()
+    return PlainTextResponse("")
 
 
 async def events(request: Request) -> Response:
@@ -76,6 +97,9 @@ app = Starlette(
         Route("/slow/{seconds}", slow),
         Route("/events/{count}", events),
         Route("/breaks", breaks),
+        Route("/held", held),
+        Route("/held-events", held_events),
+        Route("/let-go", let_them_go),
         Route("/fall", fall, methods=["GET", "POST"]),
         Route("/upload", upload, methods=["POST"]),
         WebSocketRoute("/ws", echo),

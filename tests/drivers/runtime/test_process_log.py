@@ -23,8 +23,11 @@ Stage = Any
 WRITER = """
 import os, sys
 for n in range(int(sys.argv[1])):
+    if n % 5000 == 0:
+        os.read(0, 1)
     os.write(1, b"%08d %s\\n" % (n, b"x" * (n % 120)))
 """
+"""Writes 5,000 lines for each byte that it is sent: of a flood that nobody can follow only the end is kept."""
 
 
 def test_rotation_under_load_loses_no_line(tmp_path: Path) -> None:
@@ -34,12 +37,16 @@ def test_rotation_under_load_loses_no_line(tmp_path: Path) -> None:
     try:
         if not can_cut(fd):
             pytest.skip("this file system cannot cut the front of a file off")
-        writer = subprocess.Popen([sys.executable, "-I", "-S", "-c", WRITER, str(lines)], stdout=fd)
-        rotations = 0
-        while writer.poll() is None:
-            if process_log.rotate(log, 1_000_000, keep=1):
-                written += log.with_name("web.log.1").read_bytes()
-                rotations += 1
+        command = [sys.executable, "-I", "-S", "-c", WRITER, str(lines)]
+        rotations = sent = 0
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=fd, bufsize=0) as writer:
+            assert writer.stdin is not None
+            while writer.poll() is None:
+                if sent < lines // 5000 and len(written) + process_log.size(log) > 340_000 * (sent - 4):
+                    sent += writer.stdin.write(b".")
+                if process_log.rotate(log, 1_000_000, keep=1):
+                    written += log.with_name("web.log.1").read_bytes()
+                    rotations += 1
         written += log.read_bytes()
         assert rotations > 3
         assert written.split(b"\n")[:-1] == [b"%08d %s" % (n, b"x" * (n % 120)) for n in range(lines)]
@@ -47,21 +54,27 @@ def test_rotation_under_load_loses_no_line(tmp_path: Path) -> None:
         os.close(fd)
 
 
-@pytest.mark.slow  # the reader must keep up with the writer, which a busy machine does not grant: to be paced
 def test_lines_are_read_on_through_rotation_each_once(tmp_path: Path) -> None:
     log, lines = tmp_path / "web.log", 60_000
     fd = process_log.open_to_append(log)
     try:
         if not can_cut(fd):
             pytest.skip("this file system cannot cut the front of a file off")
-        writer = subprocess.Popen([sys.executable, "-I", "-S", "-c", WRITER, str(lines)], stdout=fd)
-        at, found, rotations = 0, list[str](), 0
-        while (more := process_log.lines_after(log, at)) or writer.poll() is None:
-            found += [line for _, line in more]
-            at = more[-1][0] if more else at
-            if at > 0 and (cut := process_log.rotate(log, 300_000, keep=1)):
-                at -= cut  # as the runtime does with the byte at which an instance began
-                rotations += 1
+        command = [sys.executable, "-I", "-S", "-c", WRITER, str(lines)]
+        at, found, rotations, sent, is_over = 0, list[str](), 0, 0, False
+        more: list[tuple[int, str]] = []
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=fd, bufsize=0) as writer:
+            assert writer.stdin is not None
+            while not is_over or more:
+                if sent < lines // 5000 and len(found) > 5000 * (sent - 2):  # it goes on writing meanwhile
+                    sent += writer.stdin.write(b".")
+                is_over = writer.poll() is not None
+                more = process_log.lines_after(log, at)
+                found += [line for _, line in more]
+                at = more[-1][0] if more else at
+                if at > 0 and (cut := process_log.rotate(log, 300_000, keep=1)):
+                    at -= cut  # as the runtime does with the byte at which an instance began
+                    rotations += 1
         assert rotations > 2
         assert found == [f"{n:08d} {'x' * (n % 120)}".rstrip() for n in range(lines)]
     finally:
