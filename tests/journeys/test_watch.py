@@ -36,8 +36,8 @@ def watched(home):
     return home
 
 
-def plain(world, **changes):
-    path = bad.patient(bad.plain(world, **changes))
+def plain(world, extra="", **changes):
+    path = bad.patient(bad.plain(world, extra, **changes))
     manifest = path / "underway.toml"
     manifest.write_text(manifest.read_text().replace('watch = "200ms"', 'watch = "10m"'))
     return path
@@ -83,6 +83,44 @@ def test_a_release_that_keeps_dying_is_taken_back_and_one_death_is_forgiven(watc
     assert all(i["release"] != watched.release for i in status["instances"])
 
 
+def test_a_release_that_grows_over_its_memory_limit_late_is_taken_back(home):
+    was = serves(home)
+    done = home.deploy(plain(home, VERSION="grows", extra='\n[release.limits]\nmemory = "120MB"\n'))
+    assert done["outcome"] == "live", done
+    wait_until(lambda: watching(home), 20)
+    assert home.ask("/grow", app="plain").status == 200
+    status = wait_until(lambda: s if not (s := home.status("plain"))["watching"] else None, 60)
+    assert (status["last"]["kind"], status["last"]["outcome"]) == ("watch", "rolled_back")
+    assert "memory" in status["last"]["because"]
+    assert serves(home) == was
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_release_that_turns_bad_late_gets_a_small_share_again_and_is_compared(watched):
+    act = wait_until(lambda: watching(watched), 20)["id"]
+
+    async def under_load():
+        async with StrictLoad(watched.port, "plain.localhost", clients=8, pause_s=0.02) as load:
+            await load.reaches(200, 60)
+            assert (await asyncio.to_thread(watched.ask, "/turn-bad", app="plain")).status == 200
+            await asyncio.to_thread(wait_until, lambda: serves_only(watched, watched.was), 300)
+        return load.tally
+
+    tally = asyncio.run(under_load())
+    assert set(tally.failed) == {"status 500"}
+    status = wait_until(lambda: s if not (s := watched.status("plain"))["watching"] else None, 30)
+    assert (status["last"]["kind"], status["last"]["outcome"]) == ("watch", "rolled_back")
+    assert "requests failed on" in status["last"]["because"]
+    moves = [e["share"] for e in watched.events("plain") if e["event"] == "share_moved" and e["act"] == act]
+    assert min(moves) < 1, "it was compared beside the release before"
+
+
+def serves_only(world, version):
+    """Its watch is over, and nobody gets another version."""
+    return not watching(world) and serves(world) == version
+
+
 def test_a_person_takes_it_back_and_no_request_fails(watched):
     wait_until(lambda: watching(watched), 10)
 
@@ -103,6 +141,7 @@ def test_a_person_takes_it_back_and_no_request_fails(watched):
     assert order["account"]
 
 
+@pytest.mark.slow
 def test_it_gives_way_to_a_deploy_and_goes_on_after_the_agent_died(watched):
     before = wait_until(lambda: watching(watched), 10)
     os.kill(watched.agent_pid(), signal.SIGKILL)

@@ -14,6 +14,8 @@ from pathlib import Path
 MODE = Path("MODE").read_text().strip()
 VERSION = Path("VERSION").read_text().strip()
 COUNT = itertools.count()
+HELD = []
+IS_BAD = threading.Event()
 PORT = int(os.environ["PORT"])
 
 
@@ -40,7 +42,11 @@ class Answers(BaseHTTPRequestHandler):
                 status = 503
             if MODE == "silent":
                 time.sleep(30)
-        elif MODE == "half" and next(COUNT) % 2:
+        elif self.path == "/grow":
+            HELD.append(b"x" * 150_000_000)
+        elif self.path == "/turn-bad":
+            IS_BAD.set()
+        elif (MODE == "half" or IS_BAD.is_set()) and next(COUNT) % 2:
             status = 500
         body = f"{VERSION} {os.environ['UNDERWAY_RELEASE']}".encode()
         self.send_response(status)
