@@ -55,7 +55,7 @@ class Panel:
         at = self.right - 8
         for note, colour in reversed(notes):
             self.sheet.text((at, self.top - 8), note, size=12, colour=colour, bold=True, anchor="end")
-            at -= width_of(note, 12) + 14
+            at -= width_of(note, 12, bold=True) + 14
 
     def scale(self, ticks: Sequence[tuple[float, str]]) -> None:
         """Lines across, each with its label at the left."""

@@ -45,8 +45,9 @@ _COLOURS = {
     },
 }
 _FONT = "Lato, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
-_WIDE, _NARROW = 0.57, 0.27
-"""Widths of a letter in ems, on the safe side; of i, l, t and their like."""
+_WIDE, _NARROW, _BOLDER = 0.64, 0.36, 1.12
+"""Widths of a letter in ems, of i, l, t and their like, and how much wider bold ones are: those of DejaVu Sans, the
+widest font that a reader's `sans-serif` usually is."""
 
 
 class Sheet:
@@ -118,9 +119,10 @@ def _points(points: Iterable[Point]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def width_of(text: str, size: float) -> float:
+def width_of(text: str, size: float, *, bold: bool = False) -> float:
     """About how wide the text is, rather more than less."""
-    return size * sum(_NARROW if letter in "iljtfrI.,:;'|!()[] " else _WIDE for letter in text)
+    ems = sum(_NARROW if letter in "iljtfrI.,:;'|!()[] " else _WIDE for letter in text)
+    return size * ems * (_BOLDER if bold else 1.0)
 
 
 def wrap(text: str, size: float, width: float, most: int) -> list[str]:
