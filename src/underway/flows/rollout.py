@@ -121,6 +121,7 @@ class RollingOut:
         else:
             why = "it has all of them, and is watched" if self.ask.is_watch else "the first visitors"
         self._move(first, why)
+        self._read_requests()  # those of the time in which nobody looked
         while True:
             self._count_probes(self._probes.look(self._wants_probes()))
             health = self._signs.look()
