@@ -107,7 +107,7 @@ def redeploys(world: World, subject: Subject, times: int) -> tuple[Figure, list[
     for number in range(times):
         subject.change(path, number + 2)
         began, busy = time.perf_counter(), _cpu_s(agent) + _cpu_of_children_s()
-        done = world.deploy(path)
+        done = world.deploy(path, "--strategy", "blue-green")
         wall_s = time.perf_counter() - began
         busy_s.append(_cpu_s(agent) + _cpu_of_children_s() - busy)
         assert done["outcome"] == "live", done

@@ -225,6 +225,18 @@ def test_any_traffic_gives_finite_evidence_and_survives_the_agents_end(
 
 
 @settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(*[st.integers(0, 10**6)] * 4), min_size=1, max_size=8), st.randoms(use_true_random=False))
+def test_evidence_merged_in_another_order_is_the_same(counts: list[tuple[int, int, int, int]], chance: Random) -> None:
+    one, other = at_weight(POLICY, 0.5), at_weight(POLICY, 0.5)
+    for state, parts in ((one, counts), (other, chance.sample(counts, len(counts)))):
+        for part in parts:
+            observe_slice(POLICY, state, Slice(0.5, *part))
+        tick(POLICY, state, 1.0)
+    assert strengths(one) == pytest.approx(strengths(other))
+    assert (one.total, one.clients_failed) == (other.total, other.clients_failed)
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.lists(outcomes, min_size=1, max_size=8), st.integers(1, 4))
 def test_looking_more_often_loses_nothing_and_counts_nothing_twice(seconds: list[list[Outcome]], parts: int) -> None:
     one, other = at_weight(POLICY, 0.5), at_weight(POLICY, 0.5)
