@@ -8,7 +8,7 @@ from types import MappingProxyType
 from underway.detect.draft import Draft
 from underway.detect.index import Index, by_depth, folder_of, join
 from underway.detect.model import Detection, Evidence, Machine, Notes
-from underway.detect.node import NodeProject, find_node_projects
+from underway.detect.node import NodeProject, find_node_projects, output_folder
 from underway.detect.python_project import PythonProject, find_python_projects
 from underway.detect.services import foreign_services
 from underway.detect.several import refuse_several
@@ -135,7 +135,13 @@ def _add_front_end(index: Index, node: list[NodeProject], machine: Machine, draf
         )
         if project.is_front_end and not project.server and project.folder and has_page:
             if draft.node is not None:
-                notes.claim("static", "not built: the manifest has one Node build", Evidence(project.path))
+                made, _, _ = output_folder(index, project)
+                says = (
+                    f"not built, since there is one Node build: to serve it too, [build] commands = "
+                    f'["cd {project.folder} && {project.manager} install && {project.manager} run build"] '
+                    f'and [static] dir = "{made}"'
+                )
+                notes.claim("static", says, Evidence(project.path))
                 return
             draft_front_end(index, project, machine, draft, notes, is_alone=False)
             return

@@ -45,7 +45,8 @@ class NodeProject:
     @property
     def server(self) -> str:
         """The package that makes it a server; empty for a front end."""
-        return next((name for name in SERVERS if name in self.dependencies), "")
+        built = "@sveltejs/adapter-node"  # what SvelteKit itself is: only there to build
+        return next((name for name in SERVERS if name in self.dependencies), built if built in self.dev else "")
 
     @property
     def is_front_end(self) -> bool:

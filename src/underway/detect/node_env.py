@@ -51,9 +51,14 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
         if re.search(r"@fastify/env\b|['\"]fastify-env['\"]|['\"]env-schema['\"]", text):
             reads += _json_schema(path, text)
         if "convict(" in text:
+            is_checked = ".validate(" in text
             for found in _CONVICT.finditer(text):
                 at = Evidence(path, text.count("\n", 0, found.start()) + 1)
-                reads.append(EnvRead(found[1], at, is_required=False))
+                block = text[text.rfind("{", 0, found.start()) : text.find("}", found.end())]
+                is_null = bool(re.search(r"\bdefault:\s*null\b", block)) and not re.search(r"nullable:\s*true", block)
+                default = re.search(r"""\bdefault:\s*['"]([^'"\n]{0,200})['"]""", block)
+                value = default[1] if default else None
+                reads.append(EnvRead(found[1], at, is_required=is_checked and is_null, default=value))
         reads += _other_ways(path, text)
         if len(reads) > 2000:
             break

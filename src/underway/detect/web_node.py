@@ -28,6 +28,7 @@ from underway.detect.starts import Starts
 from underway.manifest.model import EnvVar, Health, NodeBuild, Postgres, Process, Redis, Static
 
 _CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx")
+_SVELTE = "@sveltejs/adapter-node"
 _POSTGRES = ("pg", "postgres", "pg-promise", "@prisma/client", "@neondatabase/serverless")
 
 
@@ -58,6 +59,9 @@ def draft_node_server(
         notes.claim("server", f"it listens on {port[0]}, which gets the port", port[1])
         command = f"{port[0]}=$PORT {command}"
     draft.processes["web"] = Process(command=command, cwd=cwd(project.folder))
+    if project.server == _SVELTE:  # kit.svelte.dev/docs/adapter-node: forms are refused without the origin
+        draft.env["HOST"] = EnvVar(value="127.0.0.1")
+        draft.env["ORIGIN"] = EnvVar(value="${url}")
     if project.server in ("next", "nuxt"):
         draft.env["HOSTNAME"] = EnvVar(value="127.0.0.1")
     _variables(index, paths, project, starts, draft, notes)
@@ -134,6 +138,10 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
     start_line = followed(project, project.scripts.get("start", ""))
     if project.server == "next":
         return "node_modules/.bin/next start -H 127.0.0.1 -p $PORT", index.line(project.path, '"next"')
+    if project.server == _SVELTE and not re.match(r"(NODE_ENV=\w+\s+)?node\s", start_line):
+        config = join(project.folder, "svelte.config.js")
+        out = re.search(r"""adapter\(\{[^}]{0,300}?\bout:\s*['"]([\w./-]+)['"]""", index.text(config))
+        return f"node {out[1] if out else 'build'}", Evidence(config)
     if re.fullmatch(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+", start_line):
         return re.sub(r"^NODE_ENV=\w+\s+", "", start_line), at
     if pm2 := _pm2(index, project, start_line):

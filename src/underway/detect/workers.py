@@ -69,6 +69,13 @@ def _unnamed(code: PythonCode, project: PythonProject | None, app: WebApp, draft
             draft.processes["worker"] = Process(command=f"arq {module}.WorkerSettings", cwd=cwd(app.base))
             notes.claim("worker", "arq's settings, which nothing starts", Evidence(path, line), "processes.worker")
             return
+        queue = next((c for c in file.calls if c.name in ("rq.Queue", "rq.queue.Queue")), None)
+        if project.has("rq") and queue is not None and draft.redis is not None:
+            name = queue.args[0] if queue.args and re.fullmatch(r"[\w-]{1,60}", queue.args[0]) else "default"
+            command = f"rq worker {name} --url $REDIS_URL"
+            draft.processes["worker"] = Process(command=command, cwd=cwd(app.base))
+            notes.claim("worker", "RQ's jobs, which nothing runs", Evidence(path, queue.line), "processes.worker")
+            return
         made = next((at for at in file.assigned_calls if at[1] in ("celery.Celery", "Celery")), None)
         if project.has("celery") and made is not None:
             target = f"{module}.{made[0]}" if made[0] not in ("app", "celery") else module
