@@ -91,7 +91,7 @@ def test_ctrl_c_ends_it_at_once_without_a_word(jobs: str) -> None:
         while not is_working(process.pid, jobs) and time.monotonic() < deadline:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=120)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

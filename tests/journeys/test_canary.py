@@ -74,6 +74,11 @@ def test_a_person_can_promote_it_and_the_agent_can_die_meanwhile(world):
     assert done["outcome"] == "live"
     assert tally.failures == 0
     assert world.ask("/").json()["version"] == "2"
+    line = next(event for event in done["events"] if event["event"] == "rollout")
+    assert (line["app"], line["share"], line["candidate"]["release"]) == ("tiny", pytest.approx(0.1), done["release"])
+    assert {"more errors", "few enough errors"} <= {strength["of"] for strength in line["strengths"]}
+    assert line["waiting_for"]
+    assert "rollout" not in {event["event"] for event in world.events()}, "nothing of it is kept"
 
 
 def test_a_person_can_abort_it_and_everybody_goes_back(world):

@@ -55,7 +55,8 @@ def api_md() -> str:
             out += [f"Gives {_kind(_schema(content))}.", ""]
         elif endpoint.path in ("/v1/events", "/v1/apps/{app}/logs"):
             shape = "[events](events.md)" if endpoint.path == "/v1/events" else "`{source, line}`"
-            out += [f"Gives JSON lines: {shape}.", ""]
+            between = content["application/x-ndjson"].get("x-lines-between")
+            out += [f"Gives JSON lines: {shape}{f'; with `follow` also {_kind(between)}' if between else ''}.", ""]
     out += ["## Shapes", ""]
     for name, schema in sorted(document["components"]["schemas"].items()):
         out += [f"### {name}", "", *_shape(schema)]

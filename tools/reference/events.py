@@ -35,6 +35,11 @@ _HEAD = inspect.cleandoc(
 
     The last object of `deploy`, `rollback` and `down` is `finished`. When what was asked is refused before it reached
     the journal, `finished` has `outcome` `refused` and the `problems`, and no `seq`, `at`, `act` and `kind`.
+
+    Who follows (`GET /v1/events?follow=true`, `underway events -f --json`, `underway deploy --json`) also gets a line
+    with `event` `rollout` now and then while a release is on its way or watched: the split, both releases' requests,
+    failures, quantiles and memory, the evidence and what is waited for, as the terminal shows it. It is no event and
+    has no `seq`; its fields are those of [RolloutLine](api.md#rolloutline).
     """
 )
 

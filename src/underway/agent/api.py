@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -39,6 +39,7 @@ from underway.agent.look import (
     status_view,
 )
 from underway.agent.status_api import STATUS_ENDPOINTS
+from underway.agent.stream import followed, until_left
 from underway.agent.views import (
     Alive,
     AppView,
@@ -51,6 +52,7 @@ from underway.agent.views import (
     PlanView,
     Refused,
     ReleaseView,
+    RolloutLine,
     Started,
     StatusView,
     WorkAsk,
@@ -171,7 +173,7 @@ async def maintenance(agent: Agent, request: Request) -> Response:
 
 
 async def events(agent: Agent, request: Request) -> Response:
-    """Events as JSON lines, oldest first; with `follow` new ones as they happen."""
+    """Events as JSON lines, oldest first; with `follow` new ones as they happen, and `rollout` lines between them."""
     query = request.query_params
     after, limit = number(query.get("after", "0")), number(query.get("limit", "0"))
     app, act = query.get("app", ""), query.get("act", "")
@@ -183,8 +185,8 @@ async def events(agent: Agent, request: Request) -> Response:
             last = record.seq
             yield msgspec.json.encode(record.flat()) + b"\n"
         if query.get("follow") == "true":
-            async for record in _until_left(agent, agent.journal.follow(last, app, act)):
-                yield msgspec.json.encode(record.flat()) + b"\n"
+            async for line in followed(agent, last, app, act):
+                yield line
 
     return StreamingResponse(lines(), media_type=LINES)
 
@@ -199,7 +201,7 @@ async def logs(agent: Agent, request: Request) -> Response:
     )
 
     async def lines() -> AsyncIterator[bytes]:
-        async for line in _until_left(agent, found):
+        async for line in until_left(agent, found):
             yield msgspec.json.encode(line) + b"\n"
 
     return StreamingResponse(lines(), media_type=LINES)
@@ -263,6 +265,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             ("limit", "only the last so many of the past"),
             _FOLLOW,
         ),
+        streams=RolloutLine,
     ),
     Endpoint("POST", "/v1/stop", stop, None, query=(("everything", "true: apps, proxy and services as well"),)),
     Endpoint("GET", "/v1/openapi.json", openapi, None),
@@ -281,13 +284,13 @@ def make_api(agent: Agent, stop_agent: Callable[[], None]) -> Starlette:
 
 def openapi_document() -> dict[str, Any]:
     """OpenAPI 3.1 of every endpoint; the schemas are those the code decodes and encodes with."""
-    types = [t for e in ENDPOINTS for t in (e.takes, e.gives) if t is not None] + [Refused]
+    types = [t for e in ENDPOINTS for t in (e.takes, e.gives, e.streams) if t is not None] + [Refused]
     found, parts = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schemas = {repr(kind): schema for kind, schema in zip(types, found, strict=True)}
     refused = schemas[repr(Refused)]
     paths: dict[str, dict[str, Any]] = {}
     for e in ENDPOINTS:
-        content = {JSON: {"schema": schemas[repr(e.gives)]}} if e.gives is not None else {LINES: {}}
+        content = {JSON: {"schema": schemas[repr(e.gives)]}} if e.gives is not None else {LINES: _between(e, schemas)}
         names = [part[1:-1] for part in e.path.split("/") if part.startswith("{")]
         operation: dict[str, Any] = {
             "operationId": e.answer.__name__,
@@ -310,6 +313,11 @@ def openapi_document() -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": parts},
     }
+
+
+def _between(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
+    """The shape of lines between those that the page about events has."""
+    return {"x-lines-between": schemas[repr(endpoint.streams)]} if endpoint.streams is not None else {}
 
 
 def _guarded(agent: Agent, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
@@ -344,29 +352,3 @@ def _fault(endpoint: Endpoint, error: Exception) -> Problem:
         remedy="what runs goes on running; the agent's log has the traceback: please report it",
         command="underway agent status",
     )
-
-
-_T = TypeVar("_T")
-
-
-async def _until_left(agent: Agent, items: AsyncIterator[_T]) -> AsyncIterator[_T]:
-    """`items`, at most until the agent begins to end."""
-
-    async def following() -> _T:
-        return await anext(items)
-
-    left = asyncio.ensure_future(agent.leaving.wait())
-    try:
-        while True:
-            item = asyncio.ensure_future(following())
-            await asyncio.wait({item, left}, return_when=asyncio.FIRST_COMPLETED)
-            if not item.done():
-                item.cancel()
-                await asyncio.wait({item})
-                return
-            try:
-                yield item.result()
-            except StopAsyncIteration:
-                return
-    finally:
-        left.cancel()

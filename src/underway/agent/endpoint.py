@@ -28,6 +28,8 @@ class Endpoint(NamedTuple):
     gives: Any
     takes: Any = None
     query: tuple[tuple[str, str], ...] = ()
+    streams: Any = None
+    """The shape of lines between events, where it gives such."""
 
 
 def app_state(agent: Agent, request: Request) -> AppState:

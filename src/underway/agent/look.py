@@ -183,11 +183,12 @@ def _act(agent: Agent, state: AppState) -> ActView | None:
         started_at=act.started_at,
         phase=act.phase.value,
         step=step,
-        rollout=_rollout(agent, state.app, act.paused),
+        rollout=rollout_view(agent, state.app, act.paused),
     )
 
 
-def _rollout(agent: Agent, app: str, paused: str) -> RolloutView | None:
+def rollout_view(agent: Agent, app: str, paused: str) -> RolloutView | None:
+    """The release of `app` that is on its way, or watched; `paused` says what the journal has it wait for."""
     rolling = agent.rollouts.get(app)
     if rolling is None:
         return None
@@ -195,7 +196,7 @@ def _rollout(agent: Agent, app: str, paused: str) -> RolloutView | None:
     total, chronicle = evidence.total, rolling.kept.told.chronicle
     times, stable_times = chronicle.candidate.whole.took, chronicle.stable.whole.took
     return RolloutView(
-        share=evidence.weight,
+        share=rolling.kept.moves[-1][1] if rolling.kept.moves else 0.0,
         steps=policy.steps,
         candidate=SideView(
             release=rolling.plan.release,

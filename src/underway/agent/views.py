@@ -102,7 +102,8 @@ class MaintenanceAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 class SideView(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two releases of a rollout: `requests` and `failed` as far as they count for the verdict (one client
-    counts once), `users_touched` all different people with a failed answer."""
+    counts once), `users_touched` all different people with a failed answer. A quantile is 0 until a
+    request was timed."""
 
     release: str
     requests: int
@@ -129,6 +130,14 @@ class RolloutView(msgspec.Struct, frozen=True, kw_only=True):
     is_held: bool = False
     began_at: float = 0.0
     new_errors: tuple[ErrorCount, ...] = ()
+
+
+class RolloutLine(RolloutView, frozen=True, kw_only=True, tag_field="event", tag="rollout"):
+    """A line between events while somebody follows them: a release on its way, or watched, as it is now. At most one a
+    second and app, only when something changed. It is no event: it has no `seq`, and nothing of it is kept."""
+
+    app: str
+    act: str
 
 
 class ClaimView(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-import msgspec
 
-from underway.agent.views import AppView, PlanAsk, PlanView, RolloutView, Started
+from underway.agent.views import AppView, PlanAsk, PlanView, Started
 from underway.cli.client import AgentGone, Client, connect
 from underway.cli.render.act import ActRenderer, show_plan
 from underway.cli.render.problems import exit_code_of, problems_of
@@ -26,7 +25,6 @@ from underway.terms.problem import Failure, Refusal
 
 _RESTARTS = 5
 _REPLANS = 3
-_ROLLOUT_ENDS = ("judged", "undo_started", "finished")
 
 
 def perform(
@@ -150,42 +148,24 @@ def _plan(client: Client, ask: PlanAsk, is_waiting: bool) -> PlanView:
 
 def _follow(client: Client, started: Started, plan: PlanView, terminal: Terminal, is_json: bool) -> int:
     renderer = ActRenderer(plan, terminal)
-    looked_at, watching, is_rolling_out = time.monotonic(), Watching(), False
+    watching = Watching()
     for event in follow_act(client, started.act):
         if event is None:
             if not is_json:
                 renderer.tick()
-            if is_rolling_out and time.monotonic() - looked_at >= 1:
-                looked_at = time.monotonic()
-                view = _rollout(client, started.app)
-                if not is_json:
-                    renderer.rollout(view)
-                elif view is not None and watching.is_news(view, looked_at):
-                    print_json(
-                        {"event": "rollout", "app": started.app, "act": started.act, **msgspec.to_builtins(view)}
-                    )
             continue
-        is_rolling_out = event.get("share", 0) > 0 or (is_rolling_out and event["event"] not in _ROLLOUT_ENDS)
-        if is_json:
-            print_json(event)
-        else:
+        if not is_json:
             renderer.show(event)
+        elif watching.is_worth_a_line(event, time.monotonic()):
+            print_json(event)
         if event["event"] == "finished":
             return Outcome(event["outcome"]).exit_code
     return EXIT_FAULT
 
 
-def _rollout(client: Client, app: str) -> RolloutView | None:
-    try:
-        view = client.get(f"/v1/apps/{app}", AppView)
-    except AgentGone:
-        return None
-    act = view.act or view.watching
-    return act.rollout if act else None
-
-
 def follow_act(client: Client, act: str) -> Iterator[dict[str, Any] | None]:
-    """The act's events, and None ten times a second in between. An agent that ends is started again."""
+    """The act's events and `rollout` lines, and None ten times a second in between. An agent that ends is started
+    again."""
     last, restarts = 0, 0
     while True:
         lines: queue.Queue[dict[str, Any] | Exception | None] = queue.Queue()
@@ -203,7 +183,7 @@ def follow_act(client: Client, act: str) -> Iterator[dict[str, Any] | None]:
             if isinstance(line, Exception):
                 raise line
             if line is not None:
-                last = int(line["seq"])
+                last = int(line.get("seq", last))
                 yield line
                 if line["event"] == "finished":
                     return

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
-import click
+import time
 
-from underway.agent.views import AppView
+import click
+import msgspec
+
+from underway.agent.views import AppView, RolloutLine
 from underway.cli.client import connect, of_app
+from underway.cli.render.rollout import Watching, rollout_line
 from underway.cli.render.terminal import Terminal, clean, print_json
 from underway.cli.render.words import clock
 
@@ -25,9 +29,15 @@ def events(app: str | None, follow: bool, last: int, is_json: bool) -> None:
     client, terminal = connect(), Terminal()
     if app is not None:
         client.get(of_app(app), AppView)
+    watching = Watching()
     for event in client.lines("/v1/events", app=app or "", limit=last, follow=follow):
+        if not watching.is_worth_a_line(event, time.monotonic()):
+            continue
         if is_json:
             print_json(event)
+            continue
+        if event["event"] == "rollout":
+            terminal.line(f"{event['app']}  {rollout_line(msgspec.convert(event, RolloutLine))}")
             continue
         words = [str(event[key]) for key in ("release", "step", "instance", "outcome", "because") if event.get(key)]
         says = clean("  ".join(words))

@@ -185,6 +185,8 @@ def because(policy: Policy, state: Evidence, decision: Decision, candidate: str,
             return f"too few requests reach {candidate}: its share is doubled"
         case Reason.OPEN:
             return f"{failures(state, candidate, stable)}: well so far, it gets the step's whole share"
+        case Reason.STEP_PASSED if state.weight <= 0:
+            return f"{candidate} was live for those who asked for it; it may have its first visitors"
         case Reason.STEP_PASSED:
             gate = percent(policy.gate(state.step))
             return f"{failures(state, candidate, stable)}; {gate} more errors than on {stable} are ruled out"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from underway.agent.views import PlanView, RolloutView
+import msgspec
+
+from underway.agent.views import PlanView, RolloutLine, RolloutView
 from underway.cli.render.explain import explain
 from underway.cli.render.problems import show_problems
 from underway.cli.render.rehearsal import show_rehearsal
 from underway.cli.render.rollout import Watching, rollout_block, rollout_line
 from underway.cli.render.terminal import Terminal, clean
-from underway.cli.render.words import requests, seconds
+from underway.cli.render.words import milliseconds, requests, seconds
 from underway.terms.problem import Problem
 
+_VERDICTS = {"roll_back": "taken back", "advance": "goes live", "continue": "stays live"}
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
@@ -51,7 +54,7 @@ class ActRenderer:
         self._now = ""
         self._since = time.monotonic()
         self._turn = 0
-        self.is_rolling_out = False
+        self.is_rolling_out = self._is_judged = False
         self._view: RolloutView | None = None
         self._watching_it = Watching()
         self._has_effect = True
@@ -94,6 +97,8 @@ class ActRenderer:
                 self._paused(event)
             case "ordered":
                 self._terminal.line(f"{self._terminal.mark('arrow')} {event['by']} ordered: {event['order']}")
+            case "rollout":
+                self.rollout(msgspec.convert(event, RolloutLine))
             case "judged":
                 self._judged(event["verdict"])
             case "interrupted":
@@ -136,21 +141,23 @@ class ActRenderer:
 
     def _moved(self, event: dict[str, Any]) -> None:
         t = self._terminal
-        self.is_rolling_out = event["share"] > 0
+        self.is_rolling_out = not self._is_judged
         share = t.paint(f"{100 * event['share']:g} %", "bold")
         t.line(f"{t.mark('arrow')} {share} of the visitors get {event['release']}: {clean(event['because'])}")
-        if self.is_rolling_out:
-            self._begin(f"{100 * event['share']:g} % {event['release']}")
+        self._begin(f"{100 * event['share']:g} % {event['release']}")
 
     def _paused(self, event: dict[str, Any]) -> None:
         t = self._terminal
         t.line(f"{t.mark('warning')} {clean(event['because'])}")
         t.line(f"  waiting for {clean(event['waiting_for'])}")
 
-    def rollout(self, view: RolloutView | None) -> None:
+    def rollout(self, view: RolloutView) -> None:
         """Show both releases, the evidence and what is waited for: drawn over, or as a line where that cannot be."""
-        if view is None or not self.is_rolling_out:
+        if self._is_judged:
             return
+        if not self.is_rolling_out:  # the dark step moves no share
+            self.is_rolling_out = True
+            self._begin(f"{100 * view.share:g} % {view.candidate.release}")
         self._view = view
         if not self._terminal.is_live and self._watching_it.is_news(view, time.monotonic()):
             self._terminal.line(f"  {rollout_line(view)}")
@@ -159,9 +166,11 @@ class ActRenderer:
         t = self._terminal
         is_bad = verdict["action"] == "roll_back"
         self.is_rolling_out, self._view = False, None
+        self._is_judged = True
         took = t.paint(f"{seconds(time.monotonic() - self._since):>9}", "dim")
         self._now = ""
-        t.line(f"{t.mark('failed' if is_bad else 'done')} {'watch':<{self._width}} {took}  {clean(verdict['because'])}")
+        label = f"{_VERDICTS.get(verdict['action'], 'verdict'):<{self._width}}"
+        t.line(f"{t.mark('failed' if is_bad else 'done')} {label} {took}  {clean(verdict['because'])}")
         for line in verdict["evidence"]:
             t.line(f"  {clean(line)}")
 
@@ -210,7 +219,7 @@ class ActRenderer:
                 t.line(
                     t.paint(
                         f"  {release or 'no release'}: {requests(traffic['served'], traffic['failed'])},"
-                        f" p50 {traffic['p50_ms']:.0f} ms, p95 {traffic['p95_ms']:.0f} ms",
+                        f" p50 {milliseconds(traffic['p50_ms'])}, p95 {milliseconds(traffic['p95_ms'])}",
                         "dim",
                     )
                 )

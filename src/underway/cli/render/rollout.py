@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import log10
+from typing import Any
 
-from underway.agent.views import RolloutView, SideView
+import msgspec
+
+from underway.agent.views import RolloutLine, RolloutView, SideView
 from underway.cli.render.terminal import Terminal, clean
-from underway.cli.render.words import megabytes, seconds
+from underway.cli.render.words import megabytes, milliseconds, seconds
 from underway.terms.verdict import Strength
 
 FOR = ("few enough errors", "fast enough")
@@ -24,6 +27,10 @@ class Watching:
     def __init__(self) -> None:
         self._said_at = -1e9
         self._seen: object = None
+
+    def is_worth_a_line(self, line: dict[str, Any], now: float) -> bool:
+        """Every event is; a `rollout` line when it is news."""
+        return line["event"] != "rollout" or self.is_news(msgspec.convert(line, RolloutLine), now)
 
     def is_news(self, view: RolloutView, now: float) -> bool:
         seen = (view.share, view.candidate.failed, view.stable.failed, len(view.new_errors), view.paused, view.is_held)
@@ -48,13 +55,15 @@ def rollout_line(view: RolloutView) -> str:
 def rollout_block(view: RolloutView, t: Terminal, sign: str, took_s: float) -> list[str]:
     """The split, both releases, the evidence and what is waited for; no line is wider than the terminal."""
     room = max(24, t.width - 1)
-    head = f"{sign} {100 * view.share:g} % of the visitors get {view.candidate.release}"
+    nobody = "live for those who ask for it" if view.steps[:1] == (0.0,) else "out of traffic"
+    split = f"{100 * view.share:g} % of the visitors get {view.candidate.release}"
+    head = f"{sign} {split if view.share > 0 else f'{view.candidate.release} is {nobody}'}"
     lines = [f"{t.paint(_fit(head, room - 12), 'bold')}  {t.paint(seconds(took_s), 'dim')}"]
     lines += _table(view, t, room)
     lines += _bars(view, t, room)
     for error in view.new_errors[:2]:
         lines.append(t.paint(_fit(f"  new error: {clean(error.says())}", room), "red"))
-    if view.is_held:
+    if view.is_held and "hold" not in view.paused:
         lines.append(t.paint(_fit("  held by order: underway release advance goes on", room), "amber"))
     wait = view.paused or view.waiting_for
     if wait:
@@ -67,8 +76,8 @@ def _table(view: RolloutView, t: Terminal, room: int) -> list[str]:
     columns: list[tuple[str, int, Callable[[SideView], str]]] = [
         ("requests", 9, lambda it: f"{it.requests:,}"),
         ("failed", 7, lambda it: f"{it.failed:,}"),
-        ("p95", 9, lambda it: _ms(it.p95_ms)),
-        ("p50", 9, lambda it: _ms(it.p50_ms)),
+        ("p95", 9, lambda it: milliseconds(it.p95_ms)),
+        ("p50", 9, lambda it: milliseconds(it.p50_ms)),
         ("memory", 8, lambda it: megabytes(it.memory_bytes)),
         ("touched", 8, lambda it: f"{it.users_touched:,}"),
     ]
@@ -119,15 +128,11 @@ def _part(part: float) -> str:
 
 
 def _says(side: SideView) -> str:
-    touched = f", {side.users_touched:,} users touched" if side.users_touched else ""
+    touched = f", {side.users_touched:,} user{'s' * (side.users_touched != 1)} touched" if side.users_touched else ""
     return (
-        f"{side.release} {side.requests:,} requests, {side.failed:,} failed{touched}, p50 {_ms(side.p50_ms)},"
-        f" p95 {_ms(side.p95_ms)}, {megabytes(side.memory_bytes)}"
+        f"{side.release} {side.requests:,} requests, {side.failed:,} failed{touched}, p50 {milliseconds(side.p50_ms)},"
+        f" p95 {milliseconds(side.p95_ms)}, {megabytes(side.memory_bytes)}"
     )
-
-
-def _ms(value: float) -> str:
-    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
 
 
 def _fit(text: str, room: int) -> str:

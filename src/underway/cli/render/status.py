@@ -8,9 +8,10 @@ import time
 from underway.agent.views import AppView, ReleaseView, RolloutView, StatusView
 from underway.cli.render.backups import standing_line
 from underway.cli.render.terminal import Terminal, clean
-from underway.cli.render.words import ago, clock, megabytes, requests, seconds
+from underway.cli.render.words import ago, clock, megabytes, milliseconds, requests, seconds
 from underway.terms.outcome import Outcome
 from underway.terms.rehearsal import Runs
+from underway.terms.verdict import Traffic
 
 _STATES = {"running": "green", "starting": "amber", "backing-off": "amber", "crash-loop": "red", "stopping": "amber"}
 
@@ -70,7 +71,7 @@ def show_app(app: AppView, terminal: Terminal) -> None:
         t.line(f"  {standing_line(app.app, app.backups, t)}")
     for release, traffic in sorted(app.traffic.items()):
         counts = requests(traffic.served, traffic.failed)
-        t.line(f"  requests  {release or '(none)'}  {counts}, p50 {traffic.p50_ms:.0f} ms, p95 {traffic.p95_ms:.0f} ms")
+        t.line(f"  requests  {release or '(none)'}  {counts}, {_times(traffic)}")
     _act(app, t)
     if app.last and app.last.outcome.value != "live":
         t.line(
@@ -84,7 +85,7 @@ def _act(app: AppView, t: Terminal) -> None:
     if act := app.act:
         where = act.step or act.phase
         if it := act.rollout:
-            where = f"{it.share:.0%} of the visitors get it" if it.share else "live for those who ask for it"
+            where = f"{100 * it.share:g} % of the visitors get it" if it.share else "live for those who ask for it"
         t.line(f"  {t.mark('arrow')} {act.kind.value} {act.release} under way: {clean(where)}")
         _rollout(act.rollout, t)
     if watch := app.watching:
@@ -124,9 +125,13 @@ def _answered(it: ReleaseView) -> str:
     if it.traffic is None or not it.traffic.served + it.traffic.failed:
         return ""
     change = f" ({it.p95_change:+.0%})" if it.p95_change is not None else ""
-    touched = f", {it.traffic.users_touched:,} users touched" if it.traffic.users_touched else ""
-    times = f"p50 {it.traffic.p50_ms:.0f} ms, p95 {it.traffic.p95_ms:.0f} ms{change}"
-    return f"  {requests(it.traffic.served, it.traffic.failed)}, {times}{touched}"
+    number = it.traffic.users_touched
+    touched = f", {number:,} user{'s' * (number != 1)} touched" if number else ""
+    return f"  {requests(it.traffic.served, it.traffic.failed)}, {_times(it.traffic)}{change}{touched}"
+
+
+def _times(traffic: Traffic) -> str:
+    return f"p50 {milliseconds(traffic.p50_ms)}, p95 {milliseconds(traffic.p95_ms)}"
 
 
 def _under(text: str, t: Terminal) -> None:

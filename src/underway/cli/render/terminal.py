@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -12,6 +13,7 @@ from typing import TextIO
 import msgspec
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "amber": "33", "blue": "36"}
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Terminal:
@@ -63,9 +65,12 @@ class Terminal:
         return self.paint(sign, colours[kind]) if kind in colours else sign
 
     def line(self, text: str = "") -> None:
+        """A line; in a terminal that is narrower it goes on, indented, after a whole word."""
         self.clear()
         if not self.has_unicode:
             text = text.encode("ascii", "replace").decode()
+        if self.is_live:
+            text = "\n".join(part for line in text.split("\n") for part in folded(line, self.width))
         self.stream.write(text + "\n")
         self.stream.flush()
 
@@ -85,6 +90,26 @@ class Terminal:
         """Back to the start of what was drawn, and everything from there on away."""
         up = f"\x1b[{self._drawn - 1}A" if self._drawn > 1 else ""
         return f"\r{up}\x1b[J" if self._drawn else "\r\x1b[K"
+
+
+def folded(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width` columns, cut between words; a longer word stays whole. What goes on is
+    indented by two more than the beginning. Colours take no room."""
+    if _room(text) <= width:
+        return [text]
+    indent = " " * (len(text) - len(text.lstrip(" ")) + 2)
+    lines, line = [], ""
+    for number, word in enumerate(text.split(" ")):
+        longer = f"{line} {word}" if number else word
+        if _room(longer) > width and line.strip():
+            lines.append(line.rstrip(" "))
+            longer = indent + word
+        line = longer
+    return [*lines, line]
+
+
+def _room(text: str) -> int:
+    return len(_COLOURS.sub("", text))
 
 
 def print_json(value: object) -> None:

@@ -36,6 +36,13 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.0f} MB" if size >= 10e6 else f"{size / 1e6:.1f} MB"
 
 
+def milliseconds(value: float) -> str:
+    """`43 ms`, `4.1 ms`; `–` for 0, which nobody measured."""
+    if not value:
+        return "–"
+    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+
+
 def requests(served: int, failed: int) -> str:
     """`1,204 requests served, 0 failed`."""
     return f"{served:,} request{'s' * (served != 1)} served, {failed:,} failed"
