@@ -87,7 +87,7 @@ def test_ctrl_c_ends_it_at_once_without_a_word(jobs: str) -> None:
     command = [sys.executable, "-m", "underway", "guard", "simulate", "--runs", "90000", "--jobs", jobs]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not is_working(process.pid, jobs) and time.monotonic() < deadline:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
