@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
+import msgspec
 
 from underway.agent.views import AppView, PlanAsk, PlanView, Started
 from underway.cli.client import AgentGone, Client, connect
