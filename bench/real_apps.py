@@ -251,7 +251,8 @@ def _said(last: Mapping[str, object]) -> str:
     return "; ".join(told or [str(last.get("because") or last)]) + "".join(f"\n      | {line}" for line in tail)
 
 
-def page(outcomes: Sequence[Outcome], on: str) -> str:
+def page(outcomes: Sequence[Outcome], left: Sequence[str], on: str) -> str:
+    """The whole page. `left` are those of the table without a run that ended as it should."""
     new, known = [o for o in outcomes if o.first], [o for o in outcomes if not o.first]
     ended = {kind: sum(o.first == kind for o in new) for kind in ("live", "refused", "failed")}
     return f"""# Real applications
@@ -272,6 +273,8 @@ it, so the seconds are noisy and the counts are not.
 
 `python -m bench.real_apps FOLDER --write docs/real-apps.md` wrote this page from the results of its runs; FOLDER holds
 checkouts, and what it lacks is fetched. The commits are in `bench/real_apps.toml`. {on}
+Of the repositories there, these are not on the page, since none of their runs has ended as it should yet:
+{", ".join(left) or "none"}.
 
 ## Repositories that nothing was written for
 
@@ -332,7 +335,8 @@ def main() -> int:
     outcomes = [known[e.repo] for e in chosen if e.repo in known]
     good = [o for o in outcomes if not o.wrong]
     if asked.write is not None:
-        asked.write.write_text(page(good, on))
+        known_good = {o.repo for o in good}
+        asked.write.write_text(page(good, [e.repo for e in chosen if e.repo not in known_good], on))
     print(f"{len(good)} as expected, {len(outcomes) - len(good)} not")
     return 0 if len(good) == len(outcomes) else 1
 
