@@ -13,7 +13,6 @@ from underway import __version__
 from underway.agent.door import Door
 from underway.agent.keeping import Keeping
 from underway.agent.rounds import Rounds
-from underway.agent.sampling import Sampling
 from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk, WorkAsk, WorkKind
 from underway.agent.works import Work, Works
 from underway.flows.access import Access
@@ -77,7 +76,7 @@ class Agent:
         """By app: why its act cannot go on at the moment."""
         self.rollouts: Rollouts = {}
         self.books = Books(on, journal)
-        self.keeping = Keeping(on, journal)
+        self.keeping = Keeping(on, journal, self.books, self.leaving.is_set)
         self.access = Access(on, journal)
         self.door: Door | None = None
         """Where people get in by browser; None for an agent that has none."""
@@ -92,7 +91,8 @@ class Agent:
         self.journal.record(AgentStarted(app="", version=__version__, pid=os.getpid(), adopted=len(adopted)))
         await self._adopt_servers()
         self._spawn(self._count())
-        self._spawn(Sampling(self.on, self.journal, self.leaving.is_set).go())
+        for loop in self.keeping.loops():
+            self._spawn(loop)
         self._spawn(Rounds(self.on, self.journal, self.works, self.leaving.is_set).go())
         for app in list(self.journal.states()):
             self._spawn(self._take_over(app))

@@ -339,7 +339,7 @@ def _guarded(agent: Agent, endpoint: Endpoint) -> Callable[[Request], Awaitable[
 
 def _status_of(problems: tuple[Problem, ...]) -> int:
     codes = {problem.code for problem in problems}
-    if codes & {"app.unknown", "plan.unknown", "work.unknown", "release.unknown"}:
+    if codes & {"app.unknown", "plan.unknown", "work.unknown", "release.unknown", "monitor.unknown", "alert.unknown"}:
         return 404
     return 400 if codes & {"api.body", "app.name"} else 409
 

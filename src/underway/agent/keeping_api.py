@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from underway.agent.agent import Agent
-from underway.agent.endpoint import Endpoint, app_state, json_answer, number
+from underway.agent.endpoint import Endpoint, app_state, body, json_answer, number
+from underway.agent.views import AlertAsk
 from underway.observe.figures import STEPS
 from underway.terms.alert import Alert
 from underway.terms.metrics import Figures
@@ -37,6 +38,26 @@ async def alerts(agent: Agent, request: Request) -> Response:
     """Open alerts of every app and of the home itself, the worst first; with `cleared` the last ones that are over."""
     is_cleared = request.query_params.get("cleared") == "true"
     return json_answer(agent.keeping.alerts(request.query_params.get("app"), is_cleared=is_cleared))
+
+
+async def acknowledge(agent: Agent, request: Request) -> Response:
+    """Somebody looks after an alert: it is escalated no further."""
+    ask = await body(request, AlertAsk)
+    agent.keeping.acknowledge(app_state(agent, request).app, ask.key, ask.by)
+    return json_answer(agent.keeping.alerts(app_state(agent, request).app))
+
+
+async def silence(agent: Agent, request: Request) -> Response:
+    """Tell nobody of a matter for a while (`key` `*`: of any of the app); `for_s` 0 ends the silence."""
+    ask = await body(request, AlertAsk)
+    agent.keeping.silence(app_state(agent, request).app, ask.key, ask.by, ask.for_s, ask.because)
+    return json_answer(agent.keeping.alerts(app_state(agent, request).app))
+
+
+async def ping(agent: Agent, request: Request) -> Response:
+    """A schedule tells that it ran: a monitor of kind `ping`."""
+    agent.keeping.ping(app_state(agent, request).app, request.path_params["monitor"])
+    return json_answer(agent.keeping.monitors(app_state(agent, request).app))
 
 
 async def budgets(agent: Agent, request: Request) -> Response:
@@ -75,6 +96,9 @@ KEEPING_ENDPOINTS = (
         ),
     ),
     Endpoint("GET", "/v1/apps/{app}/monitors", monitors, list[MonitorStatus]),
+    Endpoint("POST", "/v1/apps/{app}/pings/{monitor}", ping, list[MonitorStatus]),
+    Endpoint("POST", "/v1/apps/{app}/acknowledgements", acknowledge, list[Alert], takes=AlertAsk),
+    Endpoint("POST", "/v1/apps/{app}/silences", silence, list[Alert], takes=AlertAsk),
     Endpoint("GET", "/v1/apps/{app}/budgets", budgets, list[Budget]),
     Endpoint("GET", "/v1/apps/{app}/errors", errors, list[SeenError]),
     Endpoint(

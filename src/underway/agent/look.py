@@ -255,7 +255,8 @@ def _troubles(agent: Agent, state: AppState) -> list[str]:
     """What a person should look at."""
     why = agent.stuck.get(state.app)
     stuck = [f"its {state.act.kind.value} cannot go on: {why}"] if state.act and why else []
-    alerts = [f"{problem.why}: {problem.command or problem.remedy}" for problem in state.alerts.values()]
+    problems = [alert.problem for alert in state.alerts.standing.values()]
+    alerts = [f"{problem.why}: {problem.command or problem.remedy}" for problem in problems]
     return (
         stuck
         + alerts

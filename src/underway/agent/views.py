@@ -270,6 +270,15 @@ class StandingView(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float = 0.0
 
 
+class AlertAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Acknowledge or silence the alert `key` of an app. `for_s` is how long a silence lasts, 0 ends it."""
+
+    key: str
+    by: str
+    for_s: float = 3600.0
+    because: str = ""
+
+
 class WorkAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ask for work on an app's data. `backup` names one (drill, verify, fetch; empty: the newest, or all), `name` a
     snapshot, `identity` an age key that opens encrypted ones (it is not kept), `remote` where to fetch from."""

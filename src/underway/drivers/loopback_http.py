@@ -1,20 +1,24 @@
-"""One HTTP/1.1 exchange with 127.0.0.1, whatever the other side answers."""
+"""One HTTP/1.1 exchange, with 127.0.0.1 unless another connection is given, whatever the other side answers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import socket
+import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import h11
 
+from underway.drivers.net import Forbidden
 from underway.drivers.process_log import clean
 
 MAX_HEAD_BYTES = 65_536
+Dialled = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 _SAFE_IN_TARGET = "/?#[]@!$&'()*+,;=:%-._~"  # RFC 3986: reserved, unreserved, and what is already encoded
 _OUR_FIELDS = {"User-Agent": "underway", "Accept": "*/*", "X-Forwarded-Proto": "http", "X-Underway-Probe": "1"}
 
@@ -44,14 +48,16 @@ async def exchange(
     method: str = "GET",
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
+    dial: Dialled | None = None,
 ) -> Heard:
     """Ask and read the whole answer, at most `most_bytes` of its body and 64 KiB of its head. Follows nothing and
-    never raises for what the other side does. `took_ms` counts until the last byte that was read."""
+    never raises for what the other side does. `took_ms` counts until the last byte that was read. `dial` connects to
+    somewhere else than 127.0.0.1."""
     began = time.perf_counter()
     heard = Heard()
     try:
         async with asyncio.timeout(timeout_s):
-            await _ask(port, path, host, method, headers or {}, body, most_bytes, heard)
+            await _ask(dial or _loopback(port), path, host, method, headers or {}, body, most_bytes, heard)
     except TimeoutError:
         heard.error = f"no {'whole ' if heard.status else ''}answer within {timeout_s:g} s"
     except OSError as error:
@@ -64,8 +70,12 @@ async def exchange(
     return heard
 
 
+def _loopback(port: int) -> Dialled:
+    return lambda: asyncio.open_connection("127.0.0.1", port)
+
+
 async def _ask(
-    port: int,
+    dial: Dialled,
     path: str,
     host: str,
     method: str,
@@ -87,7 +97,7 @@ async def _ask(
         )
     except UnicodeEncodeError as error:
         raise h11.LocalProtocolError("not ASCII") from error
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await dial()
     try:
         sent = connection.send(ask) or b""
         sent += (connection.send(h11.Data(data=body)) or b"") if body else b""
@@ -134,7 +144,22 @@ async def _read(connection: h11.Connection, reader: asyncio.StreamReader, most_b
         heard.body = b"".join(parts)
 
 
+def said(error: OSError) -> str:
+    """What went wrong before anything was asked, in a few words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or 'failed'}"
+    if isinstance(error, Forbidden):
+        return str(error)
+    if isinstance(error, socket.gaierror):
+        return "no such host" if error.errno == socket.EAI_NONAME else "the name could not be looked up"
+    return _words(error)
+
+
 def _words(error: OSError) -> str:
+    if isinstance(error, (ssl.SSLError, Forbidden, socket.gaierror)):
+        return said(error)
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     if isinstance(error, (ConnectionResetError, BrokenPipeError)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from underway.flows.keeping_rules import keeping_rules, route_match
 from underway.journal.state import AppState
 from underway.manifest.failures import Failures
 from underway.manifest.read import read_manifest
@@ -26,4 +27,7 @@ def _by_manifest(text: str) -> Counting:
 
 def routes_of(state: AppState) -> tuple[RouteOf, ...]:
     """The objectives of the live release that count only some routes."""
-    return ()
+    rules = keeping_rules(state)
+    if rules is None:
+        return ()
+    return tuple(RouteOf(each.name, route_match(each.route)) for each in rules.objectives if each.route)

@@ -8,14 +8,17 @@ from typing import NamedTuple, assert_never
 
 import msgspec
 
+from underway.journal.alert_book import AlertBook
 from underway.journal.events import (
     AccessChanged,
     Acted,
     ActKind,
     ActStarted,
     AgentStarted,
+    AlertAcknowledged,
     AlertCleared,
     AlertRaised,
+    AlertSilenced,
     AnyEvent,
     AppRemoved,
     BackupCopied,
@@ -40,6 +43,9 @@ from underway.journal.events import (
     LoggedIn,
     LogInRefused,
     MaintenanceSet,
+    MessageDecided,
+    MessageGivenUp,
+    MessageSent,
     Migrated,
     MigrationsLinted,
     Order,
@@ -150,6 +156,11 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     ClockJumped: {phase: phase for phase in Phase},
     AlertRaised: {phase: phase for phase in Phase},
     AlertCleared: {phase: phase for phase in Phase},
+    AlertAcknowledged: {phase: phase for phase in Phase},
+    AlertSilenced: {phase: phase for phase in Phase},
+    MessageDecided: {phase: phase for phase in Phase},
+    MessageSent: {phase: phase for phase in Phase},
+    MessageGivenUp: {phase: phase for phase in Phase},
 }
 """Which event may come in which phase of the app's act, and the phase after it."""
 
@@ -255,8 +266,8 @@ class AppState(msgspec.Struct, kw_only=True):
     is_in_maintenance: bool = False
     backup_failures: dict[str, tuple[float, Problem]] = msgspec.field(default_factory=dict)
     """What of the backups failed last and has not succeeded since: backup, copy, drill, verify."""
-    alerts: dict[str, Problem] = msgspec.field(default_factory=dict)
-    """What was raised and not cleared, by key."""
+    alerts: AlertBook = msgspec.field(default_factory=AlertBook)
+    """What was raised, and what people were told of it."""
     incidents: dict[str, Incident] = msgspec.field(default_factory=dict)
     """What the status page tells, by id, oldest first."""
     former_database: str = ""
@@ -347,6 +358,11 @@ _COPIES = (
     | ClockJumped
     | AlertRaised
     | AlertCleared
+    | AlertAcknowledged
+    | AlertSilenced
+    | MessageDecided
+    | MessageSent
+    | MessageGivenUp
 )
 """What is told of copies of the data: none of it changes what a plan rests on."""
 
@@ -442,9 +458,19 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
         case BackupProven():
             state.backup_failures.pop("drill", None)
         case AlertRaised():
-            state.alerts[event.key] = event.problem
+            state.alerts.raised(event, at, seq, state.live)
         case AlertCleared():
-            state.alerts.pop(event.key, None)
+            state.alerts.cleared(event, at)
+        case AlertAcknowledged():
+            state.alerts.acknowledged(event)
+        case AlertSilenced():
+            state.alerts.silenced(event)
+        case MessageDecided():
+            state.alerts.decided(event, at)
+        case MessageSent():
+            state.alerts.told(event.message, at)
+        case MessageGivenUp():
+            state.alerts.told(event.message, at, event.problem.why)
         case Migrated():
             _migrated(state, event)
         case Rehearsed():

@@ -13,6 +13,9 @@ from underway.manifest.env_keys import EnvironmentKeys
 from underway.manifest.env_keys import EnvVar as EnvVar  # the word is part of this model
 from underway.manifest.keys import Key, Table
 from underway.manifest.migrate import Migrate
+from underway.manifest.monitor import AlertKeys as AlertKeys
+from underway.manifest.monitor import MonitorKeys as MonitorKeys
+from underway.manifest.monitor import ObjectiveKeys as ObjectiveKeys
 from underway.manifest.release import Limits as Limits
 from underway.manifest.release import ReleaseKeys as ReleaseKeys
 from underway.manifest.smoke import Journey as Journey
@@ -388,3 +391,20 @@ class Manifest:
             is_list=True,
         ),
     ] = ()
+    monitors: Annotated[
+        tuple[MonitorKeys, ...],
+        Table(
+            "monitor",
+            MonitorKeys,
+            "One thing that is asked again and again. Underway asks the app's health path through the proxy without "
+            "being told; these come besides.",
+            is_list=True,
+        ),
+    ] = ()
+    objectives: Annotated[
+        tuple[ObjectiveKeys, ...],
+        Table("slo", ObjectiveKeys, "What was promised: a share of requests that are good.", is_list=True),
+    ] = ()
+    alerts: Annotated[AlertKeys, Table("alerts", AlertKeys, "Who is told when something is wrong, and when.")] = field(
+        default_factory=AlertKeys
+    )

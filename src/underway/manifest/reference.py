@@ -94,6 +94,28 @@ headers = {Authorization = "Bearer ${token}"}
 [journey.steps.expect]
 has = ["user.id"]
 
+[[monitor]]
+name = "mail gateway"
+kind = "tcp"
+target = "mail.example.com:587"
+interval = "1m"
+
+[[slo]]
+name = "letters are quick"
+route = "GET /api/letters/*"
+latency = "300ms"
+objective = "99%"
+
+[alerts]
+timezone = "Europe/Berlin"
+quiet = ["Mon-Sun 22:00-07:00"]
+
+[[alerts.channels]]
+name = "on call"
+kind = "pagerduty"
+key = "${PAGERDUTY_KEY}"
+severity = "critical"
+
 [backup]
 every = "12h"
 remotes = ["s3:letters-backups"]

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from underway.ports.asks import Asks
 from underway.ports.backups import BackupStore, Seals
 from underway.ports.builds import Builds, Sources
+from underway.ports.channels import Channels
 from underway.ports.clock import Clock
 from underway.ports.commands import Commands
 from underway.ports.copies import Dumps, FileCopies, Scratches
@@ -48,6 +50,8 @@ class Drivers:
     routes: Routes
     request_log: RequestLog
     metrics: Metrics
+    asks: Asks
+    channels: Channels
     database: Database
     schemas: Schemas
     instants: Instants

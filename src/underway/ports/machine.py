@@ -15,6 +15,10 @@ class Machine(Protocol):
         """Free space on the file system of the home, for an ordinary user."""
         ...
 
+    def disk_bytes(self) -> int:
+        """The size of that file system."""
+        ...
+
     def pythons(self) -> tuple[str, ...]:
         """The interpreters that run, as "3.12", newest first."""
         ...

@@ -30,6 +30,11 @@ class Database(Protocol):
 
     async def stop(self) -> None: ...
 
+    @property
+    def port(self) -> int:
+        """The loopback port of the server, 0 when this process has neither started nor adopted it."""
+        ...
+
     async def missing_extensions(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Those of `names` that this server does not have on disk."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from underway.drivers.asks.asks import Asking
 from underway.drivers.backups.folder import BackupFolders
 from underway.drivers.backups.keys import AgeSeals
 from underway.drivers.backups.remotes import RcloneRemotes
@@ -12,6 +13,7 @@ from underway.drivers.backups.shared import SharedCopies
 from underway.drivers.builds.interpreters import available_pythons
 from underway.drivers.builds.local import LocalBuilds
 from underway.drivers.cache.valkey import ValkeyCache
+from underway.drivers.channels.channels import Telling
 from underway.drivers.clock.system import SystemClock
 from underway.drivers.commands.local import LocalCommands
 from underway.drivers.copying.sqlite import SqliteCopyIn
@@ -65,6 +67,8 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         routes=RouteBook(home.proxy / "routes.json", router),
         request_log=CaddyRequestLog(home),
         metrics=SqliteMetrics(home.metrics),
+        asks=Asking(clock),
+        channels=Telling(clock),
         database=database,
         schemas=PostgresSchemas(database),
         instants=PostgresInstants(database),

@@ -58,6 +58,11 @@ class PostgresDatabase:
         """The postmaster's pid, 0 when it does not run or was not started here."""
         return self._server.pid if self._server is not None else 0
 
+    @property
+    def port(self) -> int:
+        """See the port."""
+        return self._tools.port if self._tools is not None else 0
+
     async def start(self) -> None:
         """Adopt or start the server, making it the first time; keep it alive from now on.
 

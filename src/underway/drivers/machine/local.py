@@ -36,6 +36,10 @@ class LocalMachine:
         figures = os.statvfs(self._home.root)
         return figures.f_bavail * figures.f_frsize
 
+    def disk_bytes(self) -> int:
+        figures = os.statvfs(self._home.root)
+        return figures.f_blocks * figures.f_frsize
+
     def pythons(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(".".join(version.split(".")[:2]) for version in self._pythons()))
 

@@ -1,0 +1,1 @@
+"""Pure: what is wrong becomes alerts, and alerts become messages."""

@@ -1,0 +1,81 @@
+"""Monitors, alerts and error budgets as a person reads them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from underway.cli.render.terminal import Terminal, clean
+from underway.cli.render.words import ago, clock, percent
+from underway.terms.alert import Alert, AlertStanding, Severity
+from underway.terms.monitor import MonitorState, MonitorStatus
+from underway.terms.objective import Budget
+
+_STATES = {MonitorState.UP: "green", MonitorState.DOWN: "red", MonitorState.WAITING: "dim"}
+_SEVERITIES = {Severity.CRITICAL: "red", Severity.WARNING: "amber", Severity.NOTE: "dim"}
+_DAY_S = 86_400.0
+
+
+def show_monitors(found: Sequence[MonitorStatus], terminal: Terminal) -> None:
+    t = terminal
+    if not found:
+        t.line("Nothing is asked: no app is live.")
+    wide = max((len(f"{it.app} {it.name}") for it in found), default=0)
+    for it in found:
+        state = t.paint(f"{it.state.value:<11}", _STATES.get(it.state, "amber"))
+        up = f"{percent(it.uptime_day)} of a day" if it.uptime_day is not None else "no day yet"
+        took = f"{it.took_ms:.0f} ms" if it.last_at and it.took_ms else ""
+        t.line(f"{f'{it.app} {it.name}':<{wide}}  {state}  {it.kind.value:<8}  {took:>7}  {up}  {clean(it.target)}")
+        if it.says:
+            since = f" (since {ago(it.since)})" if it.state is MonitorState.DOWN else ""
+            t.line(f"    {t.mark('warning')} {clean(it.says)}{since}")
+        if it.certificate_until:
+            t.line(
+                t.paint(f"    its certificate ends in {(it.certificate_until - time.time()) / _DAY_S:.0f} days", "dim")
+            )
+        if it.ping_path:
+            t.line(t.paint(f'    its schedule tells: underway monitors ping {it.app} "{it.name}"', "dim"))
+
+
+def show_alerts(found: Sequence[Alert], terminal: Terminal) -> None:
+    t = terminal
+    if not found:
+        t.line("No alert.")
+    for it in found:
+        severity = t.paint(it.severity.value, _SEVERITIES[it.severity])
+        t.line(f"{severity}  {t.paint(it.app, 'bold')}  {clean(it.problem.why)}")
+        touched = f", {it.users_touched:,} users touched" if it.users_touched else ""
+        release = f", release {it.release}" if it.release else ""
+        t.line(f"    since {clock(it.since)} ({ago(it.since)}){touched}{release}")
+        if it.standing is AlertStanding.CLEARED:
+            t.line(f"    over since {clock(it.cleared_at)}: {clean(it.because)}")
+        else:
+            t.line(f"    {clean(it.problem.remedy)}")
+            if it.problem.command:
+                t.line(f"    {t.paint(clean(it.problem.command), 'bold')}")
+        if it.standing is AlertStanding.ACKNOWLEDGED:
+            t.line(f"    {clean(it.by)} looks after it")
+        if it.standing is AlertStanding.SILENCED:
+            t.line(f"    silenced by {clean(it.by)} until {clock(it.until)}")
+        for telling in it.told:
+            how = f"could not be told: {clean(telling.problem)}" if telling.problem else f"told ({telling.what})"
+            t.line(t.paint(f"    {clock(telling.at)}  {clean(telling.channel)} {how}", "dim"))
+        t.line(t.paint(f'    key "{clean(it.key)}"', "dim"))
+
+
+def show_budgets(found: Sequence[Budget], terminal: Terminal) -> None:
+    t = terminal
+    if not found:
+        t.line("Nothing was promised: no app is live.")
+    for it in found:
+        what = f"{it.route or 'all requests'}, {100 * it.objective:g} % "
+        what += f"within {it.limit_ms:g} ms" if it.limit_ms else "do not fail"
+        colour = "dim" if it.spent is None else "red" if it.spent >= 1 else "amber" if it.spent >= 0.5 else "green"
+        left = "" if it.spent is None else f"{100 * max(0.0, 1 - it.spent):.0f} % left"
+        t.line(
+            f"{t.paint(it.app, 'bold')}  {it.name}  {t.paint(left, colour)}  {what} in {it.window_s / _DAY_S:g} days"
+        )
+        t.line(f"    {it.says}")
+        for burn in it.burns:
+            if burn.is_firing:
+                t.line(f"    {t.mark('warning')} burns {burn.long_rate:.1f}× too fast over {burn.long_s / 3600:g} h")

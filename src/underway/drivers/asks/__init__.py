@@ -1,0 +1,1 @@
+"""Asking what monitors ask."""

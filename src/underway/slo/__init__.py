@@ -1,0 +1,1 @@
+"""Pure: requests become error budgets and burn rates."""

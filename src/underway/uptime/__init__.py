@@ -1,0 +1,1 @@
+"""Pure: checks of a monitor become what it stands at."""
