@@ -13,6 +13,7 @@ import tomllib
 from pathlib import Path
 
 from underway.detect.env_inventory import every_read
+from underway.detect.env_schema import environment_of
 from underway.drivers.sources.git import head
 from underway.drivers.sources.local import LocalSources
 from underway.terms.home import Home
@@ -27,6 +28,7 @@ def main(folder: str, *, is_telling: bool) -> int:
     print("| repository | read by the code | found | right | missed | precision | recall |")
     print("|---|---|---|---|---|---|---|")
     wanted_all = found_all = right_all = 0
+    required: list[tuple[str, set[str], set[str]]] = []
     for key, entry in truth.items():
         repo, _, commit = key.partition("@")
         clone = Path(folder) / repo.partition("/")[2]
@@ -34,7 +36,11 @@ def main(folder: str, *, is_telling: bool) -> int:
             print(f"| {repo} | not at {commit[:8]} in {clone.name} | | | | | |")
             continue
         wanted = set(entry["names"].split())
-        found = {read.name for read in every_read(sources.look(str(clone)))}
+        tree = sources.look(str(clone))
+        found = {read.name for read in every_read(tree)}
+        if "required" in entry:
+            said = {name for name, each in environment_of(tree).items() if each.reads and each.variable.required}
+            required.append((repo, set(entry["required"].split()), said))
         right = wanted & found
         wanted_all, found_all, right_all = wanted_all + len(wanted), found_all + len(found), right_all + len(right)
         figures = f"{len(wanted)} | {len(found)} | {len(right)} | {len(wanted - found)}"
@@ -44,7 +50,20 @@ def main(folder: str, *, is_telling: bool) -> int:
             print("    wrong: ", *sorted(found - wanted))
     figures = f"{wanted_all} | {found_all} | {right_all} | {wanted_all - right_all}"
     print(f"| **all** | {figures} | **{_share(right_all, found_all)}** | **{_share(right_all, wanted_all)}** |")
+    _print_required(required, is_telling=is_telling)
     return 0 if right_all >= 0.95 * found_all and right_all >= 0.9 * wanted_all and wanted_all else 1
+
+
+def _print_required(counted: list[tuple[str, set[str], set[str]]], *, is_telling: bool) -> None:
+    print("\n| repository | must be set | said to be | right |")
+    print("|---|---|---|---|")
+    for repo, wanted, found in counted:
+        print(f"| {repo} | {len(wanted)} | {len(found)} | {len(wanted & found)} |")
+        if is_telling:
+            print("    missed:", *sorted(wanted - found))
+            print("    wrong: ", *sorted(found - wanted))
+    totals = [sum(map(len, each)) for each in ((w for _, w, _ in counted), (f for _, _, f in counted))]
+    print(f"| **all** | {totals[0]} | {totals[1]} | {sum(len(wanted & found) for _, wanted, found in counted)} |")
 
 
 def _share(part: int, whole: int) -> str:

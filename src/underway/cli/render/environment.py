@@ -134,9 +134,10 @@ def _wanted(each: VariableView) -> str:
 
 
 def _widths(rows: Sequence[_Row], width: int) -> tuple[int, int, int]:
-    """Of name, value and rest: the name whole up to half of the line, the rest before the value."""
+    """Of name, value and rest: the name whole up to half of the line, then the value, at least 24 for the rest."""
     name = min(max((len(row[0]) for row in rows), default=0), max(20, width // 2 - 4))
-    value = min(max((len(row[1]) for row in rows), default=0), max(14, (width - name - 6) // 2))
+    rest = min(max((len(row[2]) for row in rows), default=0), 24)
+    value = min(max((len(row[1]) for row in rows), default=0), max(14, width - name - rest - 6))
     return name, value, max(8, width - name - value - 6)
 
 
@@ -194,7 +195,7 @@ def show_findings(view: EnvView, terminal: Terminal, *, is_all: bool) -> None:
     if stops:
         sign, said = "failed", f"{len(stops)} in the way of a deploy"
     else:
-        sign, said = "done", "nothing in the way of a deploy"
+        sign, said = "done", "nothing in the way"
     rest = len(view.findings) - len(stops)
     more = f", {rest} to look at" if rest else ""
     terminal.line(f"{terminal.mark(sign)} {view.app} {view.environment}: {counted}, {said}{more}")
