@@ -48,6 +48,11 @@ class Shop:
         assert "Traceback" not in done.stderr
         return done
 
+    def run_in(self, script):
+        """A shell line with the environment of the app."""
+        words = [sys.executable, "-m", "underway", "env", "run", "--path", str(self.path), "--", "sh", "-c", script]
+        return subprocess.run(words, env=self.world.env, capture_output=True, text=True, timeout=120, check=True)
+
     def told(self, *words, **env):
         done = self.run(*words, "--json", **env)
         return done.returncode, json.loads(done.stdout)
@@ -97,7 +102,7 @@ def test_a_file_pushed_pulled_and_brought_together(shop):
     assert (code, done["done"]["set_here"]) == (0, ["GREETING"])
     assert shop.values()["GREETING"] == "production (vault)"
     file.write_text(file.read_text().replace(CANARY, "there-1"))
-    assert shop.run("set", "API_KEY", stdin=f"{CANARY}-here").returncode == 0
+    assert shop.run("set", "API_KEY", stdin=f"{CANARY}Q2").returncode == 0
     code, done = shop.told("sync", "--with", place)
     assert (code, done["plan"]["conflicts"]) == (3, ["API_KEY"])
     assert "there-1" in file.read_text()
@@ -142,3 +147,29 @@ def test_a_provider_that_takes_some_limits_and_knows_no_token(shop):
         assert expired.returncode not in (0, 3, 4)
         assert "RENDER_API_KEY" in expired.stderr
     assert provider.violations == []
+
+
+@pytest.mark.timeout(400)
+def test_of_twenty_commands_that_set_at_once_none_is_lost(shop):
+    command = [sys.executable, "-m", "underway", "env", "set", "--path", str(shop.path)]
+    started = [
+        subprocess.Popen(
+            [*command, f"AT_ONCE_{number}"],
+            env=shop.world.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(20)
+    ]
+    for number, each in enumerate(started):
+        each.stdin.write(f"value {number}")
+        each.stdin.close()
+    for each in started:
+        each.stdout.read()
+        told = each.stderr.read()
+        assert each.wait(timeout=300) == 0, told
+    asked = 'for n in $(seq 0 19); do eval "echo \\$AT_ONCE_$n"; done'
+    done = shop.run_in(asked)
+    assert done.stdout.splitlines() == [f"value {number}" for number in range(20)]
