@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
@@ -38,10 +39,19 @@ class Rounds:
         self._is_leaving = is_leaving
         self._missed: set[tuple[str, str, float]] = set()
         self._is_receiving = False
+        self._following: asyncio.Task[None] | None = None
         self._clocks = (on.clock.now(), on.clock.monotonic())
 
     async def go(self) -> None:
         """Without end. A round that fails is told of, and the next one comes all the same."""
+        try:
+            await self._go()
+        finally:
+            if self._following is not None:
+                self._following.cancel()
+                await asyncio.gather(self._following, return_exceptions=True)
+
+    async def _go(self) -> None:
         while not self._is_leaving():
             pause_s = EVERY_S
             for app, state in list(self._journal.states().items()):
@@ -141,22 +151,24 @@ class Rounds:
     def _keep_replicas(self) -> None:
         """Follow the SQLite databases of apps that want every moment; not while an act may replace one."""
         states = {app: state for app, state in self._journal.states().items() if state.live}
-        if not states or any(state.act for state in states.values()):
+        is_busy = self._following is not None and not self._following.done()
+        if is_busy or not all(state.is_free for state in states.values()):
             return
         manifests = {app: manifest_of(app, self._journal) for app in states}
         wanted = {app: it.shared for app, it in manifests.items() if it.backup.continuous and it.shared}
-        first = next(iter(wanted or states))
-        if not self._works.running(first, "replicas"):
-            self._begin(first, "replicas", lambda _: self._replicas(first, wanted))
+        self._following = asyncio.create_task(self._replicas(wanted), name="follow SQLite databases")
 
-    async def _replicas(self, app: str, wanted: dict[str, tuple[str, ...]]) -> object:
+    async def _replicas(self, wanted: dict[str, tuple[str, ...]]) -> None:
         try:
             await self._on.replicas.keep(wanted)
         except Failure as failure:
-            raise_alert(app, "replicas", failure.problem, self._journal)
-            raise
-        clear_alert(app, "replicas", "the SQLite databases are followed", self._journal)
-        return None
+            for app in wanted:
+                raise_alert(app, "replicas", failure.problem, self._journal)
+        except OSError:
+            _log.exception("the SQLite databases cannot be followed")
+        else:
+            for app in wanted:
+                clear_alert(app, "replicas", "the SQLite databases are followed", self._journal)
 
     def _wants_points(self, app: str) -> bool:
         manifest = manifest_of(app, self._journal)
