@@ -91,7 +91,7 @@ def test_a_release_that_grows_over_its_memory_limit_late_is_taken_back(home):
     assert home.ask("/grow", app="plain").status == 200
     status = wait_until(lambda: s if not (s := home.status("plain"))["watching"] else None, 60)
     assert (status["last"]["kind"], status["last"]["outcome"]) == ("watch", "rolled_back")
-    assert "memory" in status["last"]["because"]
+    assert "over the limit of 120 MB" in status["last"]["because"]
     assert serves(home) == was
 
 
