@@ -227,7 +227,7 @@ class Agent:
         is_onward = ask.order in (Order.ADVANCE, Order.PROMOTE) and not rollout.is_watch
         if is_onward and rollout.approve and rollout.approve.by and ask.by not in rollout.approve.by:
             raise Refusal([not_yours(app, rollout.approve, ask.by)])
-        if is_onward and rollout.approve and rollout.approve.is_second and held.by in (ask.by, ask.account):
+        if is_onward and held.by and rollout.approve and rollout.approve.is_second and held.by in (ask.by, ask.account):
             raise Refusal([not_your_own(app, held.by)])
         account = ask.account if ask.account != ask.by else ""
         self.journal.record(
