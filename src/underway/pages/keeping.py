@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from markupsafe import Markup
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from underway.agent.look import app_view
 from underway.pages import charts, figures
+from underway.pages.gate import Denied
 from underway.pages.looks import standing_of, state_of
 from underway.pages.site import Visit
 from underway.terms.monitor import Day, MonitorStatus
 
 _DAYS = 90
+_SILENCE_S = 3600.0
 _DAY_S = 86_400.0
 
 
@@ -19,6 +21,20 @@ async def alerts(visit: Visit) -> Response:
     """What is open, the worst first, and what is over."""
     kept = visit.agent.keeping
     return visit.page("alerts.html", alerts=kept.alerts(), cleared=kept.alerts(is_cleared=True))
+
+
+async def answer_alert(visit: Visit) -> Response:
+    """Say that somebody looks after an alert, or tell nobody of it for a while."""
+    kept, by = visit.agent.keeping, visit.session.name
+    app, key = visit.field("app"), visit.field("key")
+    match visit.field("do"):
+        case "acknowledge":
+            kept.acknowledge(app, key, by)
+        case "silence":
+            kept.silence(app, key, by, _SILENCE_S, visit.field("because"))
+        case _:
+            raise Denied(400, "there is no such answer")
+    return RedirectResponse("/alerts", 303)
 
 
 async def monitors(visit: Visit) -> Response:
