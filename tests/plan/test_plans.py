@@ -31,6 +31,7 @@ from underway.plan.rollback import plan_down, plan_rollback
 from underway.plan.strategy import Pace
 from underway.plan.watch import plan_watch
 from underway.ports.builds import BuildAsk
+from underway.steps.back_up import BackUp
 from underway.steps.migrate import MigrateDatabase
 from underway.steps.prune_releases import PruneReleases
 from underway.steps.start_release import StartRelease, SwapWorkers
@@ -129,8 +130,18 @@ def test_a_redeploy_without_new_migrations_neither_dumps_nor_migrates():
 @pytest.mark.parametrize("migrations", ["m2", ""])
 def test_new_or_unknown_migrations_are_run_after_a_dump_that_is_named(migrations):
     plan = plan_deploy(facts(a_state("r1", live="r1"), migrations=migrations))
-    assert ids(plan).index("back_up") < ids(plan).index("migrate") < ids(plan).index("start")
+    order = [each for each in ids(plan) if each in ("lint", "back_up", "rehearse", "migrate", "start", "switch")]
+    assert order == ["lint", "back_up", "rehearse", "migrate", "start", "switch"]
     assert step(plan, MigrateDatabase).backup == "r9"
+
+
+def test_files_are_backed_up_whole_before_a_migration_where_they_hold_the_database():
+    sqlite = replace(SHOP, services=Services(), shared=("data",))
+    assert "back_up" not in ids(plan_deploy(facts(manifest=sqlite))), "nothing is there before the first deploy"
+    plan = plan_deploy(facts(a_state("r1", live="r1"), migrations="m2", manifest=sqlite))
+    assert ids(plan)[:4] == ["build", "lint", "back_up", "migrate"]
+    assert not step(plan, BackUp).ask.only_databases, "the SQLite file may lie in a folder"
+    assert "what is shared" in step(plan, MigrateDatabase).undo_says()
 
 
 def test_a_database_of_the_users_own_is_migrated_but_not_dumped_or_provisioned():

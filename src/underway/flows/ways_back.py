@@ -41,14 +41,14 @@ def restore_point(state: AppState, release: str, on: Drivers) -> Kept | None:
 def point_of(state: AppState, backup: str, on: Drivers) -> Kept:
     """The backup of this id. Raises `Refusal` (`backup.unknown`, `backup.damaged`)."""
     found = next((it for it in on.backups.all(state.app) if it.backup.id == backup), None)
-    if found is None or found.backup.database is None:
+    if found is None or not found.backup.parts:
         there = ", ".join(it.backup.id for it in on.backups.all(state.app)[:5]) or "none"
         raise Refusal(
             [
                 Problem(
                     code="backup.unknown",
                     where=f"{state.app} {backup[:40]!r}",
-                    why=f"there is no backup of this name with a database; the newest are {there}",
+                    why=f"there is no backup of this name; the newest are {there}",
                     remedy="choose one of those that are kept; nothing was changed",
                     command=f"underway db backups {state.app}",
                 )
@@ -62,7 +62,9 @@ def point_of(state: AppState, backup: str, on: Drivers) -> Kept:
 async def lost_since(state: AppState, point: Kept, on: Drivers) -> Since:
     """What was written to the database since the restore point. Raises `Failure` (`postgres.instants`)."""
     held = point.backup.database
-    if held is None or held.instant is None:
+    if held is None:
+        return Since(why_not="the data is in files")
+    if held.instant is None:
         return Since(why_not="the backup does not say at which moment of the server it was made")
     migrated = [it.migrated for it in state.releases.values() if it.migrated is not None]
     return await on.instants.since(state.app, held.instant, held.tables, migrated)

@@ -181,11 +181,12 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
                     allowed=allowed(manifest.migrate, facts.allow),
                 )
             )
-        has_data = is_ours and not is_first
+        in_files = postgres is None and bool(manifest.shared)  # an SQLite file, alone or in a folder
+        has_data = (is_ours or in_files) and not is_first
         if has_data:
             ask = backup_ask(manifest, facts.release, Reason.MIGRATION, state)
-            steps.append(BackUp(ask=msgspec.structs.replace(ask, only_databases=True)))
-            if manifest.migrate.rehearse != "never":
+            steps.append(BackUp(ask=msgspec.structs.replace(ask, only_databases=is_ours)))
+            if is_ours and manifest.migrate.rehearse != "never":
                 steps.append(
                     Rehearse(
                         release=facts.release,

@@ -114,12 +114,19 @@ class BackUp(msgspec.Struct, frozen=True, kw_only=True, tag="back_up", tag_field
         return "nothing to undo: the backup is kept"
 
     async def apply(self, act: Act, on: Drivers) -> Did:
-        backup = await take_backup(self.ask, on)
+        try:
+            backup = await take_backup(self.ask, on)
+        except Failure as failure:
+            if failure.problem.code != "backup.nothing" or self.ask.reason is not Reason.MIGRATION:
+                raise
+            return Did((), "there is nothing to back up yet")
         rows = f", {backup.database.rows:,} rows" if backup.database else ""
         made = BackupMade(app=act.app, act=act.id, backup=backup)
         return Did((made,), f"backup {backup.id} ({backup.size_bytes / 1e6:.2f} MB{rows})")
 
     async def verify(self, act: Act, on: Drivers) -> None:
+        if not find_backup(act.app, self.ask.id, on):
+            return  # there was nothing to back up
         if damage := await on.backups.damage(act.app, self.ask.id):
             raise Failure(damaged(act.app, self.ask.id, damage))
 

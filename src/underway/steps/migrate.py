@@ -10,6 +10,7 @@ from underway.lint.shape import differences
 from underway.manifest.migrate import Migrate
 from underway.ports.drivers import Drivers
 from underway.ports.schemas import Purpose
+from underway.steps.back_up import find_backup
 from underway.steps.build_release import find_build
 from underway.steps.environment import EnvAsk, environment
 from underway.steps.step import Act, Did
@@ -41,7 +42,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
         return f"migrate the database: {self.migrate.command}"
 
     def undo_says(self) -> str:
-        kept = f"; backup {self.backup} holds it as it was" if self.backup else ""
+        kept = f"; backup {self.backup} holds {self._held} as it was" if self.backup else ""
         return f"cannot be undone: the database keeps what a migration did{kept}"
 
     async def apply(self, act: Act, on: Drivers) -> Did:
@@ -101,12 +102,18 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
         """True when the home's own server has the database."""
         return self.env.postgres is not None and not self.env.postgres.url
 
+    @property
+    def _held(self) -> str:
+        """What the backup holds."""
+        return "the database" if self.is_ours else "what is shared"
+
     def task(self, app: str, build: Build, env: Mapping[str, str], on: Drivers) -> Task:
         """The command, as it is run."""
         return migration_task(app, self.release, self.migrate, build, env, on, "migrate")
 
     def _failed(self, end: TaskEnd, tries: int, act: Act, on: Drivers) -> Problem:
-        kept = f"; backup {self.backup} holds the database as it was before" if self.backup else ""
+        is_kept = self.backup and find_backup(act.app, self.backup, on)
+        kept = f"; backup {self.backup} holds {self._held} as it was before" if is_kept else ""
         serves = f"no traffic was switched and the release that ran still runs{kept}"
         command = f"underway logs {act.app} --process migrate"
         if waited_for_lock(end):
