@@ -299,6 +299,18 @@ def test_django_settings_in_use_are_what_production_names(look: Look, named: dic
     assert manifest.env["DJANGO_SETTINGS_MODULE"].value == "config.production"
 
 
+def test_settings_that_nothing_names_are_found_and_named(look: Look) -> None:
+    files = {
+        "manage.py": "from django.core.management import execute_from_command_line\n",
+        "shop/settings/__init__.py": "",
+        "shop/settings/base.py": "ROOT_URLCONF = 'shop.urls'\nINSTALLED_APPS = []\n",
+        "shop/settings/test.py": "from .base import *\n",
+        "shop/wsgi.py": "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n",
+        "requirements.txt": "django\ngunicorn\n",
+    }
+    assert drafted(look(files)).env["DJANGO_SETTINGS_MODULE"].value == "shop.settings.base"
+
+
 def test_a_production_module_is_preferred_to_a_local_one(look: Look) -> None:
     files = {
         **DJANGO,

@@ -93,7 +93,23 @@ def _settings_in_use(index: Index, starts: Starts, folder: str, own: str, own_at
         for module in (f"{package}.{name}", f"{package}.settings_{name}"):
             if path := _module_path(index, folder, module):
                 return module, Evidence(path)
-    return own, own_at
+    return (own, own_at) if own else _settings_found(index, folder, own_at)
+
+
+def _settings_found(index: Index, folder: str, otherwise: Evidence) -> tuple[str, Evidence]:
+    """The settings of a project that names none: manage.py leaves it to a variable, which nobody has set here yet."""
+    inside = f"{folder}/" if folder else ""
+    for name in ("production.py", "prod.py", "settings.py", "__init__.py", "base.py", "common.py"):
+        for path in by_depth(index.named(name)):
+            is_settings = "settings" in path or "config" in path
+            if (
+                path.startswith(inside)
+                and is_settings
+                and re.search(r"^ROOT_URLCONF\b", index.text(path), re.MULTILINE)
+            ):
+                module = path[len(inside) :].removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+                return module, Evidence(path)
+    return "", otherwise
 
 
 def _is_for_development(module: str) -> bool:
