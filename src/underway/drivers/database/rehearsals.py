@@ -24,6 +24,7 @@ from underway.terms.shape import Shape
 
 LOOK_EVERY_S = 0.025
 MOST_STATEMENTS = 200
+_END_S = 10.0
 _STOPS = {
     "AccessExclusiveLock": "everything",
     "ExclusiveLock": "writes",
@@ -104,6 +105,7 @@ class PostgresRehearsals:
                 took_s = time.monotonic() - began
                 looking.cancel()
                 await asyncio.gather(looking, return_exceptions=True)
+        await self._until_ended(tools, scratch)
         noted = await self._noted(tools, scratch)
         after, new_shape = await self._picture(tools, scratch)
         changes, is_additive = differences(shape, new_shape)
@@ -119,6 +121,17 @@ class PostgresRehearsals:
             is_additive=is_additive,
             changes=tuple(changes),
         )
+
+    async def _until_ended(self, tools: ClientTools, scratch: Scratch) -> None:
+        """Wait until the migration's sessions are gone: a session hands in what it counted when it ends, and is in the
+        list until then (src/backend/utils/activity/pgstat.c)."""
+        asked = _HAS_SESSIONS.format(role=literal(role_of(scratch.app, Purpose.MIGRATE)))
+        deadline = time.monotonic() + _END_S
+        while time.monotonic() < deadline:
+            ended = await tools.sql(scratch.at.database, asked)
+            if ended.exit_code or ended.out.strip() != "t":
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _picture(self, tools: ClientTools, scratch: Scratch) -> tuple[tuple[_Relation, ...], Shape]:
         ended = await tools.sql(scratch.at.database, _RELATIONS + SHAPE_SQL)
@@ -249,6 +262,7 @@ SELECT json_build_array(extract(epoch FROM clock_timestamp()),
                      'ShareUpdateExclusiveLock')
       AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'underway_rehearsal')));
 """
+_HAS_SESSIONS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE usename = {role} AND datname = current_database());"
 _RELATIONS = """\
 SELECT coalesce(json_agg(json_build_array(c.oid::bigint,
          CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END || c.relname,
