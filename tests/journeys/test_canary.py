@@ -74,7 +74,7 @@ def test_a_person_can_promote_it_and_the_agent_can_die_meanwhile(world):
     assert done["outcome"] == "live"
     assert tally.failures == 0
     assert world.ask("/").json()["version"] == "2"
-    line = next(event for event in done["events"] if event["event"] == "rollout")
+    line = next(event for event in done["events"] if event["event"] == "rollout" and event["share"])
     assert (line["app"], line["share"], line["candidate"]["release"]) == ("tiny", pytest.approx(0.1), done["release"])
     assert {"more errors", "few enough errors"} <= {strength["of"] for strength in line["strengths"]}
     assert line["waiting_for"]
