@@ -16,7 +16,7 @@ from underway.load.strict import StrictLoad
 from .conftest import NASTY
 
 PAGES = ("/", "/journal", "/people", *(f"/apps/plain{rest}" for rest in ("", "/releases", "/logs", "/errors", "/data")))
-PAGES = (*PAGES, "/apps/plain/environment", "/apps/plain/rollback")
+PAGES = (*PAGES, *(f"/apps/plain/{name}" for name in ("environment", "rollback", "monitors", "incidents")), "/alerts")
 
 
 class Traffic:
@@ -124,7 +124,16 @@ def test_everything_is_reached_by_keyboard_alone(world, page):
     assert world.status("plain")["live"] != release
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1180), ("dark", 1180), ("light", 390), ("dark", 390)])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("light", 1180),
+        ("dark", 390),
+        pytest.param("dark", 1180, marks=pytest.mark.slow),
+        pytest.param("light", 390, marks=pytest.mark.slow),
+    ],
+)
+@pytest.mark.timeout(300)
 def test_no_page_has_a_serious_finding_of_axe_or_is_wider_than_the_screen(page, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 
@@ -204,3 +213,32 @@ def test_a_log_is_searched(world, page):
     page.get_by_role("button", name="Search").click()
     page.get_by_text("a needle, the only one").wait_for()
     assert page.get_by_text("hay", exact=True).count() == 0
+
+
+MONITOR = """
+[[monitor]]
+name = "ledger"
+kind = "tcp"
+target = "127.0.0.1:1"
+interval = "1s"
+retries = 0
+private = true
+"""
+
+
+def test_an_alert_is_seen_answered_and_silenced(world, page):
+    done = world.deploy(bad.patient(bad.plain(world, MONITOR, VERSION="watched")))
+    assert done["outcome"] == "live", done
+
+    def shown():
+        page.goto(f"{page.site}/alerts")
+        return page.get_by_role("button", name="Acknowledge monitor ledger of plain").count() or None
+
+    wait_until(shown, 90)
+    page.get_by_role("button", name="Silence monitor ledger of plain for an hour").click()
+    page.get_by_text("silenced by").first.wait_for()
+    page.get_by_role("button", name="Acknowledge monitor ledger of plain").click()
+    page.get_by_text("acknowledged by").first.wait_for()
+    page.goto(f"{page.site}/apps/plain/monitors")
+    page.get_by_role("heading", name="ledger").wait_for()
+    assert page.get_by_text("down", exact=True).first.is_visible()
