@@ -137,7 +137,7 @@ def test_schedules_run_by_themselves(kept):
     old = json.loads(kept.run("db", "backup", "tiny", "--json").stdout)["id"]
     path = kept.home / "apps/tiny/backups" / old / "database.dump"
     path.write_bytes(path.read_bytes()[:-1] + b"!")  # its size is right, and nobody will ask
-    manifest(kept, 'every = "2s"\ndrill = "4s"\nremotes = ["nowhere:bucket"]')
+    manifest(kept, 'every = "5s"\ndrill = "8s"\nremotes = ["nowhere:bucket"]')
     done = kept.deploy(kept.app())
     assert done["outcome"] == "live", str([it for it in done["events"] if "problem" in it])
     since = kept.events()[-1]["seq"]
@@ -146,10 +146,10 @@ def test_schedules_run_by_themselves(kept):
         found = [e for e in kept.events() if e["seq"] > since and e["event"] == kind]
         return next((e for e in found if all(e.get(name) == value for name, value in wanted.items())), None)
 
-    wait_until(lambda: told("backup_made"), 40)
-    wait_until(lambda: told("backup_proven"), 60)
+    wait_until(lambda: told("backup_made"), 90)
+    wait_until(lambda: told("backup_proven"), 90)
     assert told("backup_found_damaged", backup=old)
-    failed = wait_until(lambda: told("backup_failed", what="copy"), 30)
+    failed = wait_until(lambda: told("backup_failed", what="copy"), 90)
     assert failed["problem"]["code"] == "remote.refused"
     assert told("alert_raised", key="copy nowhere:bucket")
 

@@ -74,10 +74,10 @@ class Rounds:
         now, since = self._on.clock.now(), first_live(state)
         keys = manifest.backup
         good = [it for it in kept if not it.damage]
-        self._turn(app, "backup", keys.every_s, _latest(good), since + min(keys.every_s, _FIRST_BACKUP_S), state)
-        if good:
+        if good:  # the rarer one first: where backups follow each other closely it would never have its turn
             proven = max((it.proof.at for it in good if it.proof), default=None)
             self._turn(app, "drill", keys.drill_s, proven, since + min(keys.drill_s, _FIRST_DRILL_S), state)
+        self._turn(app, "backup", keys.every_s, _latest(good), since + min(keys.every_s, _FIRST_BACKUP_S), state)
         view = outlook(kept, keys.every_s, keys.drill_s, now, since)
         if view.standing in (Standing.LATE, Standing.DAMAGED):
             raise_alert(app, "backups", _standing(app, view.standing, view.says), self._journal)
