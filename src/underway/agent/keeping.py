@@ -98,7 +98,7 @@ def _no_ping(app: str, name: str) -> Problem:
         where=f"{app} {name[:60]}",
         why=f"{app} has no monitor {name[:60]!r} of kind ping",
         remedy='name one of its [[monitor]] with kind = "ping"',
-        command=f"underway monitors --app {app}",
+        command="underway monitors",
     )
 
 

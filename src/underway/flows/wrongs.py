@@ -165,7 +165,7 @@ def _down(app: str, it: MonitorStatus) -> Problem:
             where=f"{app} {it.name}",
             why=f"the schedule {it.name} of {app} did not tell that it ran: {it.says}",
             remedy="see whether the machine that runs it is up, and what its last run wrote",
-            command=f"underway monitors --app {app}",
+            command="underway monitors",
         )
     if it.name == OWN_MONITOR and it.is_own:
         return Problem(
@@ -180,7 +180,7 @@ def _down(app: str, it: MonitorStatus) -> Problem:
         where=f"{app} {it.name}",
         why=f"{it.name} of {app} is down: {it.says}",
         remedy="see what it asks and since when it fails, then look at that",
-        command=f"underway monitors --app {app}",
+        command="underway monitors",
     )
 
 
@@ -192,7 +192,7 @@ def _certificate(app: str, it: MonitorStatus, left_s: float) -> Problem:
         where=f"{app} {it.target}",
         why=f"the certificate of {it.target} {ends}",
         remedy="renew it; one that renews itself needs the domain to lead here and port 80 to be open",
-        command=f"underway monitors --app {app}",
+        command="underway monitors",
     )
 
 
@@ -203,7 +203,7 @@ def _offline(app: str, names: Sequence[str]) -> Problem:
         where=app,
         why=f"this machine reaches nothing outside, so {', '.join(names)} cannot be asked (which says nothing of them)",
         remedy="see the machine's network",
-        command=f"underway monitors --app {app}",
+        command="underway monitors",
     )
 
 
