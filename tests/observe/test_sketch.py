@@ -45,3 +45,10 @@ def test_times_out_of_bounds_stay_in_few_buckets() -> None:
     assert sketch.count == 5
     assert len(sketch.buckets) == 2
     assert Sketch().quantile_ms(0.5) == 0.0
+
+
+@given(st.lists(st.floats(0.02, 1e7), max_size=60))
+def test_several_quantiles_at_once_are_those_asked_one_by_one(times: list[float]) -> None:
+    sketch = sketch_of(times)
+    ranks = (0.0, 0.5, 0.95, 0.99, 1.0)
+    assert sketch.quantiles_ms(*ranks) == tuple(sketch.quantile_ms(q) for q in ranks)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import ceil
 
+import msgspec
+
 from underway.ports.metrics import Metrics
 from underway.terms.metrics import (
     CONNECTIONS,
@@ -46,21 +48,16 @@ def figures(
     first = since // width * width
     step_s = max(1, ceil((until - first) / width / max(1, steps))) * width
     count = max(1, ceil((until - first) / step_s))
-    whole: list[Point | None] = [None] * count
-    curves: list[tuple[float, Curve]] = []
+    folds: dict[str, list[Point | None]] = {}
+    last_at: dict[str, float] = {}
     for subject in metrics.subjects(app):
         if not subject.startswith(prefix := release_subject("")):
             continue
         points = metrics.read(app, subject, level, first, until)
-        if not points:
-            continue
-        folded = _fold(points, first, step_s, count)
-        for place, point in enumerate(folded):
-            if point is not None:
-                if (known := whole[place]) is None:
-                    known = whole[place] = Point()
-                _add(known, point)
-        curves.append((points[-1][0], _curve(subject.removeprefix(prefix), folded)))
+        if points:
+            release = subject.removeprefix(prefix)
+            folds[release], last_at[release] = _fold(points, first, step_s, count), points[-1][0]
+    curves = [(last_at[release], _curve(release, folded)) for release, folded in folds.items()]
     curves.sort(key=lambda each: (each[0], each[1].release))
     database = _fold(metrics.read(app, DATABASE, level, first, until), first, step_s, count)
     return Figures(
@@ -69,7 +66,7 @@ def figures(
         until=until,
         step_s=step_s,
         at=tuple(first + place * step_s for place in range(count)),
-        whole=_curve("", whole),
+        whole=_whole([curve for _, curve in curves], list(folds.values()), count),
         releases=tuple(curve for _, curve in curves[-MOST_RELEASES:]),
         marks=tuple(mark for mark in marks if first <= mark.at <= until),
         database_bytes=_gauges(database, DATABASE_BYTES),
@@ -98,6 +95,20 @@ def _fold(points: Sequence[tuple[float, Point]], first: float, step_s: float, co
     return out
 
 
+def _whole(curves: Sequence[Curve], folds: Sequence[Sequence[Point | None]], count: int) -> Curve:
+    """All releases together; of a single one there is nothing to add up."""
+    if len(curves) == 1:
+        return msgspec.structs.replace(curves[0], release="")
+    whole: list[Point | None] = [None] * count
+    for folded in folds:
+        for place, point in enumerate(folded):
+            if point is not None:
+                if (known := whole[place]) is None:
+                    known = whole[place] = Point()
+                _add(known, point)
+    return _curve("", whole)
+
+
 def _add(known: Point, other: Point) -> None:
     """Another release in the same stretch: gauges of both run at once, so they are added, not averaged."""
     known.served += other.served
@@ -116,23 +127,25 @@ def _curve(release: str, points: Sequence[Point | None]) -> Curve:
     for point in points:
         if point is not None:
             total.merge(point)
+    times = [
+        tuple(round(each, 2) for each in point.took.quantiles_ms(0.5, 0.95, 0.99))
+        if point and point.took.count
+        else None
+        for point in points
+    ]
     return Curve(
         release=release,
         served=tuple(point.served if point else 0 for point in points),
         failed=tuple(point.failed if point else 0 for point in points),
         gone=tuple(point.gone if point else 0 for point in points),
-        p50_ms=_quantiles(points, 0.5),
-        p95_ms=_quantiles(points, 0.95),
-        p99_ms=_quantiles(points, 0.99),
+        p50_ms=tuple(each[0] if each else None for each in times),
+        p95_ms=tuple(each[1] if each else None for each in times),
+        p99_ms=tuple(each[2] if each else None for each in times),
         memory_bytes=_gauges(points, MEMORY),
         cpu_cores=_gauges(points, CPU),
         restarts=_gauges(points, RESTARTS, is_last=True),
         sum=_traffic(total),
     )
-
-
-def _quantiles(points: Sequence[Point | None], q: float) -> tuple[float | None, ...]:
-    return tuple(round(point.took.quantile_ms(q), 2) if point and point.took.count else None for point in points)
 
 
 def _gauges(points: Sequence[Point | None], name: str, *, is_last: bool = False) -> tuple[float | None, ...]:
@@ -141,5 +154,5 @@ def _gauges(points: Sequence[Point | None], name: str, *, is_last: bool = False)
 
 
 def _traffic(point: Point) -> Traffic:
-    p50, p95, p99 = (round(point.took.quantile_ms(q), 2) for q in (0.5, 0.95, 0.99))
+    p50, p95, p99 = (round(each, 2) for each in point.took.quantiles_ms(0.5, 0.95, 0.99))
     return Traffic(served=point.served, failed=point.failed, p50_ms=p50, p95_ms=p95, p99_ms=p99)

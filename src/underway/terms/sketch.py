@@ -35,8 +35,13 @@ class Sketch(msgspec.Struct):
 
     def merge(self, other: Sketch) -> None:
         """Add what `other` holds: the same as if every time had been added here."""
-        for index, times in other.buckets.items():
-            self.buckets[index] = self.buckets.get(index, 0) + times
+        mine = self.buckets
+        if mine:
+            known = mine.get
+            for index, times in other.buckets.items():
+                mine[index] = known(index, 0) + times
+        else:
+            mine.update(other.buckets)
         self.count += other.count
 
     def quantile_ms(self, q: float) -> float:
@@ -47,6 +52,19 @@ class Sketch(msgspec.Struct):
             if left < 0:
                 return 2 * _GAMMA**index / (_GAMMA + 1)
         return 0.0
+
+    def quantiles_ms(self, *ranks: float) -> tuple[float, ...]:
+        """Several at once, in ascending order of their ranks: quicker than one by one. Zeros without any."""
+        found: list[float] = []
+        seen, last = 0, 0.0
+        wanted = [q * (self.count - 1) for q in ranks]
+        for index in sorted(self.buckets) if self.count else ():
+            seen += self.buckets[index]
+            while len(found) < len(ranks) and wanted[len(found)] < seen:
+                found.append(2 * _GAMMA**index / (_GAMMA + 1))
+            if len(found) == len(ranks):
+                break
+        return (*found, *[last] * (len(ranks) - len(found)))
 
     def count_within(self, limit_ms: float) -> int:
         """How many times were at most `limit_ms`, to the accuracy of the sketch."""
