@@ -29,7 +29,7 @@ class Telling:
 def tellings(source: Source) -> list[Telling]:
     """Every place, in the order of the source. A place whose code is not found statically has the code `""`."""
     found: list[Telling] = []
-    for module, call in source.calls():
+    for module, call in source.calls:
         if called(call) != "Problem" or module.name == "terms/problem.py":
             continue
         given = arguments(call)
@@ -77,7 +77,7 @@ def _frames(
                 yield _Frame(frame.code, frame.module, frame.function, texts)
         return
     if isinstance(code, ast.Attribute):
-        for other, made in source.calls():
+        for other, made in source.calls:
             given = arguments(made)
             if called(made)[:1].isupper() and called(made) != "Problem" and code.attr in given:
                 for text in Scope(source, other, made).says(given[code.attr]):
@@ -89,7 +89,7 @@ def _frames(
 
 def _callers(source: Source, module: Module, function: Function) -> Iterator[tuple[Module, ast.Call]]:
     """Calls of `function`: in its own module, or as a method or import elsewhere, when no nearer one has its name."""
-    for other, call in source.calls():
+    for other, call in source.calls:
         if called(call) != function.name:
             continue
         nearer = any(each.name == function.name for each in other.functions)

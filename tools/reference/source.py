@@ -37,6 +37,10 @@ class Module:
     def functions(self) -> tuple[Function, ...]:
         return tuple(node for node in ast.walk(self.tree) if isinstance(node, Function))
 
+    @cached_property
+    def calls(self) -> tuple[ast.Call, ...]:
+        return tuple(node for node in ast.walk(self.tree) if isinstance(node, ast.Call))
+
     def enclosing(self, node: ast.AST) -> Function | None:
         """The innermost function around `node`."""
         above = self.parents.get(node)
@@ -70,11 +74,9 @@ class Source:
                 found.setdefault(function.name, []).append((module, function))
         return {name: tuple(each) for name, each in found.items()}
 
-    def calls(self) -> Iterator[tuple[Module, ast.Call]]:
-        for module in self.modules:
-            for node in ast.walk(module.tree):
-                if isinstance(node, ast.Call):
-                    yield module, node
+    @cached_property
+    def calls(self) -> tuple[tuple[Module, ast.Call], ...]:
+        return tuple((module, call) for module in self.modules for call in module.calls)
 
 
 def read_source(folder: Path = SOURCE) -> Source:
