@@ -46,7 +46,7 @@ class Publisher:
 
     async def publish(self, ask: StatusPageAsk) -> StatusPageView:
         on = self._agent.on
-        self._states(ask.apps)
+        self._shown(ask.apps)
         if not ask.host:
             await self.close()
             await on.routes.remove(ROUTE)
@@ -99,9 +99,9 @@ class Publisher:
         while True:
             try:
                 view = self.published()
-                for state in self._states(view.apps):
-                    alerts = self._agent.keeping.alerts(state)
-                    follow_monitors(state, alerts, self._agent.new_id(), self._agent.journal)
+                for app in self._shown(view.apps):
+                    alerts = self._agent.keeping.alerts(app)
+                    follow_monitors(app, alerts, self._agent.new_id(), self._agent.journal)
                 self._write(view)
             except Exception:  # the page is what it was; the next look may mend it
                 _log.exception("the status page could not be written")
@@ -117,10 +117,10 @@ class Publisher:
         from underway.pages.public import render  # with the templates' library, when it is first needed
 
         agent = self._agent
-        known = [(agent.journal.state(app), agent.keeping.monitors(app)) for app in self._states(apps)]
+        known = [(agent.journal.state(app), agent.keeping.monitors(app)) for app in self._shown(apps)]
         return render(title, address, known, agent.on.clock.now())
 
-    def _states(self, apps: Sequence[str]) -> list[str]:
+    def _shown(self, apps: Sequence[str]) -> list[str]:
         """The apps that are shown. Raises `Refusal` (`app.unknown`)."""
         states = self._agent.journal.states()
         unknown = [app for app in apps if app not in states]

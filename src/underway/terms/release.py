@@ -28,16 +28,24 @@ def release_id(now_s: float, entropy: int) -> str:
     return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(45, -1, -5))
 
 
+OWN_ROUTES = frozenset({"underway-dashboard", "underway-status"})
+"""Names under which the proxy knows pages of Underway itself."""
+
+
 def require_app_name(name: str) -> str:
     """Return `name` when it can be an app's name, else raise `Refusal`."""
-    if APP_NAME.fullmatch(name):
+    if APP_NAME.fullmatch(name) and name not in OWN_ROUTES:
         return name
     raise Refusal(
         [
             Problem(
                 code="app.name",
                 where=f"app name {name[:60]!r}",
-                why="an app's name is a host name: 1 to 40 lower-case letters, digits and inner hyphens",
+                why=(
+                    "this name is taken by one of Underway's own pages"
+                    if name in OWN_ROUTES
+                    else "an app's name is a host name: 1 to 40 lower-case letters, digits and inner hyphens"
+                ),
                 remedy="choose a name such as my-shop",
                 command="underway deploy --app my-shop",
             )
