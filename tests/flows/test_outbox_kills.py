@@ -73,7 +73,8 @@ async def main():
         await asyncio.sleep(0.005)
 asyncio.run(main())
 """
-ALERTS = 8
+ALERTS = 40
+"""More than an agent raises in its first quarter of a second."""
 
 
 class Inbox(BaseHTTPRequestHandler):

@@ -221,6 +221,6 @@ def test_what_was_found_stands_above_what_is_missing(steady):
     )
     told = steady.run("deploy", path, "--yes").stderr
     assert told.index("FastAPI: main:app  main.py:3") < told.index("main.py:4")
-    assert 'add to underway.toml, under [env]: STRIPE_KEY = "…"' in told
+    assert "underway env set STRIPE_KEY" in told
     assert '"outcome":"refused"' in steady.run("deploy", path, "--yes", "--json").stdout
     assert steady.run("deploy", path, "--dry-run", "--allow-missing").returncode == 0

@@ -119,6 +119,8 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
     if isinstance(kind, kinds.ListOf):
         lists = st.lists(values_of(kind.item), max_size=3, unique=True)
         return lists.map(lambda v: tuple(sorted(v)) if kind is words.STEPS else tuple(v))
+    if isinstance(kind, kinds.Text):
+        return st.just(json.loads(kind.example))
     assert isinstance(kind, kinds.MapOf)
     return st.dictionaries(values_of(kind.name), values_of(kind.value), max_size=2).map(MappingProxyType)
 

@@ -90,8 +90,9 @@ def member(world):
     return asker
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def chromium():
+    """A browser for one test: its event loop must not go on under the tests that come after it."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("there is no Chromium on this machine")
