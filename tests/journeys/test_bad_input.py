@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 
 import pytest
 
 from .bad import free_port, listening, plain, read, refused
+from .world import wait_until
 
 LOCK = 'version = 1\nrequires-python = ">=3.11"\n[[package]]\nname = "case"\nversion = "1"\nsource = {virtual = "."}\n'
 PROJECT = '[project]\nname = "case"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = []\n'
@@ -201,9 +203,14 @@ def test_the_proxys_port_is_taken(world):
         assert world.ask(app="plain").status == 200
 
 
+def is_free(port):
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) != 0
+
+
 def test_an_instances_port_is_taken_between_two_deploys(served):
-    spare = next(e["route"]["slots"] for e in served.events("plain") if e["event"] == "routed")[1]["ports"][0]
-    with listening(spare):
+    slots = next(e["route"]["slots"] for e in served.events("plain") if e["event"] == "routed")
+    with listening(wait_until(lambda: next((p for slot in slots for p in slot["ports"] if is_free(p)), None), 60)):
         done = served.deploy(plain(served))
         assert done["outcome"] == "live", done
         assert served.ask(app="plain").text.endswith(done["release"])

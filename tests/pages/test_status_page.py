@@ -56,7 +56,7 @@ def test_an_incident_is_published_told_more_of_and_stays_up_without_the_app_and_
     feed = ElementTree.fromstring(visited(world, "/feed.xml").text)
     titles = [item.findtext("title") for item in feed.iter("item")]
     assert [title.rpartition("(")[2] for title in titles] == ["resolved)", "investigating)"]
-    assert json.loads(visited(world, "/status.json").text)["state"] == "good"
+    wait_until(lambda: json.loads(visited(world, "/status.json").text)["state"] == "good", 60)
     os.kill(world.agent_pid(), signal.SIGKILL)
     assert "It was a slow query." in visited(world).text
     assert world.run("statuspage", "unpublish").returncode == 0
