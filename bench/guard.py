@@ -165,7 +165,8 @@ def sizes(done: dict[Cell, Figures]) -> str:
         f" {most:,} rollouts a cell. 0 of {most:,} means: below {bound(most):.1f} % with 95 % confidence."
     ]
     for fewer in runs[:-1]:
-        names = [_name(cell) for cell, figures in done.items() if figures.runs == fewer]
+        few = [cell for cell, figures in done.items() if figures.runs == fewer]
+        names = dict.fromkeys(_name(cell) if cell.judge == OURS else f"all of {cell.judge}" for cell in few)
         parts.append(f"Only {fewer:,} rollouts: {'; '.join(names)}.")
     if missing:
         parts.append(f"{missing} of {len(cells())} cells are not measured with this guard yet; they are left out or –.")
