@@ -17,8 +17,3 @@ def choose_port(first: int, count: int, seed: int, avoid: Collection[int] = ()) 
     """
     ports = (first + (seed + step) % count for step in range(count))
     return next((port for port in ports if port not in avoid and taken_by(port) is None), None)
-
-
-def owner_of(port: int) -> str:
-    """Who has `port`: `nginx (pid 812)`, or "another process" when that cannot be seen."""
-    return taken_by(port) or "another process"

@@ -247,11 +247,6 @@ def _set(scene: Scene, name: str, *, is_new: bool = False) -> str:
     return f"set {'a new value' if is_new else 'it'}: underway env set {name}{_env(scene)}"
 
 
-def _mend(scene: Scene, name: str, entry: Entry) -> str:
-    is_written = entry.origin is not None and entry.origin.holder in (Holder.MANIFEST, Holder.DEFAULT)
-    return "mend it in the manifest" if is_written else _set(scene, name)
-
-
 def _stop(name: str, code: str, where: str, why: str, remedy: str) -> Finding:
     return _finding(name, code, where, why, remedy, stops=True)
 

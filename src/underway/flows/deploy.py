@@ -9,11 +9,10 @@ from typing import NamedTuple
 import msgspec
 
 from underway.detect.model import Claim
-from underway.flows.carry_out import carry_out
 from underway.flows.facts import NO_WISHES, DeployWishes, deploy_facts, down_facts, rollback_facts
 from underway.flows.rehearse import rehearsal_plan
 from underway.flows.restore import restore_facts
-from underway.journal.events import ActKind, ActStarted, Finished, Planned
+from underway.journal.events import ActKind, ActStarted, Planned
 from underway.journal.journal import Journal
 from underway.plan.deploy import plan_deploy
 from underway.plan.model import Plan
@@ -107,11 +106,6 @@ def take_lease(planning: Planning, act_id: str, owner: str, on: Drivers, journal
         ),
     )
     return Act(plan.app, act_id)
-
-
-async def carry_out_plan(plan: Plan, act: Act, on: Drivers, journal: Journal) -> Finished:
-    """Run the very plan that was shown."""
-    return await carry_out(plan, act, on, journal, "go_on")
 
 
 def _stale(plan: Plan) -> Problem:

@@ -93,10 +93,6 @@ class AlertBook(msgspec.Struct, kw_only=True):
         """Those that stand, as they are at `now`: a silence ends by itself."""
         return [self._as_of(alert, now) for alert in self.standing.values()]
 
-    def is_silent(self, key: str, now: float) -> bool:
-        silence = self.silences.get(key) or self.silences.get("*")
-        return silence is not None and silence.until > now
-
     def _as_of(self, alert: Alert, now: float) -> Alert:
         silence = self.silences.get(alert.key) or self.silences.get("*")
         if silence is None or silence.until <= now or alert.standing is not AlertStanding.OPEN:

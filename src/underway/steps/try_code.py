@@ -36,11 +36,6 @@ class CodeAsk(msgspec.Struct, frozen=True, kw_only=True):
     smokes: tuple[Smoke, ...] = ()
     journeys: tuple[Journey, ...] = ()
 
-    @property
-    def has_checks(self) -> bool:
-        """True when there is more to ask it than whether it is healthy."""
-        return bool(self.smokes or self.journeys)
-
 
 @dataclass
 class Tried:

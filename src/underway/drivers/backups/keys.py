@@ -22,15 +22,6 @@ class AgeSeals:
         except pyrage.IdentityError:
             raise Failure(wrong_key("it is no age identity (AGE-SECRET-KEY-1…)", "identity")) from None
 
-    def is_recipient(self, text: str) -> bool:
-        import pyrage
-
-        try:
-            pyrage.x25519.Recipient.from_str(text)
-        except pyrage.RecipientError:
-            return False
-        return True
-
 
 def wrong_key(why: str, where: str) -> Problem:
     return Problem(
