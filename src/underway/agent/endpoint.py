@@ -12,6 +12,7 @@ from starlette.responses import Response
 from underway.agent.agent import Agent
 from underway.journal.state import AppState
 from underway.terms.problem import Problem, Refusal
+from underway.terms.release import no_such_app
 
 JSON = "application/json"
 LINES = "application/x-ndjson"
@@ -38,17 +39,7 @@ def app_state(agent: Agent, request: Request) -> AppState:
     states = agent.journal.states()
     if app in states:
         return states[app]
-    raise Refusal(
-        [
-            Problem(
-                code="app.unknown",
-                where=str(app)[:60],
-                why=f"there is no app {str(app)[:60]!r} in this home",
-                remedy="see which apps there are, or deploy it first",
-                command="underway status",
-            )
-        ]
-    )
+    raise Refusal([no_such_app(str(app))])
 
 
 async def body(request: Request, kind: type[_T], most: int = MAX_BODY_BYTES) -> _T:

@@ -9,6 +9,7 @@ from underway.journal.journal import Journal
 from underway.terms.alert import Alert
 from underway.terms.incident import Impact, Incident, IncidentStage
 from underway.terms.problem import Problem, Refusal
+from underway.terms.release import no_such_app
 
 MOST_TITLE, MOST_TEXT = 120, 4_000
 _MONITOR = "monitor "
@@ -21,7 +22,7 @@ def open_incident(
 ) -> Incident:
     """Tell visitors of a disturbance. Raises `Refusal` (`app.unknown`, `incident.text`)."""
     if app not in journal.states():
-        raise Refusal([_unknown_app(app)])
+        raise Refusal([no_such_app(app)])
     _require_text(app, title, MOST_TITLE)
     _require_text(app, text or title, MOST_TEXT)
     journal.record(IncidentOpened(app=app, incident=new_id, title=title, impact=impact, text=text, by=by, alert=alert))
@@ -65,16 +66,6 @@ def _require_text(app: str, text: str, most: int) -> None:
         why = "it has no words" if not text.strip() else f"it has {len(text)} characters; there may be {most}"
         remedy = "say in a sentence what visitors notice"
         raise Refusal([Problem(code="incident.text", where=app, why=why, remedy=remedy)])
-
-
-def _unknown_app(app: str) -> Problem:
-    return Problem(
-        code="app.unknown",
-        where=app[:60],
-        why=f"there is no app {app[:60]!r} in this home",
-        remedy="see which apps there are",
-        command="underway status",
-    )
 
 
 def _unknown(app: str, incident: str) -> Problem:

@@ -10,6 +10,7 @@ from underway.manifest.read import read_manifest, read_written
 from underway.ports.drivers import Drivers
 from underway.steps.provision import missing_extensions
 from underway.terms.problem import Problem
+from underway.terms.release import no_such_app
 
 DISK_NEEDED_BYTES = 200_000_000
 """Below this much free space no build is begun."""
@@ -33,15 +34,7 @@ def held(state: AppState) -> Sequence[Problem]:
 def unknown(state: AppState) -> Sequence[Problem]:
     if state.releases:
         return ()
-    return [
-        Problem(
-            code="app.unknown",
-            where=state.app,
-            why=f"there is no app {state.app} in this home",
-            remedy="see which apps there are, or deploy it first",
-            command="underway status",
-        )
-    ]
+    return [no_such_app(state.app)]
 
 
 def no_release(state: AppState, to: str) -> Problem:

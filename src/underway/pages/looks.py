@@ -21,6 +21,7 @@ from underway.pages.story import Story, tell
 from underway.pictures.rollout import FOR, draw
 from underway.pictures.sheet import Theme
 from underway.terms.problem import Problem, Refusal
+from underway.terms.release import no_such_app
 
 _SPARK_MINUTES = 60
 SPANS = {"1h": 3600.0, "6h": 21_600.0, "24h": 86_400.0, "7d": 604_800.0, "30d": 2_592_000.0, "90d": 7_776_000.0}
@@ -52,8 +53,7 @@ def state_of(visit: Visit) -> AppState:
     states = visit.agent.journal.states()
     if app in states:
         return states[app]
-    why = f"there is no app {app[:60]!r} in this home"
-    raise Refusal([Problem(code="app.unknown", where=app[:60], why=why, remedy="see which apps there are")])
+    raise Refusal([no_such_app(app)])
 
 
 async def glance(visit: Visit) -> Response:

@@ -14,7 +14,7 @@ from underway.agent.agent import Agent
 from underway.agent.status_views import ExportAsk, Exported, StatusPageAsk, StatusPageView
 from underway.flows.incidents import follow_monitors
 from underway.terms.problem import Problem, Refusal
-from underway.terms.release import Slot
+from underway.terms.release import Slot, no_such_app
 from underway.terms.route import AppRoute, SlotRoute, SlotTarget
 
 ROUTE = "underway-status"
@@ -125,7 +125,7 @@ class Publisher:
         states = self._agent.journal.states()
         unknown = [app for app in apps if app not in states]
         if unknown:
-            raise Refusal([_unknown(app) for app in unknown])
+            raise Refusal([no_such_app(app) for app in unknown])
         return list(apps) or sorted(app for app, state in states.items() if app and state.releases)
 
 
@@ -137,16 +137,6 @@ def _put(folder: Path, files: dict[str, bytes]) -> None:
         fresh.write_bytes(text)
         fresh.chmod(0o644)
         fresh.replace(folder / name)
-
-
-def _unknown(app: str) -> Problem:
-    return Problem(
-        code="app.unknown",
-        where=app[:60],
-        why=f"there is no app {app[:60]!r} in this home",
-        remedy="see which apps there are",
-        command="underway status",
-    )
 
 
 def _no_folder(folder: str, error: OSError) -> Problem:

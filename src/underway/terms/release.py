@@ -28,6 +28,17 @@ def release_id(now_s: float, entropy: int) -> str:
     return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(45, -1, -5))
 
 
+def no_such_app(app: str) -> Problem:
+    """What is said of an app that a home does not have. `app` may be anything that somebody typed."""
+    return Problem(
+        code="app.unknown",
+        where=app[:60],
+        why=f"there is no app {app[:60]!r} in this home",
+        remedy="see which apps there are, or deploy it first",
+        command="underway status",
+    )
+
+
 OWN_ROUTES = frozenset({"underway-dashboard", "underway-status"})
 """Names under which the proxy knows pages of Underway itself."""
 
