@@ -151,9 +151,3 @@ class Masker:
             if is_open:
                 return found.start()
         return len(text)
-
-
-def mask_text(text: str, values: Iterable[str]) -> str:
-    """`text` with every form of the values replaced."""
-    masker = Masker(values)
-    return (masker.feed(text.encode(errors="surrogatepass")) + masker.end()).decode(errors="replace")

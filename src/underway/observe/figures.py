@@ -74,16 +74,6 @@ def figures(
     )
 
 
-def traffic_between(metrics: Metrics, app: str, since: float, until: float) -> Traffic:
-    """All the app's requests between two moments, with their quantiles. Users touched are not known here."""
-    whole = Point()
-    for subject in metrics.subjects(app):
-        if subject.startswith(release_subject("")):
-            for _, point in metrics.read(app, subject, level_of(until - since), since, until):
-                whole.merge(point)
-    return _traffic(whole)
-
-
 def _fold(points: Sequence[tuple[float, Point]], first: float, step_s: float, count: int) -> list[Point | None]:
     out: list[Point | None] = [None] * count
     for at, point in points:
