@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from underway.detect import Detection, Machine, complete, detect, init_text
+from underway.detect.python_code import parse
 from underway.manifest.read import read_manifest
 from underway.terms.problem import Refusal
 from underway.terms.tree import Tree
@@ -183,3 +186,18 @@ def test_fifty_thousand_files_within_a_second() -> None:
 
 def test_the_same_tree_gives_the_same_answer() -> None:
     assert check(GOOD) == check(dict(reversed(GOOD.items())))
+
+
+def test_trees_read_at_the_same_time_do_not_disturb_each_other() -> None:
+    source = "import os\n" + "".join(f"x{n} = {'(' * 30}os.getenv('A_{n}'){')' * 30}\n" for n in range(200))
+
+    def let_others_go_on(_phase: str, _seen: dict[str, int]) -> None:
+        time.sleep(0)  # a collection in the middle of a parse may run Python, and so another thread
+
+    gc.callbacks.append(let_others_go_on)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            read = list(threads.map(lambda n: parse(f"m{n}.py", source), range(64)))
+    finally:
+        gc.callbacks.remove(let_others_go_on)
+    assert [len(one.calls) if one else 0 for one in read] == [200] * 64

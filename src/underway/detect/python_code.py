@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -42,6 +43,10 @@ _MOST_PARSED = 600_000
 _MOST_NODES = 60_000
 _MOST_READ = 4_000_000
 _LARGEST = 100_000
+_ONE_AT_A_TIME = threading.Lock()
+"""CPython before 3.11.8 and 3.12.2 counts the depth of all threads' trees in one place and fails with a SystemError
+(python/cpython#106905); `warnings.catch_warnings` too is for one thread only. The lock costs nothing: parsing holds
+the interpreter anyway."""
 _LIKELY = re.compile(
     r"(main|app|wsgi|asgi|server|settings|config|__init__|urls|manage|application|base|production|prod|api|routes)\.py"
 )
@@ -165,7 +170,7 @@ def _interest(path: str) -> tuple[int, int, str]:
 def parse(path: str, text: str) -> PyFile | None:
     """The facts of one source; None when it does not parse."""
     try:
-        with warnings.catch_warnings():
+        with _ONE_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a strange escape in someone's source is not ours to report
             module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -90,8 +90,8 @@ class PostgresPoints:
         if process.returncode:
             tail = tuple(said.decode(errors="replace").splitlines()[-20:])
             raise Failure(problem("points.base", str(self._bases), tail[-1] if tail else "pg_basebackup failed"), tail)
-        done = self._clock.now()
-        partial.rename(self._bases / f"{done:.0f}-{release_id(at, 0)}")
+        done = round(self._clock.now(), 6)
+        partial.rename(self._bases / f"{done:.6f}-{release_id(at, 0)}")
         sync_folder(self._bases)
         await asyncio.to_thread(self._let_go)
         return done
