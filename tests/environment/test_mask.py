@@ -57,8 +57,7 @@ def test_a_secret_is_masked_in_every_form_and_chunk(form: str, size: int) -> Non
 def test_the_password_of_an_address_is_masked_alone_too() -> None:
     address = "postgresql://me:geheim%21wort@db:5432/shop"
     assert (
-        masked([address], b"tried geheim!wort and geheim%21wort at db:5432").decode()
-        == "tried ••• and ••• at db:5432"
+        masked([address], b"tried geheim!wort and geheim%21wort at db:5432").decode() == "tried ••• and ••• at db:5432"
     )
 
 
