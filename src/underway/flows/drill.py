@@ -14,7 +14,7 @@ from underway.ports.copies import PartFile
 from underway.ports.drivers import Drivers
 from underway.ports.schemas import Login
 from underway.steps.back_up import damaged, find_backup, identity_of
-from underway.terms.backup import Backup, Condition, Content, Kept, Part, Proof, differences
+from underway.terms.backup import Backup, Condition, Content, Kept, Part, Proof, differences, no_such_backup
 from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.secret import Secret
 
@@ -147,7 +147,7 @@ def chosen(app: str, backup_id: str, on: Drivers) -> Kept:
     if backup_id:
         kept = find_backup(app, backup_id, on)
         if kept is None:
-            raise Refusal([_unknown(app, backup_id)])
+            raise Refusal([no_such_backup(app, backup_id)])
         return kept
     good = [kept for kept in on.backups.all(app) if condition(kept) is not Condition.DAMAGED]
     if not good:
@@ -171,16 +171,6 @@ def none_yet(app: str) -> Problem:
         why=f"{app} has no good backup",
         remedy="make one",
         command=f"underway db backup {app}",
-    )
-
-
-def _unknown(app: str, backup_id: str) -> Problem:
-    return Problem(
-        code="backup.unknown",
-        where=f"{app} {backup_id[:40]}",
-        why=f"{app} has no backup {backup_id[:40]!r}",
-        remedy="see which there are",
-        command=f"underway db backups {app}",
     )
 
 

@@ -10,7 +10,7 @@ from underway.journal.state import AppState
 from underway.manifest.read import read_manifest
 from underway.ports.drivers import Drivers
 from underway.steps.back_up import damaged
-from underway.terms.backup import Kept
+from underway.terms.backup import Kept, no_such_backup
 from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.rehearsal import Fit, Runs
 from underway.terms.since import Since
@@ -42,18 +42,7 @@ def point_of(state: AppState, backup: str, on: Drivers) -> Kept:
     """The backup of this id. Raises `Refusal` (`backup.unknown`, `backup.damaged`)."""
     found = next((it for it in on.backups.all(state.app) if it.backup.id == backup), None)
     if found is None or not found.backup.parts:
-        there = ", ".join(it.backup.id for it in on.backups.all(state.app)[:5]) or "none"
-        raise Refusal(
-            [
-                Problem(
-                    code="backup.unknown",
-                    where=f"{state.app} {backup[:40]!r}",
-                    why=f"there is no backup of this name; the newest are {there}",
-                    remedy="choose one of those that are kept; nothing was changed",
-                    command=f"underway db backups {state.app}",
-                )
-            ]
-        )
+        raise Refusal([no_such_backup(state.app, backup, tuple(it.backup.id for it in on.backups.all(state.app)[:5]))])
     if found.damage:
         raise Refusal([damaged(state.app, found.backup.id, found.damage)])
     return found

@@ -10,7 +10,7 @@ from underway.journal.events import BackupMade, BackupProven, DatabaseRestored
 from underway.ports.drivers import Drivers
 from underway.steps.back_up import damaged, find_backup, identity_of
 from underway.steps.step import Act, Did
-from underway.terms.backup import Backup, Content, Measured, Proof, Reason, differences
+from underway.terms.backup import Backup, Content, Measured, Proof, Reason, differences, no_such_backup
 from underway.terms.problem import Failure, Problem
 
 
@@ -98,7 +98,7 @@ class RestoreBeside(msgspec.Struct, frozen=True, kw_only=True, tag="restore_besi
     async def apply(self, act: Act, on: Drivers) -> Did:
         kept = find_backup(act.app, self.backup, on)
         if kept is None:
-            raise Failure(_gone(act.app, self.backup))
+            raise Failure(no_such_backup(act.app, self.backup))
         if damage := await on.backups.damage(act.app, self.backup):
             raise Failure(damaged(act.app, self.backup, damage))
         began = on.clock.monotonic()
@@ -200,16 +200,6 @@ class DropFormer(msgspec.Struct, frozen=True, kw_only=True, tag="drop_former", t
 
     async def undo(self, act: Act, on: Drivers) -> Did:
         return Did()
-
-
-def _gone(app: str, backup: str) -> Problem:
-    return Problem(
-        code="backup.unknown",
-        where=f"{app} {backup}",
-        why=f"{app} has no backup {backup}",
-        remedy="see which there are",
-        command=f"underway db backups {app}",
-    )
 
 
 def _differs(app: str, backup: str, wrong: tuple[str, ...]) -> Problem:

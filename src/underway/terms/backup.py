@@ -7,6 +7,7 @@ from enum import Enum
 
 import msgspec
 
+from underway.terms.problem import Problem
 from underway.terms.release import RELEASE_ID
 from underway.terms.since import Instant
 
@@ -182,3 +183,15 @@ def differences(wanted: Part, found: Measured) -> tuple[str, ...]:
 
 def _rows(count: int | None) -> str:
     return "not there" if count is None else f"{count:,} rows"
+
+
+def no_such_backup(app: str, backup_id: str, newest: tuple[str, ...] = ()) -> Problem:
+    """What is said of a backup that is not there. `backup_id` may be anything that somebody typed."""
+    there = f"; the newest are {', '.join(newest)}" if newest else ""
+    return Problem(
+        code="backup.unknown",
+        where=f"{app} {backup_id[:40]}",
+        why=f"{app} has no backup {backup_id[:40]!r}{there}",
+        remedy="see which there are",
+        command=f"underway db backups {app}",
+    )

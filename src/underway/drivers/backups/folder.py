@@ -11,7 +11,7 @@ import msgspec
 from underway.drivers.backups.stream import sha256_of, unwritable
 from underway.drivers.private_file import sync_folder, write_private
 from underway.ports.copies import PartFile
-from underway.terms.backup import BACKUP_FORMAT, Backup, Kept, Proof, Reason, is_backup_id
+from underway.terms.backup import BACKUP_FORMAT, Backup, Kept, Proof, Reason, is_backup_id, no_such_backup
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 from underway.terms.release import require_app_name
@@ -154,7 +154,7 @@ class BackupFolders:
     def _require(self, app: str, backup_id: str) -> Kept:
         if is_backup_id(backup_id) and (self._folder(app) / backup_id).is_dir():
             return self._kept(app, backup_id)
-        raise Failure(unknown_backup(app, backup_id))
+        raise Failure(no_such_backup(app, backup_id))
 
     def _folder(self, app: str) -> Path:
         return self._home.backups(require_app_name(app))
@@ -169,16 +169,6 @@ def _not_whole(app: str, backup_id: str, why: str) -> Problem:
         where=f"{app} {backup_id}",
         why=f"what was fetched is no whole backup: {why}",
         remedy="fetch another one",
-        command=f"underway db backups {app}",
-    )
-
-
-def unknown_backup(app: str, backup_id: str) -> Problem:
-    return Problem(
-        code="backup.unknown",
-        where=f"{app} {backup_id[:40]}",
-        why=f"{app} has no backup {backup_id[:40]!r}",
-        remedy="see which there are",
         command=f"underway db backups {app}",
     )
 
