@@ -121,6 +121,12 @@ def test_the_readme_shows_the_two_commands_and_every_exit_code() -> None:
     assert ("./underway demo", False) in set(shown_commands(text))
     assert re.search(r"^\./check$", text, re.MULTILINE)
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)} == {code for code, _ in EXIT_CODES}
+    assert {code for code, _ in EXIT_CODES} >= {outcome.exit_code for outcome in Outcome}
+
+
+def test_the_readme_names_every_command() -> None:
+    named = re.findall(r"^\| `underway (\w+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert sorted(named) == sorted(cli.list_commands(click.Context(cli)))
 
 
 def test_the_architecture_page_has_the_layers_that_are_enforced() -> None:

@@ -27,6 +27,10 @@ EXIT_CODES = (
     (Outcome.REFUSED.exit_code, "Refused, nothing changed. Also `agent status` when no agent runs."),
     (Outcome.FAILED.exit_code, "Failed before traffic moved; the old release was not touched."),
     (Outcome.ROLLED_BACK.exit_code, "Rolled back after traffic had moved; the release before serves again."),
+    (
+        Outcome.UNWELL.exit_code,
+        "Live and judged bad, and the release before does not run on the database as it is now.",
+    ),
     (EXIT_INTERRUPTED, "Ctrl-C: the command stopped watching. What it began goes on: `underway events -f`."),
     (EXIT_PIPE, "The reader of the output went away. What was begun goes on."),
 )
