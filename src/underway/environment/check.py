@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from underway.environment.layers import UNKNOWN
 from underway.manifest.model import EnvVar, Manifest
+from underway.terms.count import counted
 from underway.terms.environment import PRODUCTION, Entry, Finding, Holder, Read
 from underway.terms.problem import Problem
 from underway_kit.values import Malformed
@@ -282,4 +283,4 @@ def _an(kind: str) -> str:
 
 def _days(seconds: float) -> str:
     days = round(seconds / 86_400)
-    return f"{days} day{'s' * (days != 1)}" if days else f"{max(1, round(seconds / 3600))} h"
+    return counted(days, "day") if days else f"{max(1, round(seconds / 3600))} h"

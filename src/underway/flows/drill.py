@@ -14,7 +14,7 @@ from underway.ports.copies import PartFile
 from underway.ports.drivers import Drivers
 from underway.ports.schemas import Login
 from underway.steps.back_up import damaged, find_backup, identity_of
-from underway.terms.backup import Backup, Condition, Content, Kept, Part, Proof, differences, no_such_backup
+from underway.terms.backup import Backup, Condition, Content, Kept, Measured, Part, Proof, differences, no_such_backup
 from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.secret import Secret
 
@@ -87,19 +87,20 @@ async def _prove(backup: Backup, on: Drivers, journal: Journal, say: Say, identi
     began, lost_s = on.clock.monotonic(), on.clock.now() - backup.at
     say("comparing checksums")
     await _require_whole(backup, on)
-    tables = rows = 0
+    held: list[Measured] = []
     server, trial = "", None
     for part in backup.parts:
         file = _file(backup, part, on, identity)
         say(f"restoring {part.source or 'the database'}")
         if part.content is not Content.POSTGRES:
-            await _compare_files(file, on)
+            held.append(await _compare_files(file, on))
             continue
         scratch, found = await on.scratches.restore(backup.app, file)
         try:
             if wrong := differences(part, found):
                 raise Failure(_differs(backup, wrong))
-            tables, rows, server = len(found.tables), sum(found.tables.values()), scratch.server
+            held.append(found)
+            server = scratch.server
             say("starting the app on it")
             trial = await _try(backup.app, Login(address=scratch.at, password=scratch.password), on, journal)
         finally:
@@ -111,8 +112,9 @@ async def _prove(backup: Backup, on: Drivers, journal: Journal, say: Say, identi
         server=server,
         restore_s=round(on.clock.monotonic() - began, 3),
         lost_s=round(max(0.0, lost_s), 3),
-        tables=tables,
-        rows=rows,
+        tables=sum(len(each.tables) for each in held),
+        rows=sum(sum(each.tables.values()) for each in held),
+        files=sum(each.files for each in held),
         smoke=trial.says() if trial else "",
     )
 
@@ -132,10 +134,11 @@ async def _require_whole(backup: Backup, on: Drivers) -> None:
         raise Failure(damaged(backup.app, backup.id, damage))
 
 
-async def _compare_files(file: PartFile, on: Drivers) -> None:
+async def _compare_files(file: PartFile, on: Drivers) -> Measured:
     found = await on.file_copies.read_through(file)
     if wrong := differences(file.part, found):
         raise Failure(_files_differ(file, wrong))
+    return found
 
 
 def _file(backup: Backup, part: Part, on: Drivers, identity: Secret | None) -> PartFile:

@@ -15,6 +15,7 @@ from underway.ports.smokes import Dial
 from underway.steps.build_release import find_build
 from underway.steps.check_health import accepts
 from underway.steps.environment import environment
+from underway.terms.count import counted
 from underway.terms.problem import Failure, Problem
 from underway.terms.process import Task
 from underway.terms.smoke import Walked
@@ -37,7 +38,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         if not self.walked:
             return ""
         requests, took_ms = sum(len(each.asked) for each in self.walked), sum(each.took_ms for each in self.walked)
-        return f"{requests} smoke request{'s' * (requests != 1)} passed in {took_ms / 1000:.2f} s"
+        return f"{counted(requests, 'smoke request')} passed in {took_ms / 1000:.2f} s"
 
 
 async def try_release(manifest: Manifest, release: str, key: str, through: Login, on: Drivers) -> Trial | None:

@@ -11,6 +11,7 @@ from underway.manifest.read import read_manifest
 from underway.ports.drivers import Drivers
 from underway.steps.back_up import damaged
 from underway.terms.backup import Kept, no_such_backup
+from underway.terms.count import counted
 from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.rehearsal import Fit, Runs
 from underway.terms.since import Since
@@ -118,7 +119,7 @@ def _counted(by_table: Mapping[str, int], told: str) -> str:
     named = ", ".join(f"{name} {by_table[name]:,}" for name in tables[:_MOST_TABLES])
     more = f" and {len(tables) - _MOST_TABLES} more tables" if len(tables) > _MOST_TABLES else ""
     total = sum(by_table.values())
-    return f"{total:,} row{'s' * (total != 1)} {told} ({named}{more})"
+    return f"{counted(total, 'row')} {told} ({named}{more})"
 
 
 def _when(at: float) -> str:

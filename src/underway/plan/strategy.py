@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from underway.manifest.model import Manifest
+from underway.terms.count import counted
 
 CANARY_FROM_PER_S = 0.2
 """Requests per second from which a canary ends within half an hour: at 0.2 a healthy release is fully live after
@@ -24,11 +25,11 @@ class Pace(NamedTuple):
     def says(self) -> str:
         """`3.1 requests a second in the last 10 minutes`."""
         minutes = max(round(self.over_s / 60), 1)
-        lately = f"in the last {minutes} minute{'s' * (minutes != 1)}"
+        lately = f"in the last {counted(minutes, 'minute')}"
         if self.per_s >= CANARY_FROM_PER_S:
             return f"{self.per_s:.2g} requests a second {lately}"
         count = round(self.per_s * self.over_s)
-        return f"{count} request{'s' * (count != 1)} {lately}"
+        return f"{counted(count, 'request')} {lately}"
 
 
 NO_PACE = Pace()

@@ -12,6 +12,7 @@ from underway.ports.services import DatabaseAddress
 from underway.steps.build_release import find_build
 from underway.steps.environment import EnvAsk, environment
 from underway.steps.step import Act, Did
+from underway.terms.count import counted
 from underway.terms.migration import Hazard
 from underway.terms.problem import Problem, Refusal
 from underway.terms.release import Build
@@ -134,5 +135,5 @@ def _result(pending: Pending, hazards: tuple[Hazard, ...]) -> str:
     if not pending.tool:
         return f"not read: {pending.why_not}"
     count = len(pending.scripts)
-    read = f"{count} migration{'s' * (count != 1)}" if count else "nothing is pending"
+    read = counted(count, "migration") if count else "nothing is pending"
     return read + (f"; {len(hazards)} allowed: {hazards[0].rule}, {hazards[0].allowed}" if hazards else "")

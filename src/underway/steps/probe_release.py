@@ -8,6 +8,7 @@ from underway.ports.drivers import Drivers
 from underway.ports.smokes import Dial
 from underway.steps.environment import EnvAsk, probe_values
 from underway.steps.step import Act, Did
+from underway.terms.count import counted
 from underway.terms.problem import Failure, Problem
 from underway.terms.smoke import Walked
 
@@ -29,7 +30,7 @@ class Probing(msgspec.Struct, frozen=True, kw_only=True):
     def counts(self) -> str:
         """`2 smoke requests and 1 journey`."""
         parts = [
-            f"{count} {word}{'s' * (count != 1)}"
+            counted(count, word)
             for count, word in ((len(self.smokes), "smoke request"), (len(self.journeys), "journey"))
             if count
         ]
@@ -71,7 +72,7 @@ class ProbeRelease(msgspec.Struct, frozen=True, kw_only=True, tag="probe_release
         made = ProbesMade(
             app=act.app, act=act.id, release=self.probing.release, passed=len(walked), slowest_ms=round(slowest, 1)
         )
-        return Did((made,), f"{requests} request{'s' * (requests != 1)} as expected, slowest {slowest:.0f} ms")
+        return Did((made,), f"{counted(requests, 'request')} as expected, slowest {slowest:.0f} ms")
 
     async def verify(self, act: Act, on: Drivers) -> None:
         return None

@@ -10,7 +10,7 @@ from underway.journal.events import BackupMade, BackupProven, DatabaseRestored
 from underway.ports.drivers import Drivers
 from underway.steps.back_up import damaged, find_backup, identity_of
 from underway.steps.step import Act, Did
-from underway.terms.backup import Backup, Content, Measured, Proof, Reason, differences, no_such_backup
+from underway.terms.backup import Backup, Content, Measured, Proof, Reason, differences, held_by, no_such_backup
 from underway.terms.problem import Failure, Problem
 
 
@@ -102,17 +102,19 @@ class RestoreBeside(msgspec.Struct, frozen=True, kw_only=True, tag="restore_besi
         if damage := await on.backups.damage(act.app, self.backup):
             raise Failure(damaged(act.app, self.backup, damage))
         began = on.clock.monotonic()
-        rows = tables = 0
+        rows = tables = files = 0
         for part in kept.backup.parts:
             file = on.backups.file(act.app, self.backup, part.file, identity_of(act.app, on))
             found: Measured
             if part.content is Content.POSTGRES:
                 found = await on.dumps.restore_beside(act.app, file)
-                tables, rows = len(found.tables), sum(found.tables.values())
             else:
                 found = await on.file_copies.restore_beside(act.app, file)
             if wrong := differences(part, found):
                 raise Failure(_differs(act.app, self.backup, wrong))
+            tables += len(found.tables)
+            rows += sum(found.tables.values())
+            files += found.files
         proof = Proof(
             backup=self.backup,
             at=on.clock.now(),
@@ -122,9 +124,10 @@ class RestoreBeside(msgspec.Struct, frozen=True, kw_only=True, tag="restore_besi
             lost_s=round(max(0.0, on.clock.now() - kept.backup.at), 3),
             tables=tables,
             rows=rows,
+            files=files,
         )
         on.backups.note(act.app, self.backup, proof=proof)
-        return Did((BackupProven(app=act.app, act=act.id, proof=proof),), f"{tables} tables, {rows:,} rows")
+        return Did((BackupProven(app=act.app, act=act.id, proof=proof),), held_by(tables, rows, files))
 
     async def verify(self, act: Act, on: Drivers) -> None:
         return None

@@ -8,6 +8,7 @@ from underway.ports.drivers import Drivers
 from underway.steps.build_release import find_build
 from underway.steps.environment import PLATFORM, EnvAsk, environment
 from underway.steps.step import Act, Did
+from underway.terms.count import counted
 from underway.terms.environment import fingerprint
 from underway.terms.process import InstanceSpec, InstanceState
 from underway.terms.release import Slot
@@ -70,7 +71,7 @@ class StartRelease(msgspec.Struct, frozen=True, kw_only=True, tag="start_release
     def says(self) -> str:
         if self.web is None:
             return f"put {self.release} on slot {self.slot.value}"
-        count = f"{len(self.ports)} instance{'s' * (len(self.ports) > 1)}"
+        count = counted(len(self.ports), "instance")
         return f"start {count} of {self.release} on slot {self.slot.value}: {self.web.command}"
 
     def undo_says(self) -> str:

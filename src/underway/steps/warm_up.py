@@ -5,6 +5,7 @@ import msgspec
 from underway.ports.drivers import Drivers
 from underway.ports.prober import Probe
 from underway.steps.step import Act, Did
+from underway.terms.count import counted
 from underway.terms.problem import Failure, Problem
 
 PROXY_BACK_S = 3.0
@@ -28,7 +29,7 @@ class WarmUp(msgspec.Struct, frozen=True, kw_only=True, tag="warm_up", tag_field
 
     def says(self) -> str:
         count = self.requests * self.instances
-        return f"send {count} warm-up request{'s' * (count > 1)} through the proxy"
+        return f"send {counted(count, 'warm-up request')} through the proxy"
 
     def undo_says(self) -> str:
         return "nothing to undo"

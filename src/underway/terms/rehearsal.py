@@ -6,6 +6,8 @@ from enum import Enum
 
 import msgspec
 
+from underway.terms.count import counted
+
 
 class Runs(Enum):
     """Whether code runs on a schema that it was not made for."""
@@ -94,7 +96,7 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
         """One line: `3 statements in 4.1 s; items is written again (1,000,000 rows) and closed for 3.9 s`."""
         seen = self.observed
         count = len(seen.statements)
-        parts = [f"{count} statement{'s' * (count != 1)} in {seen.took_s:.1f} s"]
+        parts = [f"{counted(count, 'statement')} in {seen.took_s:.1f} s"]
         parts += [f"{it.table} is written again ({it.rows:,} rows)" for it in seen.tables if it.is_rewritten][:3]
         stop = self.longest_stop
         if stop and stop.held_s >= 0.05:

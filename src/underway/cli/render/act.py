@@ -14,6 +14,7 @@ from underway.cli.render.rehearsal import show_rehearsal
 from underway.cli.render.rollout import Watching, rollout_block, rollout_line
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import milliseconds, requests, seconds
+from underway.terms.count import counted
 from underway.terms.problem import Problem
 
 _VERDICTS = {"roll_back": "taken back", "advance": "goes live", "continue": "stays live"}
@@ -187,7 +188,7 @@ class ActRenderer:
         if self._is_brief:
             self._finished_briefly(event)
             return
-        took = f"{len(event['steps'])} steps in {seconds(event['duration_s'])}"
+        took = f"{counted(len(event['steps']), 'step')} in {seconds(event['duration_s'])}"
         t.line()
         match event["outcome"]:
             case "live":

@@ -5,7 +5,8 @@ from __future__ import annotations
 from underway.agent.views import BackupsView, BackupView, StandingView
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import ago, clock, megabytes, seconds
-from underway.terms.backup import Backup, Proof
+from underway.terms.backup import Backup, Proof, held_by
+from underway.terms.count import counted
 
 _COLOURS = {
     "proven": "green", "unproven": "amber", "damaged": "red", "late": "red", "none": "amber", "off": "dim",
@@ -55,7 +56,7 @@ def show_made(backup: Backup, terminal: Terminal) -> None:
     size = f"{megabytes(backup.size_bytes)} in {seconds(backup.took_s)}"
     t.line(f"{t.paint('Backed up', 'green', 'bold')}  {backup.id}  {size}")
     for part in backup.parts:
-        what = f"{len(part.tables)} tables, {part.rows:,} rows" if part.tables else f"{part.files:,} files"
+        what = held_by(len(part.tables), part.rows, part.files)
         head = f"  at {clean(part.schema_head)}" if part.schema_head else ""
         t.line(f"  {part.source or 'database'}  {what}  {megabytes(part.size_bytes)}{head}")
     t.line(t.paint(f"  unproven until it is restored: underway db drill {backup.app}", "amber"))
@@ -64,7 +65,7 @@ def show_made(backup: Backup, terminal: Terminal) -> None:
 def show_proof(proof: Proof, terminal: Terminal) -> None:
     t = terminal
     t.line(f"{t.paint('Proven', 'green', 'bold')}  backup {proof.backup} on {proof.server or 'disk'}")
-    t.line(f"  {proof.tables} tables and {proof.rows:,} rows are what was backed up")
+    t.line(f"  what was backed up is there: {held_by(proof.tables, proof.rows, proof.files)}")
     t.line(
         f"  back in     {seconds(proof.restore_s)}  (RTO: from the start of the restore until the app answered on it)"
     )
@@ -73,5 +74,5 @@ def show_proof(proof: Proof, terminal: Terminal) -> None:
 
 
 def show_read(read: list[str], terminal: Terminal) -> None:
-    count = f"{len(read)} backup{'s' * (len(read) != 1)}"
+    count = counted(len(read), "backup")
     terminal.line(f"{terminal.paint('Whole', 'green', 'bold')}  {count} read to the last byte: {', '.join(read)}")

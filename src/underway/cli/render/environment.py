@@ -10,6 +10,7 @@ from underway.agent.env_views import EnvView, FindingView, NamedView, VariableVi
 from underway.cli.render.problems import show_problems
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import ago
+from underway.terms.count import counted
 
 _MOST_LISTED = 12
 _HIDDEN = "•••"
@@ -51,14 +52,14 @@ def show_environment(view: EnvView, variables: Sequence[VariableView], terminal:
 def _summary(view: EnvView, variables: Sequence[VariableView], terminal: Terminal) -> None:
     lacking = sum(not it.is_set and it.is_required for it in variables)
     stops = sum(finding.stops for finding in view.findings)
-    counted = f"{_counted(len(variables), 'variable')}, {sum(it.is_set for it in variables)} set"
+    many = f"{counted(len(variables), 'variable')}, {sum(it.is_set for it in variables)} set"
     if lacking:
-        counted += f", {lacking} missing"
+        many += f", {lacking} missing"
     if stops:
-        terminal.line(f"{terminal.mark('failed')} {counted}; {stops} in the way of a deploy: underway env check")
+        terminal.line(f"{terminal.mark('failed')} {many}; {stops} in the way of a deploy: underway env check")
     else:
         more = f"; {len(view.findings)} to look at: underway env check" if view.findings else ""
-        terminal.line(f"{terminal.mark('done')} {counted}{more}")
+        terminal.line(f"{terminal.mark('done')} {many}{more}")
     if view.undeclared:
         terminal.line(terminal.paint("  lines for [env] of what is not declared: underway env infer", "dim"))
 
@@ -191,14 +192,14 @@ def show_findings(view: EnvView, terminal: Terminal, *, is_all: bool) -> None:
                 _alone(finding, terminal)
         else:
             _together(code, findings, terminal, is_all=is_all)
-    counted = _counted(len(view.variables), "variable")
+    many = counted(len(view.variables), "variable")
     if stops:
         sign, said = "failed", f"{len(stops)} in the way of a deploy"
     else:
         sign, said = "done", "nothing in the way"
     rest = len(view.findings) - len(stops)
     more = f", {rest} to look at" if rest else ""
-    terminal.line(f"{terminal.mark(sign)} {view.app} {view.environment}: {counted}, {said}{more}")
+    terminal.line(f"{terminal.mark(sign)} {view.app} {view.environment}: {many}, {said}{more}")
 
 
 def _alone(finding: FindingView, terminal: Terminal) -> None:
@@ -249,7 +250,3 @@ def show_difference(titles: tuple[str, str], rows: Iterable[_Row], terminal: Ter
         cells = [_cut(text, width, terminal) for text, width in zip(row, (name, left, right), strict=True)]
         line = f"  {cells[0]:<{name}}  {cells[1]:<{left}}  {cells[2]}".rstrip()
         terminal.line(terminal.paint(line, "bold") if not number else line)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"

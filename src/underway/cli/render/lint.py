@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from underway.agent.views import LintView
 from underway.cli.render.terminal import Terminal, clean
+from underway.terms.count import counted
 
 
 def show_lint(found: LintView, terminal: Terminal) -> None:
@@ -23,6 +24,6 @@ def show_lint(found: LintView, terminal: Terminal) -> None:
         return
     stop = sum(not hazard.allowed for hazard in found.hazards)
     count = len(found.migrations)
-    read = f"{count} migration{'s' * (count != 1)} pending ({found.tool})" if count else "Nothing is pending"
-    said = f"{stop} statement{'s' * (stop != 1)} would stop a deploy" if stop else "nothing would stop a deploy"
+    read = f"{counted(count, 'migration')} pending ({found.tool})" if count else "Nothing is pending"
+    said = f"{counted(stop, 'statement')} would stop a deploy" if stop else "nothing would stop a deploy"
     t.line(f"{t.mark('failed' if stop else 'done')} {read}; {said}.")

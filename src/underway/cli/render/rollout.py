@@ -11,6 +11,7 @@ import msgspec
 from underway.agent.views import RolloutLine, RolloutView, SideView
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import megabytes, milliseconds, seconds
+from underway.terms.count import counted
 from underway.terms.verdict import Strength
 
 FOR = ("few enough errors", "fast enough")
@@ -128,7 +129,7 @@ def _part(part: float) -> str:
 
 
 def _says(side: SideView) -> str:
-    touched = f", {side.users_touched:,} user{'s' * (side.users_touched != 1)} touched" if side.users_touched else ""
+    touched = f", {counted(side.users_touched, 'user')} touched" if side.users_touched else ""
     return (
         f"{side.release} {side.requests:,} requests, {side.failed:,} failed{touched}, p50 {milliseconds(side.p50_ms)},"
         f" p95 {milliseconds(side.p95_ms)}, {megabytes(side.memory_bytes)}"

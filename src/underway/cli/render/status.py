@@ -9,6 +9,7 @@ from underway.agent.views import AppView, ReleaseView, RolloutView, StatusView
 from underway.cli.render.backups import standing_line
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import ago, clock, megabytes, milliseconds, requests, seconds
+from underway.terms.count import counted
 from underway.terms.outcome import Outcome
 from underway.terms.rehearsal import Runs
 from underway.terms.verdict import Traffic
@@ -126,7 +127,7 @@ def _answered(it: ReleaseView) -> str:
         return ""
     change = f" ({it.p95_change:+.0%})" if it.p95_change is not None else ""
     number = it.traffic.users_touched
-    touched = f", {number:,} user{'s' * (number != 1)} touched" if number else ""
+    touched = f", {counted(number, 'user')} touched" if number else ""
     return f"  {requests(it.traffic.served, it.traffic.failed)}, {_times(it.traffic)}{change}{touched}"
 
 

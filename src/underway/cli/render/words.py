@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from underway.terms.count import counted
+
 
 def seconds(value: float) -> str:
     """`0.04 s`, `1.2 s`, `48 s`, `3 min 20 s`."""
@@ -45,7 +47,7 @@ def milliseconds(value: float) -> str:
 
 def requests(served: int, failed: int) -> str:
     """`1,204 requests served, 0 failed`."""
-    return f"{served:,} request{'s' * (served != 1)} served, {failed:,} failed"
+    return f"{counted(served, 'request')} served, {failed:,} failed"
 
 
 def percent(rate: float) -> str:
