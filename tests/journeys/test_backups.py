@@ -68,7 +68,7 @@ def test_a_backup_is_unproven_until_a_drill_restored_it(kept):
         kept.env = plain
     assert "whole" in kept.run("db", "verify", "tiny").stdout.lower()
     proof = json.loads(kept.run("db", "drill", "tiny", "--json").stdout)
-    assert (proof["backup"], proof["tables"], proof["rows"]) == (made["id"], 2, 4)
+    assert (proof["backup"], proof["tables"], proof["rows"], proof["files"]) == (made["id"], 3, 6, 1)
     assert proof["smoke"].startswith("1 smoke request passed")
     assert 0 < proof["restore_s"] < 120
     assert proof["lost_s"] > 0

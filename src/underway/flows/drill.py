@@ -114,7 +114,7 @@ async def _prove(backup: Backup, on: Drivers, journal: Journal, say: Say, identi
         lost_s=round(max(0.0, lost_s), 3),
         tables=sum(len(each.tables) for each in held),
         rows=sum(sum(each.tables.values()) for each in held),
-        files=sum(each.files for each in held),
+        files=sum(each.files for each in held if not each.tables),
         smoke=trial.says() if trial else "",
     )
 

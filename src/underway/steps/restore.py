@@ -114,7 +114,7 @@ class RestoreBeside(msgspec.Struct, frozen=True, kw_only=True, tag="restore_besi
                 raise Failure(_differs(act.app, self.backup, wrong))
             tables += len(found.tables)
             rows += sum(found.tables.values())
-            files += found.files
+            files += 0 if found.tables else found.files
         proof = Proof(
             backup=self.backup,
             at=on.clock.now(),

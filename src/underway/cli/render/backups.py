@@ -56,7 +56,7 @@ def show_made(backup: Backup, terminal: Terminal) -> None:
     size = f"{megabytes(backup.size_bytes)} in {seconds(backup.took_s)}"
     t.line(f"{t.paint('Backed up', 'green', 'bold')}  {backup.id}  {size}")
     for part in backup.parts:
-        what = held_by(len(part.tables), part.rows, part.files)
+        what = held_by(len(part.tables), part.rows, 0 if part.tables else part.files)
         head = f"  at {clean(part.schema_head)}" if part.schema_head else ""
         t.line(f"  {part.source or 'database'}  {what}  {megabytes(part.size_bytes)}{head}")
     t.line(t.paint(f"  unproven until it is restored: underway db drill {backup.app}", "amber"))
