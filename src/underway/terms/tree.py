@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -25,3 +26,16 @@ class Tree:
     def text(self, path: str) -> str:
         """The text of `path`, empty when there is none."""
         return self.texts.get(path, "")
+
+
+_MARKS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"), (codecs.BOM_UTF8, "utf-8-sig"))
+_PROBED = 8 * 1024
+
+
+def decoded(content: bytes) -> str | None:
+    """What a file says: UTF-8, or UTF-16 by its mark (`pip freeze > requirements.txt` in PowerShell). None when it is
+    binary, which a NUL in its first 8 KiB tells, as git has it."""
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            return content.decode(encoding, "replace")
+    return None if b"\0" in content[:_PROBED] else content.decode("utf-8", "replace")

@@ -126,10 +126,12 @@ def test_large_and_binary_files_have_no_text(sources: LocalSources, tree: Path) 
     (tree / "fits.txt").write_bytes(b"a" * reading.LARGEST_TEXT)
     (tree / "image.png").write_bytes(b"\x89PNG\0\0")
     (tree / "latin.txt").write_bytes(b"caf\xe9")
+    (tree / "windows.txt").write_text("flask==3.0.0\r\n", encoding="utf-16")
     seen = sources.look(str(tree))
-    assert seen.paths == ("big.txt", "fits.txt", "image.png", "latin.txt")
-    assert set(seen.texts) == {"fits.txt", "latin.txt"}
+    assert seen.paths == ("big.txt", "fits.txt", "image.png", "latin.txt", "windows.txt")
+    assert set(seen.texts) == {"fits.txt", "latin.txt", "windows.txt"}
     assert "caf" in seen.text("latin.txt")
+    assert seen.text("windows.txt").split() == ["flask==3.0.0"]
 
 
 def test_a_sparse_file_of_a_terabyte_costs_nothing(sources: LocalSources, tree: Path) -> None:

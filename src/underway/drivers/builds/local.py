@@ -38,7 +38,7 @@ from underway.ports.commands import Commands
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 from underway.terms.release import Build
-from underway.terms.tree import Tree
+from underway.terms.tree import Tree, decoded
 
 _LARGEST_LOCK = 16 << 20
 
@@ -348,6 +348,6 @@ def _text(tree: Path, path: str) -> str:
     root = os.path.realpath(tree)
     try:
         with os.fdopen(open_inside(root, os.path.normpath(path)), "rb") as file:
-            return file.read(_LARGEST_LOCK).decode("utf-8", "replace")
+            return decoded(file.read(_LARGEST_LOCK)) or ""
     except (OSError, ValueError):
         return ""

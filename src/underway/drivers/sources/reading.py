@@ -7,9 +7,9 @@ import stat
 from collections.abc import Iterator, Mapping
 
 from underway.drivers.sources.listing import Entry, resolve_inside
+from underway.terms.tree import decoded
 
 LARGEST_TEXT = 512 * 1024
-_PROBED = 8 * 1024
 
 
 class Escaped(OSError):
@@ -70,6 +70,4 @@ class LazyTexts(Mapping[str, str]):
                 content = file.read(LARGEST_TEXT + 1)
         except OSError:
             return None
-        if len(content) > LARGEST_TEXT or b"\0" in content[:_PROBED]:
-            return None
-        return content.decode("utf-8-sig", "replace")
+        return None if len(content) > LARGEST_TEXT else decoded(content)
