@@ -16,6 +16,16 @@ from .world import APPS
 
 MANIFEST = (APPS / "tiny/underway.toml").read_text()
 SERVER = (APPS / "tiny/server.py").read_text()
+BACK = """\
+import asyncio, asyncpg, os
+async def main():
+    connection = await asyncpg.connect(os.environ["DATABASE_URL"])
+    async with connection.transaction():
+        await connection.execute("ALTER TABLE notes DROP COLUMN mood")
+        await connection.execute("ALTER TABLE notes RENAME COLUMN body TO text")
+        await connection.execute("DELETE FROM applied WHERE name = '0003_body.sql'")
+asyncio.run(main())
+"""
 SMOKE = '\n[[smoke]]\npath = "/notes"\n'
 
 
@@ -83,8 +93,10 @@ def test_what_the_smokes_do_not_ask_is_not_called_known(migrated):
     path = migrated.app(
         VERSION="renames",
         server_dot_py=renamed,
-        underway_dot_toml=migrating(""),
-        migrations__0003_body_dot_sql="ALTER TABLE notes RENAME COLUMN text TO body",
+        underway_dot_toml=migrating('back = "python back.py"'),
+        back_dot_py=BACK,
+        migrations__0003_body_dot_sql="ALTER TABLE notes RENAME COLUMN text TO body;"
+        " ALTER TABLE notes ADD COLUMN mood text DEFAULT 'calm'",
     )
     stopped = migrated.deploy(path)
     assert [problem["code"] for problem in stopped["problems"]] == ["migrate.hazard"]
@@ -97,6 +109,8 @@ def test_what_the_smokes_do_not_ask_is_not_called_known(migrated):
     fit = one(done, "rehearsed")["rehearsal"]["old_code"]
     assert (fit["release"], fit["runs"]) == (before, "unknown")
     assert "names text, which is there no more" in fit["because"]
+    back = one(done, "rehearsed")["rehearsal"]["back"]
+    assert (back["goes"], back["lost"]) == ("yes", []), back
     assert migrated.ask("/notes", method="POST", body="x").status == 201
 
     refused = migrated.run("rollback", "tiny", "--json")
@@ -107,6 +121,25 @@ def test_what_the_smokes_do_not_ask_is_not_called_known(migrated):
     assert "loses 1 row written since (notes 1)" in problem["why"]
     assert migrated.run("rollback", "tiny", "--code-only", "--dry-run").returncode == 0
     assert json.loads(migrated.run("releases", "tiny", "--json").stdout)[0]["state"] == "live"
+    assert "run the migration back as well (it was run forward and back on a copy" in problem["remedy"]
+
+    stopped = migrated.run("rollback", "tiny", "--migrate-back", "--yes", "--json")
+    (problem,) = json.loads(stopped.stdout.splitlines()[-1])["problems"]
+    notes = len(migrated.ask("/notes").json()["ids"])
+    assert problem["code"] == "rollback.loses", problem
+    assert f"{notes} value{'s' * (notes != 1)} of notes.mood" in problem["why"]
+    assert migrated.ask("/notes", method="POST", body="y").status == 201, "nothing was changed"
+
+    gone = migrated.run("rollback", "tiny", "--migrate-back", "--allow", "loss", "--yes", "--json")
+    events = [json.loads(line) for line in gone.stdout.splitlines()]
+    assert (gone.returncode, events[-1]["live"]) == (0, before), events[-1]
+    assert len(migrated.ask("/notes").json()["ids"]) == notes + 1
+    assert migrated.ask("/notes", method="POST", body="z").status == 201
+    (made,) = [event["backup"] for event in events if event["event"] == "backup_made"]
+    assert made["parts"][0]["tables"]["public.notes"] == notes + 1
+    again = migrated.run("rollback", "tiny", "--to", done["release"], "--json")
+    (problem,) = json.loads(again.stdout.splitlines()[-1])["problems"]
+    assert problem["code"] == "rollback.schema", "its code does not run on what it was run back to"
 
 
 def test_the_statistics_are_shown(migrated):

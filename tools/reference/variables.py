@@ -90,6 +90,7 @@ GIVEN: Mapping[str, str] = {
     "UNDERWAY_APP": "The app's name.",
     "UNDERWAY_RELEASE": "The release's id.",
     "UNDERWAY_TRIAL": "`1` in an instance that is tried on restored data and that no user reaches.",
+    "UNDERWAY_MIGRATE_TO": "For `[migrate] back` alone: the migration to go back to, as its tool calls it.",
     "UNDERWAY_ENVIRONMENT": "The environment it was deployed for: `production` unless `--env` named another.",
     "PATH": "The release's virtual environment, its `node_modules/.bin`, then the system's folders.",
     "VIRTUAL_ENV": "The release's virtual environment, when it has one.",

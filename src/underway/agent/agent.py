@@ -30,7 +30,7 @@ from underway.flows.deploy import (
     take_lease,
 )
 from underway.flows.drill import drill, verify
-from underway.flows.facts import DeployWishes, url_of
+from underway.flows.facts import DeployWishes, RollbackWishes, url_of
 from underway.flows.gates import not_your_own, not_yours
 from underway.flows.resume import bring_back, resume
 from underway.flows.retire import let_end
@@ -155,9 +155,8 @@ class Agent:
                 )
                 return await prepare_deploy(ask.path, ask.app, self.on, self.journal, wishes)
             case ActKind.ROLLBACK:
-                return await prepare_rollback(
-                    ask.app, ask.to, self.on, self.journal, is_code_only=ask.code_only, restore=ask.restore
-                )
+                back = RollbackWishes(ask.code_only, ask.restore, ask.migrate_back, "loss" in ask.allow)
+                return await prepare_rollback(ask.app, ask.to, self.on, self.journal, back)
             case ActKind.DOWN:
                 return prepare_down(ask.app, self.on, self.journal)
             case ActKind.REHEARSE:

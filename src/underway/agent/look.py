@@ -307,6 +307,8 @@ def release_views(state: AppState) -> list[ReleaseView]:
             new_errors=it.new_errors,
             has_evidence=bool(it.record_seq),
             old_code=it.old_code,
+            back=it.back,
+            head=it.head,
             runs_now=fit_of(state, it.release.id, state.schema) if state.schema else None,
         )
         for _, it in sorted(state.releases.items(), reverse=True)

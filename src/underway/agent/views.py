@@ -13,7 +13,7 @@ from underway.terms.backup import Part, Proof
 from underway.terms.migration import Hazard
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
-from underway.terms.rehearsal import Fit
+from underway.terms.rehearsal import Fit, WayBack
 from underway.terms.verdict import Strength, Traffic
 
 
@@ -55,15 +55,17 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     strategy: HowAsked = ""
     environment: str = ""
     """Of a deploy; empty: the manifest's own, `production` unless it says another."""
-    allow: tuple[Literal["contract", "missing"], ...] = ()
+    allow: tuple[Literal["contract", "missing", "loss"], ...] = ()
     """What may be although it would stop a deploy: pending migrations that destroy, break or block; settings that the
-    app asks for and nobody has given."""
+    app asks for and nobody has given. Of a rollback: that a migration that is run back loses what is counted."""
     restore: str = ""
     """The backup that a rollback takes the data back to as well."""
     by: str = ""
     """The account that asks."""
     code_only: bool = False
     """A rollback takes the code back although it is not known to run on the database as it is."""
+    migrate_back: bool = False
+    """A rollback runs the migration back as well, which is done only where its release's rehearsal did so."""
 
 
 class LintAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -330,6 +332,10 @@ class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
     has_evidence: bool = False
     old_code: Fit | None = None
     """Whether the release before it runs on the schema that its migrations made, where that was tried."""
+    back: WayBack | None = None
+    """Whether its migrations can be run back, where that was tried."""
+    head: str = ""
+    """What the migration tool calls what this release made of the database ("alembic 3f2a91c")."""
     runs_now: Fit | None = None
     """Whether its own code runs on the schema that the last migration left."""
 

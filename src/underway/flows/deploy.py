@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from underway.detect.model import Claim
-from underway.flows.facts import NO_WISHES, DeployWishes, deploy_facts, down_facts, rollback_facts
+from underway.flows.facts import NO_WISHES, DeployWishes, RollbackWishes, deploy_facts, down_facts, rollback_facts
 from underway.flows.rehearse import rehearsal_plan
 from underway.flows.restore import restore_facts
 from underway.journal.events import ActKind, ActStarted, Planned
@@ -50,10 +50,8 @@ async def prepare_rehearsal(app: str, release: str, on: Drivers, journal: Journa
     return Planning(plan, as_of, claims)
 
 
-async def prepare_rollback(
-    app: str, to: str, on: Drivers, journal: Journal, *, is_code_only: bool = False, restore: str = ""
-) -> Planning:
-    facts = await rollback_facts(app, to, on, journal, is_code_only=is_code_only, restore=restore)
+async def prepare_rollback(app: str, to: str, on: Drivers, journal: Journal, wishes: RollbackWishes) -> Planning:
+    facts = await rollback_facts(app, to, on, journal, wishes)
     return Planning(plan_rollback(facts), facts.state.as_of)
 
 

@@ -21,7 +21,7 @@ from underway.flows.obstacles import (
 )
 from underway.flows.pools import pool_notes
 from underway.flows.secrets import set_aside
-from underway.flows.ways_back import fit_now, point_of, unfit
+from underway.flows.ways_back import fit_now, point_of, require_back, unfit
 from underway.journal.journal import Journal
 from underway.journal.state import AppState, Phase, ReleaseState
 from underway.manifest.model import MANIFEST_FILE, Manifest
@@ -179,11 +179,24 @@ def url_of(app: str, on: Drivers) -> str:
     return f"http://{app}.localhost{port}"
 
 
+class RollbackWishes(NamedTuple):
+    """What the person who asked for a rollback wants of the data: nothing, the code alone whatever is known, the data
+    of a backup (`restore`), or the migration run back (`is_back`), which may lose what is counted then (`may_lose`)."""
+
+    is_code_only: bool = False
+    restore: str = ""
+    is_back: bool = False
+    may_lose: bool = False
+
+
+CODE_IF_IT_RUNS = RollbackWishes()
+
+
 async def rollback_facts(
-    app: str, to: str, on: Drivers, journal: Journal, *, is_code_only: bool = False, restore: str = ""
+    app: str, to: str, on: Drivers, journal: Journal, wishes: RollbackWishes = CODE_IF_IT_RUNS
 ) -> RollbackFacts:
-    """Where a rollback would go. Raises `Refusal` when there is nothing to go back to, and unless `is_code_only` when
-    the code is not known to run on the database as it is now. `restore` is the backup that the data goes back to."""
+    """Where a rollback would go. Raises `Refusal` when there is nothing to go back to, and where no wish says otherwise
+    when the code is not known to run on the database as it is now."""
     state = journal.state(require_app_name(app))
     if problems := [*unknown(state), *held(state)]:
         raise Refusal(problems)
@@ -193,8 +206,9 @@ async def rollback_facts(
     target = release.release.id
     manifest = read_manifest(release.manifest)
     fit = await fit_now(state, target, on)
-    point = point_of(state, restore, on) if restore else None
-    if fit.runs is not Runs.YES and not is_code_only and point is None:
+    point = point_of(state, wishes.restore, on) if wishes.restore else None
+    back = require_back(state, fit, on) if wishes.is_back else None
+    if fit.runs is not Runs.YES and not wishes.is_code_only and point is None and back is None:
         raise Refusal([await unfit(state, fit, on)])
     live = state.live_release
     web = manifest.processes.get("web")
@@ -209,7 +223,9 @@ async def rollback_facts(
         is_warm=is_warm,
         fit=fit,
         point=point.backup if point else None,
-        safety=release_id(on.clock.now(), on.clock.entropy()) if point else "",
+        back=back,
+        may_lose=wishes.may_lose,
+        safety=release_id(on.clock.now(), on.clock.entropy()) if point or back else "",
         ports=slot.ports if slot and is_warm else ports,
         other_ports=other_ports,
         url=url_of(app, on),

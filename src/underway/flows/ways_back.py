@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from underway.journal.fits import fit_of
 from underway.journal.state import AppState
 from underway.manifest.read import read_manifest
+from underway.plan.parts import env_of
 from underway.ports.drivers import Drivers
 from underway.steps.back_up import damaged
+from underway.steps.on_a_copy import Migrating
+from underway.steps.way_back import BackAsk
 from underway.terms.backup import Kept, no_such_backup
 from underway.terms.count import counted
 from underway.terms.problem import Failure, Problem, Refusal
-from underway.terms.rehearsal import Fit, Runs
+from underway.terms.rehearsal import Fit, Runs, said_lost
 from underway.terms.since import Since
 
 _MOST_TABLES = 6
@@ -27,6 +30,51 @@ async def fit_now(state: AppState, release: str, on: Drivers) -> Fit:
     if postgres is not None and not postgres.url:
         schema = (await on.schemas.shape(state.app)).digest
     return fit_of(state, release, schema)
+
+
+def migration_back(state: AppState, fit: Fit, on: Drivers) -> BackAsk | None:
+    """The migration that leads back to what `fit.release` ran on, where it was seen to run back with its release: one
+    migration alone, the database is as that one left it, and its code is still here. None where there is none."""
+    target = state.releases[fit.release]
+    later = [it for r, it in state.releases.items() if r > fit.release and it.has_migrated]
+    if len(later) != 1:
+        return None
+    it = later[0]
+    back, key = it.back, it.release.build_key
+    if back is None or back.goes is not Runs.YES or back.schema != target.schema or it.schema != fit.schema:
+        return None
+    manifest = read_manifest(it.manifest)
+    if it.is_pruned or manifest.migrate is None or on.builds.find(state.app, key) is None:
+        return None
+    release = it.release.id
+    asked = Migrating(release=release, key=key, migrate=manifest.migrate, env=env_of(manifest, release))
+    return BackAsk(
+        migrating=asked,
+        command=back.command,
+        to=fit.release,
+        schema=back.schema,
+        head=back.head,
+        digest=target.migrations,
+        was_digest=it.migrations,
+    )
+
+
+def require_back(state: AppState, fit: Fit, on: Drivers) -> BackAsk:
+    """Raises `Refusal` (`rollback.not-rehearsed`)."""
+    ask = migration_back(state, fit, on)
+    if ask is not None:
+        return ask
+    tried = [it for r, it in state.releases.items() if r > fit.release and it.has_migrated and it.back]
+    why = "; ".join(f"{it.release.id}: {it.back.says()}" for it in tried if it.back) or "none was tried"
+    problem = Problem(
+        code="rollback.not-rehearsed",
+        where=state.app,
+        why=f"no migration is known to run back from today's database to the one that {fit.release} ran on ({why})."
+        " A migration is run back only where its release's rehearsal did so, and nothing was migrated since",
+        remedy="go back by code or to a restore point; without this option it is told which",
+        command=f"underway rollback {state.app} --to {fit.release}",
+    )
+    raise Refusal([problem])
 
 
 def restore_point(state: AppState, release: str, on: Drivers) -> Kept | None:
@@ -56,7 +104,7 @@ async def lost_since(state: AppState, point: Kept, on: Drivers) -> Since:
         return Since(why_not="the data is in files")
     if held.instant is None:
         return Since(why_not="the backup does not say at which moment of the server it was made")
-    migrated = [it.migrated for it in state.releases.values() if it.migrated is not None]
+    migrated = [*state.run_back, *(it.migrated for it in state.releases.values() if it.migrated is not None)]
     return await on.instants.since(state.app, held.instant, held.tables, migrated)
 
 
@@ -67,6 +115,8 @@ async def unfit(state: AppState, fit: Fit, on: Drivers) -> Problem:
     why = f"{fit.release} {known} on the database as it is now: {fit.because}. {state.live} stays live"
     rehearse = f"underway db migrate {state.app} --rehearse --release {fit.release}"
     tell = f"to see whether it runs: {rehearse}" if fit.runs is Runs.UNKNOWN else "mend it forward with a new release"
+    if ask := migration_back(state, fit, on):
+        tell += f"; or run the migration back as well{_as_rehearsed(state, ask)}: --migrate-back"
     if point is None:
         return Problem(
             code="rollback.schema",
@@ -84,6 +134,14 @@ async def unfit(state: AppState, fit: Fit, on: Drivers) -> Problem:
         f" {point.backup.id}; or take the code alone back and see: --code-only",
         command=f"underway rollback {state.app} --to {fit.release} --restore {point.backup.id}",
     )
+
+
+def _as_rehearsed(state: AppState, ask: BackAsk) -> str:
+    back = state.releases[ask.migrating.release].back
+    if back is None:
+        return ""
+    lost = f"; what it did not bring back then: {said_lost(back.lost)}" if back.lost else ""
+    return f" ({back.because}{lost}; what it loses of what was written since is counted on a copy first)"
 
 
 async def _loss(state: AppState, point: Kept, on: Drivers) -> str:

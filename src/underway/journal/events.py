@@ -305,6 +305,12 @@ class Migrated(Event, frozen=True, kw_only=True, tag="migrated"):
     changes: tuple[str, ...] = ()
     between: tuple[Instant, Instant] | None = None
     """When it began and when it was over, by the database's transactions, where the home's own server has it."""
+    was_head: str = ""
+    """What the tool calls what the database carried before ("alembic 3f2a91c"), and carries now; empty where it is not
+    known."""
+    head: str = ""
+    is_back: bool = False
+    """The migrations of `release` were run back: the database does not carry them any more."""
 
 
 class MigrationsLinted(Event, frozen=True, kw_only=True, tag="migrations_linted"):

@@ -75,7 +75,7 @@ from underway.terms.app_error import ErrorCount
 from underway.terms.incident import Incident, IncidentStage, IncidentUpdate
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
-from underway.terms.rehearsal import Fit
+from underway.terms.rehearsal import Fit, WayBack
 from underway.terms.release import Release, Slot
 from underway.terms.route import AppRoute, LogOffset
 from underway.terms.since import Instant
@@ -130,7 +130,7 @@ _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     DatabaseRestored: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     CodeTried: {Phase.RUNNING: Phase.RUNNING},
     Rehearsed: {Phase.RUNNING: Phase.RUNNING},
-    Migrated: {Phase.RUNNING: Phase.RUNNING},
+    Migrated: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     TrafficSwitched: {Phase.RUNNING: Phase.RUNNING, Phase.UNDOING: Phase.UNDOING},
     ReleasePruned: {Phase.RUNNING: Phase.RUNNING},
     AppRemoved: {Phase.RUNNING: Phase.RUNNING},
@@ -221,6 +221,10 @@ class ReleaseState(msgspec.Struct, kw_only=True):
     """Whether its code runs on other schemas, by their digests, where that was tried."""
     old_code: Fit | None = None
     """Whether the release before it runs on its schema, where that was tried."""
+    back: WayBack | None = None
+    """Whether its migration can be run back, where that was tried."""
+    head: str = ""
+    """What the migration tool calls what it made of the database, empty where that is not known."""
     verdict: Verdict | None = None
     """The last one that says something: a quiet watch after a rollout adds nothing to what the rollout showed."""
     judged_seq: int = 0
@@ -258,6 +262,10 @@ class AppState(msgspec.Struct, kw_only=True):
     """Digest of the migrations the database carries."""
     schema: str = ""
     """Digest of its schema after the last migration, empty when that is not known."""
+    head: str = ""
+    """What the migration tool calls it ("alembic 3f2a91c"), empty when that is not known."""
+    run_back: list[tuple[Instant, Instant]] = msgspec.field(default_factory=list)
+    """When migrations were run back, by the transactions of the home's own server."""
     additions: dict[str, str] = msgspec.field(default_factory=dict)
     """Schemas that a migration made by only adding to another: the new digest, and the old one."""
     act: ActState | None = None
@@ -450,7 +458,7 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
             if act and event.act == act.id:
                 act.backup = event.backup.id
         case DatabaseRestored():
-            state.former_database, state.schema, state.migrations = event.former, "", ""
+            state.former_database, state.schema, state.migrations, state.head = event.former, "", "", ""
         case BackupCopied():
             state.backup_failures.pop("copy", None)
         case BackupFailed():
@@ -548,8 +556,14 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
 
 
 def _migrated(state: AppState, event: Migrated) -> None:
-    state.migrations, state.schema = event.digest, event.schema
-    if release := state.releases.get(event.release):
+    state.migrations, state.schema, state.head = event.digest, event.schema, event.head
+    release = state.releases.get(event.release)
+    if event.is_back:
+        state.run_back += [event.between] if event.between else []
+        if release:
+            release.has_migrated = False
+    elif release:
+        release.head = event.head
         release.schema, release.has_migrated, release.migrated = event.schema, True, event.between
     if event.is_additive and event.was_schema and event.was_schema != event.schema:
         state.additions[event.schema] = event.was_schema
@@ -558,7 +572,7 @@ def _migrated(state: AppState, event: Migrated) -> None:
 def _rehearsed(state: AppState, event: Rehearsed) -> None:
     fit = event.rehearsal.old_code
     if release := state.releases.get(event.release):
-        release.old_code = fit
+        release.old_code, release.back = fit, event.rehearsal.back
     if fit and (old := state.releases.get(fit.release)):
         old.fits[fit.schema] = fit
 

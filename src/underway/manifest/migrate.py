@@ -31,6 +31,16 @@ class Migrate:
             "Nothing is migrated while these files are as they were; empty migrates at every deploy.",
         ),
     ] = ()
+    back: Annotated[
+        str,
+        Key(
+            "back",
+            words.COMMAND,
+            '"goose down-to $UNDERWAY_MIGRATE_TO"',
+            "Takes the migrations of a release back, with its code; `UNDERWAY_MIGRATE_TO` is the name of the one that "
+            "was the newest before. alembic and Django need none. It is run only where it was tried on a copy.",
+        ),
+    ] = ""
     timeout_s: Annotated[
         float, Key("timeout", words.LONG, '"30m"', "A migration that takes longer is ended and fails.")
     ] = 600.0

@@ -9,6 +9,7 @@ from underway.journal.state import AppState
 from underway.manifest.model import Manifest
 from underway.plan.strategy import NO_PACE, Pace
 from underway.ports.builds import BuildAsk
+from underway.steps.way_back import BackAsk
 from underway.terms.backup import Backup
 from underway.terms.process import Instance
 from underway.terms.rehearsal import Fit
@@ -65,6 +66,10 @@ class RollbackFacts:
     live_key: str
     point: Backup | None = None
     """The backup that the data goes back to as well, None when the database stays."""
+    back: BackAsk | None = None
+    """The migration that is run back as well, None when the database keeps it."""
+    may_lose: bool = False
+    """It may lose what is counted."""
     safety: str = ""
     """The id of the backup that is made of today's data before it is replaced."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from underway.journal.events import ActKind
 from underway.plan.facts import DownFacts, RollbackFacts
 from underway.plan.model import Plan, Stage
-from underway.plan.parts import backup_ask, env_of, free_slot, start_steps, swap_workers, workers_of
+from underway.plan.parts import backup_ask, code_of, env_of, free_slot, start_steps, swap_workers, workers_of
 from underway.steps.back_up import BackUp
 from underway.steps.every_step import EveryStep
 from underway.steps.free_slot import FreeSlot
@@ -15,6 +17,7 @@ from underway.steps.route_app import UnrouteApp
 from underway.steps.stop_app import StopApp
 from underway.steps.switch_traffic import SwitchTraffic
 from underway.steps.warm_up import WarmUp
+from underway.steps.way_back import BackAsk, MigrateBack, RehearseBack
 from underway.terms.backup import Backup, Content, Reason
 from underway.terms.rehearsal import Runs
 from underway.terms.release import Slot
@@ -24,10 +27,12 @@ def plan_rollback(facts: RollbackFacts) -> Plan:
     """Back to a warm release: switch first, then everything else. To a cold one: start it as a deploy would.
 
     With a restore point the data goes back too: what is live is paused, its data replaced, and the release started on
-    it.
+    it. With a migration that runs back, that is done in its place.
     """
     if facts.point is not None:
         return _plan_with_data(facts, facts.point)
+    if facts.back is not None:
+        return _plan_back(facts, facts.back)
     state, manifest = facts.state, facts.manifest
     slot = state.idle_slot
     held = state.slots.get(slot)
@@ -61,13 +66,38 @@ def plan_rollback(facts: RollbackFacts) -> Plan:
 
 
 def _plan_with_data(facts: RollbackFacts, point: Backup) -> Plan:
-    state, manifest, slot = facts.state, facts.manifest, facts.state.idle_slot
-    held, live, at = state.slots.get(slot), state.live_release, state.live_slot
-    former = f"former-{facts.safety}"
     prepare: list[EveryStep] = [
-        BackUp(ask=backup_ask(facts.live_manifest or manifest, facts.safety, Reason.RESTORE, state)),
+        BackUp(ask=backup_ask(facts.live_manifest or facts.manifest, facts.safety, Reason.RESTORE, facts.state)),
         RestoreBeside(backup=point.id),
     ]
+    shared = tuple(part.source for part in point.parts if part.content is not Content.POSTGRES)
+    former = f"former-{facts.safety}"
+    swap = SwapData(backup=point.id, former=former, has_postgres=point.database is not None, shared=shared)
+    note = (
+        f"The data goes back to backup {point.id}: what was written since is not in it. It stays in backup"
+        f" {facts.safety}, which is made first, and in the data that is replaced."
+    )
+    return _plan_paused(facts, prepare, swap, note)
+
+
+def _plan_back(facts: RollbackFacts, back: BackAsk) -> Plan:
+    """The migration is run back once more on a copy before anything is changed, and then while nobody writes."""
+    ask = backup_ask(facts.live_manifest or facts.manifest, facts.safety, Reason.MIGRATION, facts.state)
+    prepare: list[EveryStep] = [
+        BackUp(ask=msgspec.structs.replace(ask, only_databases=True)),
+        RehearseBack(ask=back, target=code_of(facts.manifest, facts.to, facts.key), may_lose=facts.may_lose),
+    ]
+    note = (
+        f"The migration of {back.migrating.release} is run back, first on a copy of today's database: what it would"
+        " lose is counted there" + ("." if facts.may_lose else ", and anything stops it.")
+    )
+    return _plan_paused(facts, prepare, MigrateBack(ask=back, backup=facts.safety), note)
+
+
+def _plan_paused(facts: RollbackFacts, prepare: list[EveryStep], change: EveryStep, note: str) -> Plan:
+    """What is live is paused, `change` is made to its data, and the release that is gone back to is started on it."""
+    state, manifest, slot = facts.state, facts.manifest, facts.state.idle_slot
+    held, live, at = state.slots.get(slot), state.live_release, state.live_slot
     steps: list[EveryStep] = []
     if live and at and facts.live_manifest:
         was = facts.live_manifest
@@ -81,11 +111,10 @@ def _plan_with_data(facts: RollbackFacts, point: Backup) -> Plan:
             env=env_of(was, state.live),
         )
         steps.append(pause)
-    shared = tuple(part.source for part in point.parts if part.content is not Content.POSTGRES)
     start = start_steps(manifest, facts.to, facts.key, slot, facts.ports, facts.other_ports, state.route)
     steps += [
         *free_slot(held.release if held else "", slot, 0.0),
-        SwapData(backup=point.id, former=former, has_postgres=point.database is not None, shared=shared),
+        change,
         *(step for step in start if not isinstance(step, WarmUp)),  # visitors have the maintenance page
         SwitchTraffic(
             release=facts.to,
@@ -105,10 +134,7 @@ def _plan_with_data(facts: RollbackFacts, point: Backup) -> Plan:
         was=state.live,
         url=facts.url,
         stages=tuple(stages),
-        notes=(
-            f"The data goes back to backup {point.id}: what was written since is not in it. It stays in backup"
-            f" {facts.safety}, which is made first, and in the data that is replaced.",
-        ),
+        notes=(note,),
     )
 
 

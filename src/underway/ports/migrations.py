@@ -43,6 +43,12 @@ class Migrations(Protocol):
         is told in `why_not`, and only trying it can tell. Raises `Failure` (`command.spawn`)."""
         ...
 
+    async def way_back(self, ask: MigrationsAsk, was: str, now: str) -> str:
+        """The shell line that takes the database from the migrations `now` back to `was` (as `Schemas.head` names
+        them): what `[migrate] back` says, alembic's `downgrade`, Django's `migrate APP NAME`. Empty when nothing does.
+        """
+        ...
+
     async def spot(self, scripts: Sequence[Script], major: int = 0) -> Mapping[str, tuple[Spotted, ...]]:
         """What the linter of PostgreSQL's DDL finds, by script. `major` is the server's version, 0 for unknown.
 

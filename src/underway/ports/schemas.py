@@ -45,6 +45,11 @@ class Schemas(Protocol):
         """The schema as it is now. Raises `Failure` (`postgres.schema`)."""
         ...
 
+    async def head(self, app: str) -> str:
+        """What the migrations call what the database carries: "alembic 3f2a91c", "django auth.0012_x,shop.0003_y",
+        "prisma 20240101_add_users". Empty when none is known by its tables. Raises `Failure` (`postgres.schema`)."""
+        ...
+
     async def size_bytes(self, app: str) -> int:
         """Of the whole database. Raises `Failure` (`postgres.schema`)."""
         ...

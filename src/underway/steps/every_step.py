@@ -21,6 +21,7 @@ from underway.steps.stop_app import StopApp
 from underway.steps.switch_traffic import SwitchTraffic
 from underway.steps.try_release import TryRelease
 from underway.steps.warm_up import WarmUp
+from underway.steps.way_back import MigrateBack, RehearseBack
 
 EveryStep = (
     BuildRelease
@@ -45,6 +46,8 @@ EveryStep = (
     | RecoverPoint
     | RestoreBeside
     | SwapData
+    | RehearseBack
+    | MigrateBack
     | DropFormer
     | PauseApp
     | ContinueApp

@@ -49,6 +49,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
         build = find_build(act.app, self.key, on)
         env = await self._environment(act, build, on)
         before = await on.schemas.shape(act.app) if self.is_ours else None
+        was_head = await on.schemas.head(act.app) if self.is_ours else ""
         began = await on.instants.now(act.app) if self.is_ours else None
         tries = 0
         while True:
@@ -75,8 +76,10 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
             is_additive=is_additive,
             changes=tuple(changes[:MOST_CHANGES]),
             between=(began, await on.instants.now(act.app)),
+            was_head=was_head,
+            head=await on.schemas.head(act.app),
         )
-        return Did((told,), said)
+        return Did((told,), "; ".join(filter(None, (told.head and f"now at {told.head}", said))))
 
     async def _environment(self, act: Act, build: Build, on: Drivers) -> Environ:
         """The app's environment, its database through a login of which every session has the two limits."""

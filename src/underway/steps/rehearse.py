@@ -11,14 +11,14 @@ from underway.lint.lint import lint, stopping
 from underway.manifest.migrate import Migrate
 from underway.ports.copies import Scratch
 from underway.ports.drivers import Drivers
-from underway.ports.schemas import Login, Purpose
 from underway.steps.build_release import find_build
-from underway.steps.environment import DATABASE_PASSWORD, EnvAsk, environment
+from underway.steps.environment import DATABASE_PASSWORD, EnvAsk
 from underway.steps.lint_migrations import hazard_problem
 from underway.steps.mentions import gone_names, named_in
-from underway.steps.migrate import MIGRATE_PASSWORD, migration_task
+from underway.steps.on_a_copy import SPARE_BYTES, Migrating, how_it_ended, is_good, migrated_on, no_room
 from underway.steps.step import Act, Did
 from underway.steps.try_code import CodeAsk, Tried, tried
+from underway.steps.way_back import there_and_back
 from underway.terms.migration import Script
 from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.process import TaskEnd
@@ -60,9 +60,9 @@ class Rehearse(msgspec.Struct, frozen=True, kw_only=True, tag="rehearse", tag_fi
             limit = self.migrate.rehearse_limit_bytes / 1e6
             return Did((), f"not done: the database has {size_bytes / 1e6:,.0f} MB, the limit is {limit:,.0f} MB")
         free = on.machine.disk_free_bytes()
-        if free < 2 * size_bytes + _SPARE_BYTES:
+        if free < 2 * size_bytes + SPARE_BYTES:
             if is_wanted:
-                raise Failure(_no_room(act.app, size_bytes, free))
+                raise Failure(no_room(act.app, size_bytes, free))
             return Did(
                 (), f"not done: a copy of {size_bytes / 1e6:,.0f} MB needs more than the {free / 1e6:,.0f} MB free"
             )
@@ -82,6 +82,10 @@ class Rehearse(msgspec.Struct, frozen=True, kw_only=True, tag="rehearse", tag_fi
         )
         if not self.is_asked and not self.allowed:
             await self._judge(rehearsal, act, on)
+        if fit and fit.runs is not Runs.YES:  # else the code alone goes back
+            back = await there_and_back(self._migrating, observed, act, on)
+            took_s = round(on.clock.monotonic() - began, 3)
+            rehearsal = msgspec.structs.replace(rehearsal, back=back, took_s=took_s)
         told = Rehearsed(app=act.app, act=act.id, release=self.release, rehearsal=rehearsal)
         return Did((told,), rehearsal.says())
 
@@ -127,28 +131,14 @@ class Rehearse(msgspec.Struct, frozen=True, kw_only=True, tag="rehearse", tag_fi
 
     async def _migrated(self, scratch: Scratch, act: Act, on: Drivers) -> Observed:
         """Run the command against the copy, watched. Raises `Failure` (`rehearse.failed`)."""
-        build = find_build(act.app, self.key, on)
-        login = await on.schemas.open_login(
-            act.app,
-            Purpose.MIGRATE,
-            on.vault.ensure(act.app, MIGRATE_PASSWORD, "password"),
-            lock_timeout_s=self.migrate.lock_timeout_s,
-            statement_timeout_s=self.migrate.statement_timeout_s,
-        )
-        at = msgspec.structs.replace(login.address, database=scratch.at.database)
-        env = await environment(self.env, build, on, Login(address=at, password=login.password))
-        task = migration_task(act.app, self.release, self.migrate, build, env, on, "rehearsal")
+        observed, end = await migrated_on(scratch, self._migrating, act, on)
+        if not is_good(end):
+            raise Failure(self._failed(end, act), end.log_tail)
+        return observed
 
-        async def run() -> bool:
-            end = await on.commands.run(task)
-            if end.exit_code or end.timed_out:
-                raise Failure(self._failed(end, act), end.log_tail)
-            return True
-
-        try:
-            return await on.rehearsals.observe(scratch, run)
-        finally:
-            await on.schemas.close_login(act.app, Purpose.MIGRATE)
+    @property
+    def _migrating(self) -> Migrating:
+        return Migrating(release=self.release, key=self.key, migrate=self.migrate, env=self.env)
 
     async def _judge(self, rehearsal: Rehearsal, act: Act, on: Drivers) -> None:
         """Stop what would harm: statements that nothing could print before, and a release that runs and would not."""
@@ -162,11 +152,10 @@ class Rehearse(msgspec.Struct, frozen=True, kw_only=True, tag="rehearse", tag_fi
             raise Failure(breaks_old_code(fit))
 
     def _failed(self, end: TaskEnd, act: Act) -> Problem:
-        how = "took too long" if end.timed_out else f"ended with exit code {end.exit_code}"
         return Problem(
             code="rehearse.failed",
             where=f"migrate.command: {self.migrate.command}",
-            why=f"on a copy of the database the migration {how}; the database itself was not touched",
+            why=f"on a copy of the database the migration {how_it_ended(end)}; the database itself was not touched",
             remedy="mend the migration and deploy again; its last lines are below",
             command=f"underway logs {act.app} --process rehearsal",
         )
@@ -186,9 +175,6 @@ class Rehearse(msgspec.Struct, frozen=True, kw_only=True, tag="rehearse", tag_fi
 
     async def undo(self, act: Act, on: Drivers) -> Did:
         return Did()
-
-
-_SPARE_BYTES = 500_000_000
 
 
 class _Judgement(NamedTuple):
@@ -226,14 +212,4 @@ def breaks_old_code(fit: Fit) -> Problem:
         remedy="expand and contract: let this release only add, and take away what the old one uses in a later one."
         " When you mean it: [migrate] contract = true for this release, or --allow contract",
         command="underway db lint",
-    )
-
-
-def _no_room(app: str, size_bytes: int, free_bytes: int) -> Problem:
-    return Problem(
-        code="rehearse.disk-full",
-        where=app,
-        why=f"the copy needs about {2 * size_bytes / 1e6:,.0f} MB and {free_bytes / 1e6:,.0f} MB are free",
-        remedy='make room, or deploy without a rehearsal: [migrate] rehearse = "never"',
-        command=f"underway status {app}",
     )

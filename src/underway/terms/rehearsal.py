@@ -72,12 +72,60 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     now_schema: str = ""
     is_additive: bool = False
     changes: tuple[str, ...] = ()
+    was_head: str = ""
+    """What the tool calls the migrations that the database carried before ("alembic 3f2a91c"), and carries now."""
+    now_head: str = ""
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a table held and does not hold any more: `rows` that are gone or hold something else now, and by column how
+    many values (not NULL) went with a column that is gone."""
+
+    table: str
+    rows: int = 0
+    columns: dict[str, int] = {}
+
+    def says(self) -> str:
+        """ "3 rows of tags; 120 values of orders.note"."""
+        parts = [f"{self.rows:,} row{'s' * (self.rows != 1)} of {self.table}"] if self.rows else []
+        parts += [f"{n:,} value{'s' * (n != 1)} of {self.table}.{name}" for name, n in self.columns.items()]
+        return "; ".join(parts)
+
+
+class WayBack(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a migration can be run back, as it was tried: forward and back on a copy of the database.
+
+    `schema` and `head` are what it led back to, `lost` what the copy held before and did not hold any more when it had
+    been there and back. `command` is what runs it back, empty when nothing does.
+    """
+
+    goes: Runs
+    because: str
+    command: str = ""
+    schema: str = ""
+    head: str = ""
+    took_s: float = 0.0
+    lost: tuple[Lost, ...] = ()
+
+    def says(self) -> str:
+        lost = f", without {said_lost(self.lost)}" if self.lost else ""
+        return f"{self.goes.value}{lost}: {self.because}"
+
+
+_MOST_TOLD = 6
+
+
+def said_lost(lost: tuple[Lost, ...]) -> str:
+    """All of it in one line, the first tables by name."""
+    more = f" and more in {len(lost) - _MOST_TOLD} more tables" if len(lost) > _MOST_TOLD else ""
+    return "; ".join(each.says() for each in lost[:_MOST_TOLD]) + more
 
 
 class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     """A whole rehearsal: how the copy was made, what was seen, and whether the release that runs goes on running.
 
-    `old_code` is None where nothing runs. `took_s` is all of it.
+    `old_code` is None where nothing runs. `took_s` is all of it. `back` is None where the way back was not tried: the
+    code alone goes back, or nothing runs.
     """
 
     how: str
@@ -85,6 +133,7 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     took_s: float
     observed: Observed
     old_code: Fit | None = None
+    back: WayBack | None = None
 
     @property
     def longest_stop(self) -> LockHeld | None:
@@ -103,4 +152,6 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
             parts.append(f"{stop.table} stops {stop.stops} for {stop.held_s:.1f} s")
         if self.old_code:
             parts.append(f"{self.old_code.release} runs on it: {self.old_code.runs.value}")
+        if self.back:
+            parts.append(f"the migration runs back: {self.back.goes.value}")
         return "; ".join(parts)

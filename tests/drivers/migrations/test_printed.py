@@ -93,6 +93,18 @@ class Project:
         )
         return asyncio.run(migrations.pending(ask))
 
+    def back(self, command, was, now):
+        """The command that leads back, run."""
+        migrations = PrintedMigrations(self.home, LocalCommands(self.home))
+        tree = str(self.root / "tree")
+        ask = MigrationsAsk(app=APP, release="r", tree_dir=tree, migrate=Migrate(command), env={})
+        found = asyncio.run(migrations.way_back(ask, was, now))
+        assert found
+        self.run(found)
+
+    def head(self, served):
+        return asyncio.run(PostgresSchemas(served()).head(APP))
+
 
 @pytest.fixture
 def project(tmp_path, tools, database):
@@ -150,6 +162,46 @@ def test_alembic_prints_only_what_is_pending_with_an_async_env_below_the_root(pr
     assert project.pending("alembic upgrade head", "back").scripts == ()
 
 
+PLAIN_ENV = """
+import os
+from alembic import context
+from sqlalchemy import create_engine
+with create_engine(os.environ["DATABASE_URL"].replace("postgresql", "postgresql+psycopg")).begin() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+THERE_AND_BACK = """
+from alembic import op
+revision, down_revision = "b_{name}", {before!r}
+def upgrade():
+    op.execute("CREATE TABLE b_{name} ()")
+def downgrade():
+    op.execute("DROP TABLE b_{name}")
+"""
+
+
+def test_alembic_goes_back_to_the_head_that_there_was(project, served):
+    project.write(
+        alembic_dot_ini="[alembic]\nscript_location = db\n", db__env_dot_py=PLAIN_ENV,
+        db__versions__one_dot_py=THERE_AND_BACK.format(name="one", before=None),
+    )  # fmt: skip
+    project.run("alembic upgrade head")
+    was = project.head(served)
+    assert was == "alembic b_one"
+    project.write(
+        db__versions__two_dot_py=THERE_AND_BACK.format(name="two", before="b_one"),
+        db__versions__three_dot_py=THERE_AND_BACK.format(name="three", before="b_two"),
+    )
+    project.run("alembic upgrade head")
+    assert project.head(served) == "alembic b_three"
+
+    project.back("alembic upgrade head", was, "alembic b_three")
+
+    assert project.head(served) == was
+    project.run("alembic downgrade base && echo 'DROP TABLE alembic_version' | psql -q $DATABASE_URL")
+
+
 def test_an_alembic_that_cannot_print_says_why(project):
     project.write(alembic_dot_ini="[alembic]\nscript_location = db\n", db__env_dot_py="raise SystemExit('no such key')")
     found = project.pending("alembic upgrade head")
@@ -175,7 +227,7 @@ execute_from_command_line(sys.argv)
 """
 
 
-def test_django_prints_what_is_pending_with_the_settings_of_the_app(project):
+def test_django_prints_what_is_pending_with_the_settings_of_the_app_and_goes_back(project, served):
     project.write(
         manage_dot_py=MANAGE,
         site_settings_dot_py=SETTINGS,
@@ -195,7 +247,7 @@ def test_django_prints_what_is_pending_with_the_settings_of_the_app(project):
         "class Migration(migrations.Migration):\n"
         "    atomic = False\n    dependencies = [('shop', '0001_initial')]\n"
         "    operations = [migrations.AddField('item', 'n', models.IntegerField(default=0)),\n"
-        "                  migrations.RunPython(lambda apps, editor: None)]\n"
+        "                  migrations.RunPython(lambda apps, editor: None, migrations.RunPython.noop)]\n"
     )
 
     found = project.pending("python manage.py collectstatic; python manage.py migrate --noinput")
@@ -205,6 +257,13 @@ def test_django_prints_what_is_pending_with_the_settings_of_the_app(project):
     assert script.name == "shop.0002_n"
     assert not script.is_atomic
     assert 'ADD COLUMN "n"' in script.sql
+
+    was = project.head(served)
+    assert was == "django shop.0001_initial"
+    project.run("python manage.py migrate --noinput")
+    assert project.head(served) == "django shop.0002_n"
+    project.back("python manage.py migrate --noinput", was, "django shop.0002_n")
+    assert project.head(served) == was
 
 
 def test_files_of_sql_are_pending_when_the_release_that_runs_lacks_them(project, tmp_path):

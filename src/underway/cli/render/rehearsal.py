@@ -30,3 +30,10 @@ def show_rehearsal(seen: dict[str, Any], terminal: Terminal) -> None:
     if fit := seen["old_code"]:
         kind = {"yes": "done", "no": "failed", "unknown": "warning"}[fit["runs"]]
         t.line(f"  {t.mark(kind)} {fit['release']} runs on the new schema: {fit['runs']}; {clean(fit['because'])}")
+    if back := seen.get("back"):
+        kind = {"yes": "done", "no": "failed", "unknown": "warning"}[back["goes"]]
+        t.line(f"  {t.mark(kind)} the migration runs back: {back['goes']}; {clean(back['because'])}")
+        for lost in back["lost"][:_MOST]:
+            told = [f"{lost['rows']:,} rows"] if lost["rows"] else []
+            told += [f"{count:,} values of {clean(name)}" for name, count in lost["columns"].items()]
+            t.line(f"    {clean(lost['table'])}: {', '.join(told)} do not come back")

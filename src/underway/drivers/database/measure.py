@@ -6,21 +6,41 @@ import msgspec
 
 from underway.terms.backup import Measured
 
+HEADS = """\
+SELECT format('SELECT json_build_array(%L, %L || (%s)) FROM %s LIMIT 1', 'head', tool || ' ', expression, home)
+FROM (VALUES
+  ('alembic', 'coalesce(string_agg(version_num, '','' ORDER BY version_num), ''base'')', 'public.alembic_version',
+   '{version_num}'::name[]),
+  ('django', 'coalesce(string_agg(app || ''.'' || name, '','' ORDER BY app), ''base'')', 'public.django_migrations',
+   '{id,app,name}'),
+  ('prisma', 'migration_name', 'public._prisma_migrations', '{migration_name,started_at,finished_at,rolled_back_at}'),
+  ('drizzle', 'hash', 'drizzle.__drizzle_migrations', '{id,hash}'),
+  ('knex', 'name', 'public.knex_migrations', '{id,name}'),
+  ('goose', 'version_id', 'public.goose_db_version', '{id,version_id,is_applied}'),
+  ('flyway', 'version', 'public.flyway_schema_history', '{installed_rank,version,success}'),
+  ('version', 'coalesce(max(version::text), ''0'')', 'public.schema_migrations', '{version}')
+) known(tool, expression, relation, columns),
+LATERAL (SELECT CASE tool
+    WHEN 'django' THEN '(SELECT DISTINCT ON (app) app, name FROM %s ORDER BY app, id DESC) m'
+    WHEN 'prisma' THEN '(SELECT * FROM %s WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL'
+                       ' ORDER BY started_at DESC, migration_name DESC) m'
+    WHEN 'flyway' THEN '(SELECT * FROM %s WHERE success ORDER BY installed_rank DESC) m'
+    WHEN 'goose' THEN '(SELECT * FROM %s WHERE is_applied ORDER BY id DESC) m'
+    WHEN 'drizzle' THEN '(SELECT * FROM %s ORDER BY id DESC) m'
+    WHEN 'knex' THEN '(SELECT * FROM %s ORDER BY id DESC) m'
+    ELSE '%s' END AS rows) newest,
+LATERAL (SELECT replace(rows, '%s', relation)) made(home)
+WHERE columns <@ ARRAY(SELECT attname FROM pg_catalog.pg_attribute
+                        WHERE attrelid = to_regclass(relation) AND NOT attisdropped) \\gexec
+"""
+"""What the tools write down of what they did: their own names of the newest migration, of Django's of each app. To be
+run by psql; at most one line for each tool that is there."""
+
 MEASURE = """\
 SET LOCAL search_path = pg_catalog;
 SELECT json_build_array('size', pg_database_size(current_database()));
 SELECT json_build_array('extension', extname) FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY extname;
-SELECT format('SELECT json_build_array(%L, %L || (%s)) FROM %s LIMIT 1', 'head', tool || ' ', expression, home)
-FROM (VALUES
-  ('alembic', 'coalesce(string_agg(version_num, '','' ORDER BY version_num), ''base'')', 'public.alembic_version', ''),
-  ('django', 'app || ''.'' || name', 'public.django_migrations', 'id'),
-  ('prisma', 'migration_name', 'public._prisma_migrations', 'started_at'),
-  ('knex', 'name', 'public.knex_migrations', 'id'),
-  ('rails', 'max(version)', 'public.schema_migrations', '')
-) known(tool, expression, relation, latest),
-LATERAL (SELECT CASE WHEN latest = '' THEN relation
-                ELSE format('(SELECT * FROM %s ORDER BY %s DESC) m', relation, latest) END) made(home)
-WHERE to_regclass(relation) IS NOT NULL \\gexec
+HEADS_HERE
 WITH ours AS (
   SELECT c.oid, c.relkind, n.nspname || '.' || c.relname AS name
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -51,8 +71,15 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NOT EXISTS (
   SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1 \\gexec
-"""
+""".replace("HEADS_HERE\n", HEADS)
 """To be run by psql in a transaction. `contype` 'n' (NOT NULL) exists from PostgreSQL 18 on; columns tell the same."""
+
+
+def read_head(out: str) -> str:
+    """What `HEADS` printed: "alembic 3f2a91c", "django auth.0012_x,shop.0003_y"; empty when no tool is known by its
+    tables."""
+    lines = [line for line in out.splitlines() if line.startswith("[")]
+    return msgspec.json.decode(lines[0], type=tuple[str, str])[1] if lines else ""
 
 
 def read_measure(out: str) -> Measured:
@@ -73,7 +100,7 @@ def read_measure(out: str) -> Measured:
             case "schema", [str() as digest]:
                 schema = digest
             case "head", [str() as said]:
-                head = said
+                head = head or said
             case "size", [int() as found]:
                 size = found
             case _:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from underway.drivers.database.held import HELD, hold_script, lost_script, read_lost
+from underway.drivers.database.measure import HEADS, read_head
 from underway.drivers.database.postgres import PostgresDatabase, require
 from underway.drivers.database.schema_shape import SHAPE_SQL, read_shape
 from underway.drivers.database.schemas import role_of
@@ -19,7 +21,7 @@ from underway.lint.shape import differences
 from underway.lint.statements import masked
 from underway.ports.copies import Scratch
 from underway.ports.schemas import Purpose
-from underway.terms.rehearsal import LockHeld, Observed, Ran, TableChange
+from underway.terms.rehearsal import LockHeld, Lost, Observed, Ran, TableChange
 from underway.terms.shape import Shape
 
 LOOK_EVERY_S = 0.025
@@ -94,7 +96,7 @@ class PostgresRehearsals:
         tools = await self._database.client()
         name = scratch.at.database
         require(await tools.sql(name, _RECORDER + "ANALYZE;"), "rehearse.watch", scratch.app)
-        before, shape = await self._picture(tools, scratch)
+        before, shape, was_head = await self._picture(tools, scratch)
         seen = _Seen()
         began = time.monotonic()
         async with tools.session(name) as session:
@@ -107,7 +109,7 @@ class PostgresRehearsals:
                 await asyncio.gather(looking, return_exceptions=True)
         await self._until_ended(tools, scratch)
         noted = await self._noted(tools, scratch)
-        after, new_shape = await self._picture(tools, scratch)
+        after, new_shape, now_head = await self._picture(tools, scratch)
         changes, is_additive = differences(shape, new_shape)
         return Observed(
             took_s=round(took_s, 3),
@@ -120,7 +122,23 @@ class PostgresRehearsals:
             now_schema=new_shape.digest,
             is_additive=is_additive,
             changes=tuple(changes),
+            was_head=was_head,
+            now_head=now_head,
         )
+
+    async def hold(self, scratch: Scratch) -> None:
+        """See the port."""
+        tools = await self._database.client()
+        require(await tools.sql(scratch.at.database, hold_script()), "rehearse.watch", scratch.app)
+
+    async def lost(self, scratch: Scratch) -> tuple[Lost, ...]:
+        """See the port."""
+        tools = await self._database.client()
+        held = await tools.sql(scratch.at.database, HELD)
+        require(held, "rehearse.watch", scratch.app)
+        counted = await tools.sql(scratch.at.database, lost_script(held.out))
+        require(counted, "rehearse.watch", scratch.app)
+        return read_lost(counted.out)
 
     async def _until_ended(self, tools: ClientTools, scratch: Scratch) -> None:
         """Wait until the migration's sessions are gone: a session hands in what it counted when it ends, and is in the
@@ -133,11 +151,11 @@ class PostgresRehearsals:
                 return
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _picture(self, tools: ClientTools, scratch: Scratch) -> tuple[tuple[_Relation, ...], Shape]:
-        ended = await tools.sql(scratch.at.database, _RELATIONS + SHAPE_SQL)
+    async def _picture(self, tools: ClientTools, scratch: Scratch) -> tuple[tuple[_Relation, ...], Shape, str]:
+        ended = await tools.sql(scratch.at.database, _RELATIONS + SHAPE_SQL + HEADS)
         require(ended, "rehearse.watch", scratch.app)
-        relations, shape = ended.out.strip().splitlines()
-        return _relations.decode(relations), read_shape(shape)
+        relations, shape, *heads = ended.out.strip().splitlines()
+        return _relations.decode(relations), read_shape(shape), read_head("\n".join(heads))
 
     async def _look(self, session: Session, role: str, seen: _Seen) -> None:
         script = _LOOK.format(role=literal(role)).replace("\n", " ")
@@ -232,7 +250,7 @@ BEGIN
       WHERE TG_EVENT = 'ddl_command_end' AND l.pid = pg_backend_pid() AND l.granted
         AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND c.relkind IN ('r', 'p', 'm') AND n.nspname !~ '^pg_'
-        AND n.nspname NOT IN ('information_schema', 'underway_rehearsal')));
+        AND n.nspname NOT IN ('information_schema', 'underway_rehearsal', 'underway_held')));
 END $$;
 CREATE EVENT TRIGGER underway_began ON ddl_command_start EXECUTE FUNCTION underway_rehearsal.note();
 CREATE EVENT TRIGGER underway_ended ON ddl_command_end EXECUTE FUNCTION underway_rehearsal.note();
@@ -260,7 +278,7 @@ SELECT json_build_array(extract(epoch FROM clock_timestamp()),
     WHERE a.usename = {role} AND a.datname = current_database() AND l.granted AND c.relkind IN ('r', 'p', 'm')
       AND l.mode IN ('AccessExclusiveLock', 'ExclusiveLock', 'ShareRowExclusiveLock', 'ShareLock',
                      'ShareUpdateExclusiveLock')
-      AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'underway_rehearsal')));
+      AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'underway_rehearsal', 'underway_held')));
 """
 _HAS_SESSIONS = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE usename = {role} AND datname = current_database());"
 _RELATIONS = """\
@@ -272,5 +290,5 @@ SELECT coalesce(json_agg(json_build_array(c.oid::bigint,
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
  WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^pg_'
-   AND n.nspname NOT IN ('information_schema', 'underway_rehearsal');
+   AND n.nspname NOT IN ('information_schema', 'underway_rehearsal', 'underway_held');
 """

@@ -8,7 +8,10 @@ from underway.terms.shape import Shape
 
 read_shape = msgspec.json.Decoder(Shape).decode
 
-_OURS = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'underway_rehearsal') AND n.nspname !~ '^pg_'"
+_OURS = (
+    "n.nspname NOT IN ('pg_catalog', 'information_schema', 'underway_rehearsal', 'underway_held')"
+    " AND n.nspname !~ '^pg_'"
+)
 SHAPE_SQL = """\
 SELECT json_build_array(
   (SELECT coalesce(json_object_agg(name, columns), '{}') FROM (

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from underway.drivers.database.measure import HEADS, read_head
 from underway.drivers.database.postgres import PostgresDatabase, database_of
 from underway.drivers.database.schema_shape import SHAPE_SQL, read_shape
 from underway.drivers.database.scram import scram_verifier
@@ -61,6 +62,12 @@ class PostgresSchemas:
         ended = await (await self._database.client()).sql(database_of(app), _LOOK + SHAPE_SQL)
         _require(ended, "postgres.schema", app)
         return read_shape(ended.out.strip())
+
+    async def head(self, app: str) -> str:
+        """See the port."""
+        ended = await (await self._database.client()).sql(database_of(app), _LOOK + HEADS)
+        _require(ended, "postgres.schema", app)
+        return read_head(ended.out)
 
     async def size_bytes(self, app: str) -> int:
         """See the port."""

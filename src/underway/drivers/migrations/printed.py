@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from underway.drivers.migrations.back import back_by_alembic, back_by_django
 from underway.drivers.migrations.sql_files import new_scripts, sql_files
 from underway.drivers.migrations.squawk import squawk
 from underway.ports.commands import Commands
@@ -69,6 +70,17 @@ class PrintedMigrations:
             before = await asyncio.to_thread(sql_files, ask.was_dir, ask.migrate.paths) if ask.was_dir else {}
             return Pending(tool="SQL files", scripts=new_scripts(now, before))
         return Pending(why_not=f"nothing prints the SQL of `{ask.migrate.command}`")
+
+    async def way_back(self, ask: MigrationsAsk, was: str, now: str) -> str:
+        """See the port."""
+        if ask.migrate.back:
+            return f"export UNDERWAY_MIGRATE_TO={shlex.quote(was.partition(' ')[2])}\n{ask.migrate.back}"
+        lines = await asyncio.to_thread(_lines, ask)
+        if found := _DJANGO.search(lines):
+            return back_by_django(found["lead"].strip(), was, now)
+        if found := _ALEMBIC.search(lines):
+            return back_by_alembic(found["lead"].strip(), was, now)
+        return ""
 
     async def spot(self, scripts: Sequence[Script], major: int = 0) -> Mapping[str, tuple[Spotted, ...]]:
         return await squawk(scripts, major)
