@@ -182,6 +182,16 @@ def test_a_required_plain_setting_takes_the_examples_value(look: Look) -> None:
     assert any(c.evidence == ".env.example:2" for c in detection.claims)
 
 
+def test_an_example_that_is_no_number_is_not_given_where_one_is_read(look: Look) -> None:
+    settings = SETTINGS + "class S(BaseSettings):\n    WORKERS: int\n    TEST_DB_PORT: int\n"
+    detection = look({**fastapi(settings), ".env.example": "WORKERS=how-many\nTEST_DB_PORT=port\n"})
+    assert drafted(detection).env["WORKERS"] == EnvVar(required=True)
+    assert drafted(detection).env["TEST_DB_PORT"] == EnvVar(value="9")
+    assert [p.why for p in detection.problems] == [
+        "the app does not start without WORKERS, and its value is not in the repository"
+    ]
+
+
 @pytest.mark.parametrize(
     ("settings", "value"),
     [

@@ -306,6 +306,11 @@ _SPAN = re.compile(r"(?:EXPIR\w*|MINUTES|HOURS|DAYS|SECONDS|TTL|LIFETIME|MAX_AGE
 """Ends of names that speak of a secret (`TOKEN_EXPIRES_IN`) and hold none."""
 
 
+_TESTS_PORT = re.compile(r"(?:^|_)TEST_(?:.*_)?PORT$")
+_UNUSED_PORT = "9"
+"""The discard port (RFC 863): nothing answers there."""
+
+
 def _required(one: Variable, out: Given, notes: Notes) -> None:
     example = one.example
     foreign = next(
@@ -324,8 +329,15 @@ def _required(one: Variable, out: Given, notes: Notes) -> None:
         )
         return
     is_public = example is not None and bool(PUBLIC_SECRETS.fullmatch(example))
-    is_number = any(r.is_number for r in one.reads) and (example or "").isdigit()
-    is_plain = is_number or not is_secret_like(one.name) or bool(_SPAN.search(one.name))
+    is_number = any(r.is_number for r in one.reads)
+    if is_number and example and not example.lstrip("-").replace(".", "", 1).isdigit():
+        if _TESTS_PORT.search(one.name):
+            out.env[one.name] = EnvVar(value=_UNUSED_PORT)
+            why = "must be a number for the app to start and is for its tests alone: one that nobody listens on"
+            notes.claim("env", f"{one.name} {why}", one.evidence, f"env.{one.name}")
+            return
+        example = None  # `DB_PORT=port`: it says what to put there
+    is_plain = (is_number and bool(example)) or not is_secret_like(one.name) or bool(_SPAN.search(one.name))
     is_sender = bool(re.search(r"(?:EMAIL|FROM|SENDER)$", one.name)) and "@" in (example or "")
     if example and is_plain and (is_sender or not (is_third_party(one.name) and is_public)):
         out.env[one.name] = EnvVar(value=example)
