@@ -197,9 +197,15 @@ def express(**more: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("source", "command"),
     [
-        ("app.listen(process.env.PORT)", "node server.js"),
-        ("app.listen(process.env.APP_PORT || 3000)", "APP_PORT=$PORT node server.js"),
-        ("app.listen(process.env.APP_PORT || process.env.PORT)", "node server.js"),
+        ("app.listen(process.env.PORT)", "node --require ./.underway/listen.cjs server.js"),
+        (
+            "app.listen(process.env.APP_PORT || 3000)",
+            "APP_PORT=$PORT node --require ./.underway/listen.cjs server.js",
+        ),
+        (
+            "app.listen(process.env.APP_PORT || process.env.PORT)",
+            "node --require ./.underway/listen.cjs server.js",
+        ),
     ],
 )
 def test_the_variable_that_names_the_port(look: Look, source: str, command: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
 from underway.detect import Detection
-from underway.manifest.model import Manifest
+from underway.manifest.model import Manifest, Static
 
 Look = Callable[[Mapping[str, str]], Detection]
 
@@ -171,7 +172,7 @@ def test_nest_is_started_as_built_with_the_port_it_is_given(look: Look) -> None:
     package = json.loads(files["package.json"])
     package["scripts"] |= {"build": "nest build", "start:prod": "node dist/main"}
     manifest = drafted(look({**files, "package.json": json.dumps(package)}))
-    assert manifest.processes["web"].command == "node dist/main"
+    assert manifest.processes["web"].command == "node --require ./.underway/listen.cjs dist/main"
     assert manifest.build.node is not None
     assert manifest.build.node.script == "build"
 
@@ -204,7 +205,7 @@ def test_a_queue_of_rq_that_nothing_works_on_gets_a_worker(look: Look) -> None:
         pytest.param({"package.json": '{"workspaces": ["apps/*"]}', "bun.lock": "{}"}, id="bun"),
     ],
 )
-def test_an_app_of_a_workspace_is_run_where_it_is_and_its_front_end_is_told(
+def test_an_app_of_a_workspace_is_run_where_it_is_with_its_front_end(
     look: Look, root: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
     api = {"name": "api", "scripts": {"start": "node index.js"}, "dependencies": {"express": "4"}}
@@ -223,5 +224,5 @@ def test_an_app_of_a_workspace_is_run_where_it_is_and_its_front_end_is_told(
     assert manifest.build.node is not None
     assert manifest.build.node.dir == "apps/api"
     assert manifest.build.node.manager == request.node.callspec.id.partition("-")[0]
-    (told,) = [c for c in detection.claims if c.about == "static"]
-    assert '[static] dir = "apps/web/dist"' in told.says
+    assert manifest.build.front_end == replace(manifest.build.node, dir="apps/web", script="build")
+    assert manifest.static == Static("apps/web/dist", spa=True)

@@ -193,6 +193,18 @@ def test_an_example_that_is_no_number_is_not_given_where_one_is_read(look: Look)
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        'import environ, os\nenv = environ.Env()\nX = env.str("DATA_DIR", os.path.join("a", "data"))\n',
+        'from environs import Env\nenv = Env()\nD = "/data"\nX = env.path("DATA_DIR", D)\n',
+        'import environ\nenv = environ.Env()\nX = env.bool("DATA_DIR", False)\n',
+    ],
+)
+def test_a_default_may_come_second(look: Look, settings: str) -> None:
+    assert look(fastapi(settings)).problems == ()
+
+
+@pytest.mark.parametrize(
     ("settings", "value"),
     [
         ('import os\nALLOWED_HOSTS = os.environ.get("ALLOWED_HOSTS", "localhost").split(",")\n', "${hosts}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -61,12 +62,24 @@ VITE = {"devDependencies": {"vite": "5"}, "scripts": {"build": "vite build", "de
             package(dependencies={"next": "15"}, scripts={"build": "next build"}),
             "node_modules/.bin/next start -H 127.0.0.1 -p $PORT",
         ),
+        (
+            {
+                **package(dependencies={"next": "15"}, scripts={"build": "next build"}),
+                "next.config.mjs": "export default {\n  output: 'standalone',\n}",
+            },
+            "node .next/standalone/server.js",
+        ),
         (package(dependencies=EXPRESS, scripts={"start": "npm run serve", "serve": "node a.js"}), "node a.js"),
         ({**package(dependencies=EXPRESS), "Procfile": "web: node dist/main.js\n"}, "node dist/main.js"),
     ],
 )
 def test_node_servers(look: Look, files: dict[str, str], command: str) -> None:
-    assert drafted(look(files)).processes["web"].command == command
+    files = {**files, "listens.js": "app.listen(process.env.PORT)"}
+    node = "node --require ./.underway/listen.cjs "
+    other = 'NODE_OPTIONS="--require=$PWD/.underway/listen.cjs $NODE_OPTIONS" '
+    wanted = re.sub(r"^node (?!\.next)", node, command) if " start -H" not in command else command
+    wanted = other + command if command.startswith(("npm", "yarn")) else wanted
+    assert drafted(look(files)).processes["web"].command == wanted
 
 
 @pytest.mark.parametrize(
@@ -236,20 +249,68 @@ const schema = {
 
 
 @pytest.mark.parametrize(
-    ("server", "is_told"),
+    ("server", "fixed", "evidence"),
     [
-        ("app.listen(3000);", True),
-        ("app.listen({ port: 3000 });", True),
-        ("app.listen(process.env.PORT || 3000);", False),
-        ("const { PORT } = process.env;\napp.listen(3000);", False),
-        ("app.listen(config.get('port'));", False),
+        ("app.listen(3000);", "3000", "server.js:1"),
+        ("app.listen({ port: 3000 });", "3000", "server.js:1"),
+        ("// PORT\nconst PORT = 5173;\napp.listen(PORT, () => {});", "5173", "server.js:2"),
+        ("app.listen(config.get('port'));", "first", ""),
+        ("app.listen(process.env.PORT || 3000);", "", ""),
+        ("const { PORT } = process.env;\napp.listen(3000);", "", ""),
+        ("const schema = { PORT: z.coerce.number() };\napp.listen(env.port);", "", ""),
     ],
 )
-def test_a_server_with_a_port_of_its_own_is_told(look: Look, server: str, is_told: bool) -> None:
+def test_a_server_with_a_port_of_its_own_gets_another(look: Look, server: str, fixed: str, evidence: str) -> None:
     files = package(dependencies=EXPRESS, scripts={"start": "node server.js"})
     detection = look({**files, "server.js": server, "test/app.test.js": "app.listen(4000)"})
-    told = [(p.code, p.where) for p in detection.problems]
-    assert told == ([("detect.port-fixed", "server.js:1")] if is_told else [])
+    command = drafted(detection).processes["web"].command
+    given = f"UNDERWAY_FIXED_PORT={fixed} " if fixed else ""
+    assert command == f"{given}node --require ./.underway/listen.cjs server.js"
+    told = [c.evidence for c in detection.claims if "listen" in c.says and c.about == "server" and "listens" in c.says]
+    assert told == ([evidence] if fixed else [])
+
+
+def test_a_port_that_bun_insists_on_is_told(look: Look) -> None:
+    files = package(dependencies={"hono": "4"}, lock="bun.lock", scripts={"start": "bun run src/index.ts"})
+    detection = look({**files, "src/index.ts": "app.listen(3000);"})
+    assert [(p.code, p.where) for p in detection.problems] == [("detect.port-fixed", "src/index.ts:1")]
+
+
+@pytest.mark.parametrize(
+    ("server", "static"),
+    [
+        ("app.use(express.json()); app.listen(process.env.PORT)", Static("client/build", spa=True)),
+        ("app.use(express.static('client/build')); app.listen(process.env.PORT)", None),
+        ("app.use(express.static(path.join(__dirname, '..', 'client', 'build'))); listen(process.env.PORT)", None),
+    ],
+)
+def test_a_front_end_beside_a_node_server_is_built_too(look: Look, server: str, static: Static | None) -> None:
+    react = {"dependencies": {"react-scripts": "5"}, "scripts": {"build": "react-scripts build"}}
+    files = {
+        **package(dependencies=EXPRESS, scripts={"start": "node server/index.js"}),
+        "server/index.js": server,
+        **package(folder="client", lock="yarn.lock", **react),
+        "client/public/index.html": "<link href='%PUBLIC_URL%/icon.png'>",
+    }
+    manifest = drafted(look(files))
+    assert manifest.build.node == NodeBuild("npm")
+    assert manifest.build.front_end == NodeBuild("yarn", dir="client", script="build")
+    assert manifest.static == static
+
+
+def test_a_front_end_around_an_api_is_built_and_its_template_is_not_served(look: Look) -> None:
+    """The layout of Create React App with an API below it."""
+    react = {"dependencies": {"react-scripts": "3"}, "scripts": {"build": "react-scripts build"}}
+    files = {
+        **package(lock="yarn.lock", **react),
+        "public/index.html": "<link href='%PUBLIC_URL%/icon.png'>",
+        "api/api.py": "from flask import Flask\napp = Flask(__name__)\n",
+        "api/requirements.txt": "flask\n",
+    }
+    manifest = drafted(look(files))
+    assert manifest.build.node == NodeBuild("yarn", script="build")
+    assert manifest.static == Static("build", spa=True)
+    assert manifest.processes["web"].cwd == "api"
 
 
 @pytest.mark.parametrize(

@@ -167,11 +167,19 @@ def test_an_api_in_a_folder_with_pages_beside_it(shared_world):
     assert shared_world.ask("/api/nothing", app="letters").status == 404
 
 
-def test_a_server_that_nobody_could_replace_is_refused_before_it_is_built(shared_world):
+def test_a_server_that_insists_on_a_port_is_replaced_all_the_same(shared_world):
+    """It also listens on every address by itself; what runs listens on loopback and on the port of its slot."""
+    server = "require('http').createServer((asked, answer) => answer.end('ONE')).listen(3000)\n"
     files = {
-        "package.json": '{"name": "chat", "scripts": {"start": "node server.js"}, "dependencies": {"express": "4"}}',
-        "server.js": "require('express')().listen(3000)\n",
+        "package.json": '{"scripts": {"start": "node server.js"}, "dependencies": {"express": "file:x"}}',
+        "x/package.json": '{"name": "express", "version": "4.0.0"}',
+        "server.js": server,
     }
-    refused = shared_world.deploy(plant(shared_world, "chat", files), "--yes")
-    assert (refused["outcome"], refused["exit_code"]) == ("refused", 3)
-    assert [(p["code"], p["where"]) for p in refused["problems"]] == [("detect.port-fixed", "server.js:1")]
+    path = plant(shared_world, "chat", files)
+    assert shared_world.deploy(path, "--yes", timeout=180)["outcome"] == "live"
+    assert shared_world.ask("/", app="chat").text == "ONE"
+    (path / "server.js").write_text(server.replace("ONE", "TWO"))
+    assert shared_world.deploy(path, "--yes", timeout=180)["outcome"] == "live"
+    assert shared_world.ask("/", app="chat").text == "TWO"
+    assert shared_world.run("rollback", "chat").returncode == 0
+    assert shared_world.ask("/", app="chat").text == "ONE"

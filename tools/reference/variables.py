@@ -89,6 +89,8 @@ GIVEN: Mapping[str, str] = {
     "HOST": "`127.0.0.1`.",
     "UNDERWAY_APP": "The app's name.",
     "UNDERWAY_RELEASE": "The release's id.",
+    "UNDERWAY_FIXED_PORT": "Set by a detected command of a Node server that insists on a port: that number or `first`; "
+    "`.underway/listen.cjs` then gives it `PORT` instead.",
     "UNDERWAY_TRIAL": "`1` in an instance that is tried on restored data and that no user reaches.",
     "UNDERWAY_MIGRATE_TO": "For `[migrate] back` alone: the migration to go back to, as its tool calls it.",
     "UNDERWAY_ENVIRONMENT": "The environment it was deployed for: `production` unless `--env` named another.",

@@ -6,9 +6,9 @@ import re
 from types import MappingProxyType
 
 from underway.detect.draft import Draft
-from underway.detect.index import Index, by_depth, folder_of, join
+from underway.detect.index import Index, by_depth, cwd, folder_of, join
 from underway.detect.model import Detection, Evidence, Machine, Notes
-from underway.detect.node import NodeProject, find_node_projects, output_folder
+from underway.detect.node import NodeProject, find_node_projects
 from underway.detect.python_project import PythonProject, find_python_projects
 from underway.detect.services import foreign_services
 from underway.detect.several import refuse_several
@@ -122,37 +122,44 @@ def _is_export(index: Index, project: NodeProject) -> bool:
     )
 
 
+_PAGES = ("react-scripts", "@vue/cli-service", "vite", "@angular/cli", "parcel", "snowpack", "preact-cli")
+"""Tools that build whole pages. Others also pack the styles and scripts of a server's own templates."""
+
+
 def _add_front_end(index: Index, node: list[NodeProject], machine: Machine, draft: Draft, notes: Notes) -> None:
-    """A front end beside an API: its own folder, no server of its own, a page to serve."""
-    if draft.static is not None or (draft.node is not None and draft.node.dir == "."):
+    """A front end beside an API: a folder of its own, no server of its own, a page to serve."""
+    if draft.static is not None:
         return
+    web = draft.processes.get("web")
+    has_root = web is None or web.cwd == "." or (draft.node is not None and draft.node.dir == ".")
     for project in node:
-        has_page = index.has(join(project.folder, "index.html")) or index.has(join(project.folder, "public/index.html"))
-        has_page = (
-            has_page
-            or index.has(join(project.folder, "src/index.html"))
-            or project.has("astro", "@sveltejs/adapter-static")
-        )
-        if project.is_front_end and not project.server and project.folder and has_page:
-            if draft.node is not None:
-                made, _, _ = output_folder(index, project)
-                says = (
-                    f"not built, since there is one Node build: to serve it too, [build] commands = "
-                    f'["cd {project.folder} && {project.manager} install && {project.manager} run build"] '
-                    f'and [static] dir = "{made}"'
-                )
-                notes.claim("static", says, Evidence(project.path))
-                return
-            draft_front_end(index, project, machine, draft, notes, is_alone=False)
-            return
-    _plain_front_end(index, draft, notes)
+        if not project.is_front_end or project.server or not _has_page(index, project):
+            continue
+        if project.folder == "" and (has_root or not project.has(*_PAGES)):
+            continue
+        if draft.node is not None and (cwd(project.folder) == draft.node.dir or project.folder in _NOT_SERVED):
+            continue
+        draft_front_end(index, project, machine, draft, notes, is_alone=False)
+        return
+    if draft.node is None or draft.node.dir != ".":
+        _plain_front_end(index, draft, notes)
+
+
+_NOT_SERVED = ("docs", "doc", "website", "documentation", "landing", "mobile", "e2e")
+"""Folders of a repository whose pages belong to no product: its documentation, or another product."""
+
+
+def _has_page(index: Index, project: NodeProject) -> bool:
+    pages = ("index.html", "public/index.html", "src/index.html")
+    is_there = any(index.has(join(project.folder, page)) for page in pages)
+    return is_there or project.has("astro", "@sveltejs/adapter-static")
 
 
 def _plain_front_end(index: Index, draft: Draft, notes: Notes) -> None:
     """Pages beside an API that no source of it names: nobody else would serve them."""
     for folder in ("frontend", "front-end", "client", "web", "www", "public", "ui"):
         page = f"{folder}/index.html"
-        if not index.has(page) or index.has(f"{folder}/package.json"):
+        if not index.has(page) or index.has(f"{folder}/package.json") or _is_template(index, page):
             continue
         sources = [p for p in index.ending(".py", ".js", ".ts") if not p.startswith(f"{folder}/")][:2000]
         if not any(re.search(rf"""['"`/]{folder}['"`/]""", index.text(path)) for path in sources):
@@ -190,7 +197,7 @@ def _static_folder(index: Index, draft: Draft, notes: Notes) -> bool:
 
 def _is_template(index: Index, path: str) -> bool:
     """True for a page that a program fills in first."""
-    return bool(re.search(r"\{%|\{\{|<%|\{#", index.text(path)))
+    return bool(re.search(r"\{%|\{\{|<%|\{#|%PUBLIC_URL%", index.text(path)))
 
 
 def _nothing_found(tree: Tree, notes: Notes, draft: Draft) -> None:

@@ -30,6 +30,7 @@ class Draft:
     app: str
     python: PythonBuild | None = None
     node: NodeBuild | None = None
+    front_end: NodeBuild | None = None
     commands: list[str] = field(default_factory=list)
     processes: dict[str, Process] = field(default_factory=dict)
     health: Health = field(default_factory=Health)
@@ -46,7 +47,9 @@ class Draft:
         """The whole of it, frozen."""
         return Manifest(
             app=self.app,
-            build=BuildKeys(python=self.python, node=self.node, commands=tuple(self.commands)),
+            build=BuildKeys(
+                python=self.python, node=self.node, front_end=self.front_end, commands=tuple(self.commands)
+            ),
             processes=MappingProxyType(dict(self.processes)),
             health=self.health,
             static=self.static,

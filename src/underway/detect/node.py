@@ -17,7 +17,7 @@ _LOCKS = (
     ("package-lock.json", "npm"),
 )
 SERVERS = {
-    "express": "Express", "fastify": "Fastify", "koa": "Koa", "@nestjs/core": "NestJS", "hono": "Hono",
+    "@nestjs/core": "NestJS", "express": "Express", "fastify": "Fastify", "koa": "Koa", "hono": "Hono",
     "@hapi/hapi": "hapi", "polka": "Polka", "restify": "Restify", "next": "Next.js", "nuxt": "Nuxt",
     "@remix-run/serve": "Remix", "@remix-run/express": "Remix", "@sveltejs/adapter-node": "SvelteKit",
     "@astrojs/node": "Astro", "socket.io": "socket.io",

@@ -14,6 +14,9 @@ from underway.detect.python_prefixed import prefixed_reads
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{1,100}")
 _DB_METHODS = {"db": "DATABASE_URL", "db_url": "DATABASE_URL", "dj_db_url": "DATABASE_URL", "cache": "CACHE_URL"}
+_DEFAULT_SECOND = frozenset({"str", "bool", "int", "float", "url", "path", "unicode", "bytes", "decimal", "date",
+                             "datetime", "timedelta", "uuid", "log_level", "enum"})  # fmt: skip
+"""Methods of django-environ's and environs' `Env` whose second argument is the default (not a type)."""
 _MADE_UP = re.compile(r"token_|secrets\.|uuid4|urandom|get_random_secret_key|Fernet\.generate")
 
 
@@ -216,9 +219,12 @@ def _call_read(
     if name is None or not _NAME.fullmatch(name) or method in ("read_env", "read_envfile", "prefixed"):
         return None
     default_node = _keyword_node(node, "default")
-    if default_node is None and len(node.args) > 1 and (is_plain or local in helpers or local in readers):
+    is_default_second = is_plain or local in helpers or local in readers or method in _DEFAULT_SECOND
+    is_given = default_node is not None
+    if default_node is None and len(node.args) > 1 and is_default_second:
+        is_given = not isinstance(node.args[1], ast.Name) or method in _DEFAULT_SECOND
         default_node = node.args[1] if not isinstance(node.args[1], ast.Name) else None
-    has_default = default_node is not None or name in schema
+    has_default = is_given or name in schema
     cast = _keyword_node(node, "cast")
     text_of_cast = source_of(cast) if cast is not None else method
     return EnvRead(

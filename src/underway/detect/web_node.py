@@ -17,12 +17,13 @@ from underway.detect.env_names import (
 )
 from underway.detect.foreign import foreign_databases
 from underway.detect.health import declared_health, text_health
-from underway.detect.index import Index, cwd, join
+from underway.detect.index import Index, cwd, folder_of, join
 from underway.detect.model import Evidence, Machine, Notes
 from underway.detect.needs import Given, Variable, gather, give, places
 from underway.detect.node import SERVERS, NodeProject, output_folder
 from underway.detect.node_database import followed, migrate_node, prisma_file, prisma_variable
 from underway.detect.node_env import node_env_reads
+from underway.detect.node_listen import listening
 from underway.detect.services import has_redis_password, image_name
 from underway.detect.starts import Starts
 from underway.manifest.model import EnvVar, Health, NodeBuild, Postgres, Process, Redis, Static
@@ -54,19 +55,19 @@ def draft_node_server(
         )
     paths = [p for p in index.ending(*_CODE) if not project.folder or p.startswith(project.folder + "/")][:1500]
     paths = [p for n in ("bin/www", "bin/server") if index.has(p := join(project.folder, n))] + paths
-    port = _port_variable(index, paths)
-    if port is not None and "$PORT" not in command:
-        notes.claim("server", f"it listens on {port[0]}, which gets the port", port[1])
-        command = f"{port[0]}=$PORT {command}"
+    command = listening(index, paths, project, command, notes)
     draft.processes["web"] = Process(command=command, cwd=cwd(project.folder))
     if project.server == _SVELTE:  # kit.svelte.dev/docs/adapter-node: forms are refused without the origin
         draft.env["HOST"] = EnvVar(value="127.0.0.1")
         draft.env["ORIGIN"] = EnvVar(value="${url}")
+    if "standalone/server.js" in command and project.server == "next":
+        step = f"cd {shlex.quote(project.folder)} && " if project.folder else ""
+        to = ".next/standalone"  # the server serves both, and the build leaves the copying to others
+        draft.commands.append(f"{step}cp -r .next/static {to}/.next/ && if [ -d public ]; then cp -r public {to}/; fi")
     if project.server in ("next", "nuxt"):
         draft.env["HOSTNAME"] = EnvVar(value="127.0.0.1")
     _variables(index, paths, project, starts, draft, notes)
     migrate_node(index, project, draft, notes)
-    _require_port(index, paths, project, notes)
     found = declared_health(starts) or text_health(index, paths)
     if found is not None:
         draft.health = Health(path=found[0])
@@ -75,52 +76,6 @@ def draft_node_server(
         draft.health = Health(path="/", status="below-500")
         notes.claim("health", "no health route was found: any answer of / below 500 counts", key="health.status")
     return True
-
-
-_PORTS = re.compile(
-    r"process\.env(?:\.|\[['\"])((?:APP|SERVER|HTTP|NODE|API|WEB|BACKEND|SERVER_HTTP|NEST|EXPRESS)_?PORT)\b"
-)
-
-
-def _port_variable(index: Index, paths: list[str]) -> tuple[str, Evidence] | None:
-    """The variable that names the port where no source reads PORT itself."""
-    found: tuple[str, Evidence] | None = None
-    for path in paths:
-        text = index.text(path)
-        if "process.env" not in text:
-            continue
-        if re.search(r"process\.env(?:\.|\[['\"])PORT\b|\{[^}]*\bPORT\b[^}]*\}\s*=\s*process\.env", text):
-            return None
-        at = _PORTS.search(text)
-        if at and found is None:
-            found = at[1], Evidence(path, text.count("\n", 0, at.start()) + 1)
-    return found
-
-
-_FIXED_PORT = re.compile(r"\.listen\(\s*(?:\{\s*port\s*:\s*)?(\d{2,5})\s*[,)}]")
-
-
-def _require_port(index: Index, paths: list[str], project: NodeProject, notes: Notes) -> None:
-    """Say so when the sources listen on a number and nothing reads PORT: two releases cannot share a port."""
-    found: tuple[Evidence, str] | None = None
-    for path in paths:
-        text = index.text(path)
-        if re.search(r"\bPORT\b", text):
-            return
-        if re.search(
-            r"(^|/)(tests?|e2e|__tests__|examples?|docs|scripts)/|\.(test|spec)\.", path[len(project.folder) :]
-        ):
-            continue
-        fixed = _FIXED_PORT.search(text)
-        if fixed and found is None:
-            found = Evidence(path, text.count("\n", 0, fixed.start()) + 1), fixed[1]
-    if found is not None and project.server not in ("next", "nuxt"):
-        notes.problem(
-            "detect.port-fixed",
-            found[0],
-            f"the server listens on port {found[1]} always, and two releases cannot share a port",
-            f"read it from the environment: listen(process.env.PORT ?? {found[1]})",
-        )
 
 
 def _builds(project: NodeProject) -> bool:
@@ -136,6 +91,8 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
                     return " ".join(command.words), command.evidence
     at = index.line(project.path, '"start"')
     start_line = followed(project, project.scripts.get("start", ""))
+    if project.server == "next" and (standalone := _standalone(index, project)):
+        return "node .next/standalone/server.js", standalone
     if project.server == "next":
         return "node_modules/.bin/next start -H 127.0.0.1 -p $PORT", index.line(project.path, '"next"')
     if project.server == _SVELTE and not re.match(r"(NODE_ENV=\w+\s+)?node\s", start_line):
@@ -171,6 +128,16 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
         if name and re.fullmatch(r"[\w./-]+\.[cm]?js", name) and index.has(join(project.folder, name)):
             return f"node {name.removeprefix('./')}", Evidence(join(project.folder, name))
     return "", at
+
+
+def _standalone(index: Index, project: NodeProject) -> Evidence | None:
+    """Where Next.js is told to leave a server with just what it needs (nextjs.org/docs: output, "standalone")."""
+    for name in ("next.config.js", "next.config.mjs", "next.config.ts"):
+        path = join(project.folder, name)
+        found = re.search(r"""output\s*:\s*['"]standalone""", text := index.text(path))
+        if found and cwd(folder_of(project.lock)) == cwd(project.folder):  # else the server lies deeper
+            return Evidence(path, text.count("\n", 0, found.start()) + 1)
+    return None
 
 
 def _is_there(index: Index, project: NodeProject, name: str) -> bool:
@@ -270,8 +237,16 @@ def draft_front_end(
         (n for n in ("astro", "react-scripts", "@angular/cli", "vite", "next", "gatsby") if project.has(n)), "front end"
     )
     notes.claim("stack" if is_alone else "static", f"a front end built by {kind}", evidence, "static")
-    draft.node = NodeBuild(manager=project.manager, dir=cwd(project.folder), script="build")
-    notes.claim("build", f"packages by {project.manager}", Evidence(project.lock or project.path), "build.node")
+    build = NodeBuild(manager=project.manager, dir=cwd(project.folder), script="build")
+    key = "build.node" if draft.node is None else "build.front_end"
+    notes.claim("build", f"packages by {project.manager}", Evidence(project.lock or project.path), key)
+    if draft.node is None:
+        draft.node = build
+    else:
+        draft.front_end = build
+    if served := None if is_alone else _served_by(index, project, folder):
+        notes.claim("static", f"the server itself serves {folder}", served)
+        return
     draft.static = Static(dir=folder, url="/", spa=spa)
     if not project.lock:
         _unlocked(index, project, notes)
@@ -284,6 +259,18 @@ def draft_front_end(
         )
     if not is_alone:
         _same_origin(index, project, draft, notes)
+
+
+def _served_by(index: Index, project: NodeProject, folder: str) -> Evidence | None:
+    """Where a source of the server names the folder that the front end is built into."""
+    last = "/".join(folder.split("/")[-2:])
+    for path in index.ending(".js", ".ts", ".mjs", ".cjs"):
+        if not path.startswith(f"{project.folder}/") and "static" in (text := index.text(path)):
+            parts = rf"{re.escape(project.folder)}['\"]\s*,\s*['\"]{re.escape(folder.rpartition('/')[2])}"
+            found = re.search(rf"{re.escape(last)}\b|{parts}\b", text)
+            if found:
+                return Evidence(path, text.count("\n", 0, found.start()) + 1)
+    return None
 
 
 def _unlocked(index: Index, project: NodeProject, notes: Notes) -> None:
@@ -307,8 +294,10 @@ def _same_origin(index: Index, project: NodeProject, draft: Draft, notes: Notes)
         _calls_elsewhere(index, project, notes)
     if not names or draft.node is None:
         return
+    front = draft.front_end or draft.node
     values = " ".join(f"{name}={json.dumps(_path_of(index, project, name))}" for name in sorted(names)[:5])
-    draft.node = NodeBuild(manager=draft.node.manager, dir=draft.node.dir)
+    unbuilt = NodeBuild(manager=front.manager, dir=front.dir)
+    draft.node, draft.front_end = (unbuilt, None) if draft.front_end is None else (draft.node, unbuilt)
     step = f"cd {shlex.quote(project.folder)} && " if project.folder else ""
     draft.commands.append(f"{step}{values} {project.manager} run build")
     for name, evidence in sorted(names.items())[:5]:

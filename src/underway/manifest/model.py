@@ -25,6 +25,10 @@ from underway.terms.environment import PRODUCTION
 MANIFEST_VERSION = 1
 MANIFEST_FILE = "underway.toml"
 
+LISTEN_MODULE = ".underway/listen.cjs"
+"""What every build with `[build.node]` holds in that folder: loaded by `node --require`, a server listens on 127.0.0.1,
+and on `$PORT` in place of the port that `UNDERWAY_FIXED_PORT` names."""
+
 
 @dataclass(frozen=True)
 class PythonBuild:
@@ -87,6 +91,10 @@ class BuildKeys:
     ] = None
     node: Annotated[
         NodeBuild | None, Table("node", NodeBuild, "Node packages and a front-end build. Left out: none.")
+    ] = None
+    front_end: Annotated[
+        NodeBuild | None,
+        Table("front_end", NodeBuild, "A second Node project, built after the first: pages beside a Node server."),
     ] = None
     commands: Annotated[
         tuple[str, ...],

@@ -33,6 +33,11 @@ manager = "npm"
 dir = "frontend"
 script = "build"
 
+[build.front_end]
+manager = "pnpm"
+dir = "admin"
+script = "build"
+
 [processes.web]
 command = "uvicorn app.main:app --host 127.0.0.1 --port $PORT"
 cwd = "backend"

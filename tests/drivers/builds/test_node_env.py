@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from underway.drivers.builds import listening
 from underway.manifest.model import BuildKeys, NodeBuild, Static
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
@@ -121,7 +126,8 @@ def test_the_yarn_that_the_repository_carries_is_run(bench: Any) -> None:
         }
     )
     build = bench.make(BuildKeys(node=NodeBuild(manager="yarn", dir="web", script="build")))
-    assert Path(build.dir, "web/said.txt").read_text() == "install --immutable0\nrun build0\n"
+    assert Path(build.dir, "said.txt").read_text() == "install --immutable0\n"  # a lock above: the whole workspace
+    assert Path(build.dir, "web/said.txt").read_text() == "run build0\n"
 
 
 def test_a_yarn_outside_the_repository_is_not_run(bench: Any) -> None:
@@ -135,3 +141,87 @@ def test_a_yarn_outside_the_repository_is_not_run(bench: Any) -> None:
     (bench.tree.parent / "yarn.cjs").write_text("process.exit(0)")
     failure = bench.fail(BuildKeys(node=NodeBuild(manager="yarn", script="build")))
     assert failure.problem.code in ("build.install", "build.node")
+
+
+LISTENS = """
+const http = require("http"), servers = []
+for (const words of JSON.parse(process.env.WORDS)) {
+  const server = http.createServer()
+  servers.push(new Promise((done, fail) => { server.on("error", fail); server.listen(...words, () => done(server)) }))
+}
+Promise.all(servers).then((all) => {
+  const at = all.map((s) => s.address())
+  console.log(JSON.stringify(at.map((a) => [a.address, a.port === Number(process.env.PORT)])))
+  process.exit(0)
+}, (error) => { console.log(String(error)); process.exit(1) })
+"""
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("fixed", "words", "at"),
+    [
+        ("", [["$"]], [["127.0.0.1", True]]),
+        ("", [["$", "0.0.0.0"], [0]], [["127.0.0.1", True], ["127.0.0.1", False]]),
+        ("", [[{"port": "$", "host": "::"}]], [["127.0.0.1", True]]),
+        ("3000", [[3000]], [["127.0.0.1", True]]),
+        ("3000", [["3000", None]], [["127.0.0.1", True]]),
+        ("3000", [[{"port": 3000, "host": "localhost"}]], [["127.0.0.1", True]]),
+        ("3000", [[0], [3000, 511]], [["127.0.0.1", False], ["127.0.0.1", True]]),
+        ("first", [[4000], [0]], [["127.0.0.1", True], ["127.0.0.1", False]]),
+        ("first", [["$"], [0]], [["127.0.0.1", True], ["127.0.0.1", False]]),
+    ],
+)
+def test_a_server_listens_on_loopback_and_on_the_port_it_is_given(
+    bench: Any, free_port: int, fixed: str, words: list[Any], at: list[Any]
+) -> None:
+    """The module that every build of Node holds, loaded as the detected command does."""
+    bench.write({"package.json": package(), "server.js": LISTENS})
+    build = bench.make(npm())
+    given = json.dumps(words).replace('"$"', str(free_port))
+    done = subprocess.run(
+        ["node", "--require", "./.underway/listen.cjs", "server.js"],
+        cwd=build.dir,
+        env={"PATH": os.environ["PATH"], "PORT": str(free_port), "UNDERWAY_FIXED_PORT": fixed, "WORDS": given},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert json.loads(done.stdout) == at, done.stderr
+
+
+def test_a_folder_of_its_own_that_leads_elsewhere_is_not_followed(bench: Any, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    bench.write({"package.json": package()})
+    (bench.tree / ".underway").symlink_to(outside)
+    listening.add(bench.tree)
+    assert not list(outside.iterdir())
+    assert (bench.tree / ".underway/listen.cjs").is_file()
+
+
+def test_an_engine_that_cannot_be_downloaded_is_told_before_anything_is(bench: Any) -> None:
+    with contextlib.suppress(OSError):
+        socket.getaddrinfo("binaries.prisma.sh", 443)
+        pytest.skip("this machine reaches Prisma's engines")
+    bench.write({"package.json": package(dependencies={"@prisma/client": "6"}), "package-lock.json": "{}"})
+    problem = bench.fail(npm()).problem
+    assert (problem.code, problem.where) == ("build.engine", "package.json")
+    assert "PRISMA_ENGINES_MIRROR" in problem.remedy
+
+
+@pytest.mark.usefixtures("with_local_package")
+def test_a_front_end_of_its_own_is_built_beside_the_server(bench: Any) -> None:
+    bench.write({"client/package.json": package(scripts={"build": f'node -e "{BUILD}"'})})
+    node = NodeBuild(manager="npm", script="build")
+    both = BuildKeys(node=node, front_end=NodeBuild(manager="npm", dir="client", script="build"))
+    build = bench.make(both, Static(dir="client/dist"))
+    assert Path(build.static_dir, "index.html").read_text() == "production"
+    assert Path(build.dir, "out.txt").read_text() == "from inner"

@@ -32,9 +32,11 @@ def lacks(ask: BuildAsk, tree: Tree, found: tuple[Interpreter, ...], path: str) 
     """
     if ask.build.python:
         yield from _of_python(ask.build.python, tree, found)
-    if ask.build.node:
-        yield from _of_node(ask.build.node, tree, path)
-    makes_files = ask.build.commands or ask.collect or (ask.build.node and ask.build.node.script)
+    nodes = {"node": ask.build.node, "front_end": ask.build.front_end}
+    for part, node in nodes.items():
+        if node is not None:
+            yield from _of_node(f"build.{part}", node, tree, path)
+    makes_files = ask.build.commands or ask.collect or any(node.script for node in nodes.values() if node)
     if ask.static and not makes_files and not _has_folder(tree, ask.static.dir):
         yield static_missing(ask.static.dir, "there is no folder", "underway init --print")
 
@@ -57,10 +59,10 @@ def _of_python(python: PythonBuild, tree: Tree, found: tuple[Interpreter, ...]) 
         yield no_python(python, constraint, tuple(dict.fromkeys(one.says for one in found)))
 
 
-def _of_node(node: NodeBuild, tree: Tree, path: str) -> Iterator[Problem]:
+def _of_node(key: str, node: NodeBuild, tree: Tree, path: str) -> Iterator[Problem]:
     paths = set(tree.paths)
     if not _has_folder(tree, node.dir):
-        yield _folder_missing("build.node.dir", node.dir)
+        yield _folder_missing(f"{key}.dir", node.dir)
     elif _join(node.dir, "package.json") not in paths:
         yield package_missing(_join(node.dir, "package.json"), node.manager)
     if node.manager != "bun" and shutil.which("node", path=path) is None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 from uv import find_uv_bin
 
-from underway.drivers.builds import bytecode, frozen, static_files
+from underway.drivers.builds import bytecode, frozen, listening, static_files
 from underway.drivers.builds.builder import choose_builder, own, take_back
 from underway.drivers.builds.environment import build_environment, credentials, index_settings
 from underway.drivers.builds.interpreters import Interpreter, available_pythons, fitting, interpreters, tool_version
@@ -42,7 +42,7 @@ from underway.terms.tree import Tree, decoded
 
 _LARGEST_LOCK = 16 << 20
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same ask gives another build than before: old builds are then not reused."""
 
 MOST_INTERPRETERS = 3
@@ -84,7 +84,7 @@ class LocalBuilds:
         if ask.build.python:
             fits = self._fitting(ask.build.python, Path(ask.source.path))
             shape += [frozen.RECIPE, tool_version(find_uv_bin()), [[one.says, one.path] for one in fits[:1]]]
-        if ask.build.node:
+        if ask.build.node or ask.build.front_end:
             node = shutil.which("node", path=self._env["PATH"])
             shape.append(tool_version(node) if node else None)
         return hashlib.sha256(msgspec.json.encode(shape, order="deterministic")).hexdigest()[:16]
@@ -188,6 +188,8 @@ class LocalBuilds:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(kept, text.encode())
         (shop.scratch / "home").mkdir(mode=0o700, parents=True, exist_ok=True)
+        if ask.build.node:
+            await in_thread(listening.add, shop.inside(ask.build.node.dir, "build.node.dir"))
         await in_thread(self._give_to_builder, ask, shop)
         env = {name: value for name, value in ask.env.items() if name not in shop.env}
         path = [shop.env["PATH"]]
@@ -200,11 +202,14 @@ class LocalBuilds:
             await bytecode.prepare(shop, earlier[0] / ".venv" if earlier else None)
             path.insert(0, str(shop.venv / "bin"))
             env |= {"VIRTUAL_ENV": str(shop.venv), "UV_NO_SYNC": "1"}
-        if ask.build.node:
-            shop.note(f"installing and building with {ask.build.node.manager}")
-            wants_dev = bool(ask.build.node.script or ask.build.commands)
-            await NodeEnvironment(shop, ask.build.node, wants_dev, env).make()
-            path.insert(0, str(shop.tree / ask.build.node.dir / "node_modules/.bin"))
+        installed: set[Path] = set()
+        for part, node in (("node", ask.build.node), ("front_end", ask.build.front_end)):
+            if node is None:
+                continue
+            shop.note(f"installing and building with {node.manager}" + (f" in {node.dir}" if node.dir != "." else ""))
+            wants_dev = bool(node.script or ask.build.commands or ask.build.front_end)
+            await NodeEnvironment(shop, node, f"build.{part}", wants_dev, env).make(installed)
+            path.insert(len(path) - 1, str(shop.tree / node.dir / "node_modules/.bin"))
         env["PATH"] = ":".join(path)
         for line in (*ask.build.commands, *ask.collect):
             shop.note(f"running {line}")
@@ -221,7 +226,7 @@ class LocalBuilds:
         programs = [find_uv_bin()] if ask.build.python else []
         if ask.build.python and (fits := self._fitting(ask.build.python, shop.tree)):
             programs.append(fits[0].path)
-        if ask.build.node and (node := shutil.which("node", path=self._env["PATH"])):
+        if (ask.build.node or ask.build.front_end) and (node := shutil.which("node", path=self._env["PATH"])):
             programs.append(os.path.realpath(node))
         builder = choose_builder(self._home, shop.folder, programs)
         if builder.account is None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from underway.drivers.builds.problems import LOCK_WRITERS, NODE_LOCKS, no_tool
-from underway.drivers.builds.workshop import Workshop
+from underway.drivers.builds.problems import LOCK_WRITERS, NODE_LOCKS, no_engine, no_tool
+from underway.drivers.builds.workshop import Workshop, in_thread
 from underway.manifest.model import NodeBuild
 from underway.terms.problem import Failure
 
@@ -22,6 +23,11 @@ _UNLOCKED = (
     "which the versions are taken in [build.node] as_of (npm alone can)"
 )
 
+_ENGINES = "binaries.prisma.sh"
+_OTHER_ENGINES = ("PRISMA_ENGINES_MIRROR", "PRISMA_QUERY_ENGINE_LIBRARY", "PRISMA_SCHEMA_ENGINE_BINARY",
+                  "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")  # fmt: skip
+"""Where one of these is set, the engine comes from elsewhere, or the name is looked up by a proxy."""
+
 _NOT_DOWNLOADED = {"CYPRESS_INSTALL_BINARY": "0", "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1", "HUSKY": "0"}
 """Browsers of test tools, which no build needs and many machines may not download, and hooks of git."""
 
@@ -30,26 +36,36 @@ _NOT_DOWNLOADED = {"CYPRESS_INSTALL_BINARY": "0", "PLAYWRIGHT_SKIP_BROWSER_DOWNL
 class NodeEnvironment:
     """Installs and builds with the manager that the manifest names.
 
-    `wants_dev` is false for a server without a build step: its development packages are left out. `settings` are
-    the app's, which a front end may bake in.
+    `key` is the table of the manifest that asks for it. `wants_dev` is false for a server without a build step: its
+    development packages are left out. `settings` are the app's, which a front end may bake in.
     """
 
     shop: Workshop
     node: NodeBuild
+    key: str
     wants_dev: bool
     settings: Mapping[str, str]
 
-    async def make(self) -> None:
+    async def make(self, installed: set[Path]) -> None:
         """Install from the lock (without one, what package.json accepts), then run the script. Raises `Failure`
-        (`build.install`, `build.command`, `build.node`)."""
-        folder = self.shop.inside(self.node.dir, "build.node.dir")
+        (`build.install`, `build.command`, `build.node`, `build.engine`).
+
+        A lock above the folder is a workspace's: all of it is installed there, once. `installed` are the locks that
+        were, and gets this one.
+        """
+        folder = self.shop.inside(self.node.dir, f"{self.key}.dir")
         package = _json(folder / "package.json")
+        lock = self._lock(folder)
+        if lock is not None and "packageManager" not in package:
+            package = {**_json(lock.parent / "package.json"), **package}
+        await self._require_engine(package)
         tool = self._tool(package, folder)
         env = self._variables(folder, package)
-        lock = self._lock(folder)
         if lock is not None:
             argv = [*tool, *self._install(lock)]
-            await self.shop.run(argv, folder, code="build.install", remedy=_MEND, env=env)
+            if lock not in installed:
+                await self.shop.run(argv, lock.parent, code="build.install", remedy=_MEND, env=env)
+            installed.add(lock)
         elif _has_dependencies(package):
             self.shop.note(f"no lock of {self.node.manager} says the versions: {LOCK_WRITERS[self.node.manager]}")
             argv = [*tool, *self._install_unlocked()]
@@ -58,6 +74,16 @@ class NodeEnvironment:
             argv = [*tool, "run", self.node.script]
             production = {"NODE_ENV": "production"}
             await self.shop.run(argv, folder, code="build.command", remedy=_MEND, env={**env, **production})
+
+    async def _require_engine(self, package: Mapping[str, Any]) -> None:
+        """Say before anything is installed that Prisma's engine cannot be had: `prisma generate` and `migrate` run a
+        program that no package holds (prisma.io/docs/orm/more/under-the-hood/engines)."""
+        names = {*package.get("dependencies", ()), *package.get("devDependencies", ())}
+        has_other = any(name in self.shop.env or name in self.settings for name in _OTHER_ENGINES)
+        if not names & {"prisma", "@prisma/client"} or has_other:
+            return
+        if not await in_thread(_is_known, _ENGINES):
+            raise Failure(no_engine(self.node.dir))
 
     def _install_unlocked(self) -> list[str]:
         """Install what package.json accepts as of today, or of the day that the manifest names (npm alone can)."""
@@ -173,6 +199,14 @@ class NodeEnvironment:
 
 def _has_dependencies(package: Mapping[str, Any]) -> bool:
     return any(package.get(key) for key in ("dependencies", "devDependencies", "optionalDependencies", "workspaces"))
+
+
+def _is_known(host: str) -> bool:
+    """Whether this machine finds an address for `host`."""
+    try:
+        return bool(socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM))
+    except OSError:
+        return False
 
 
 def _json(path: Path) -> Mapping[str, Any]:

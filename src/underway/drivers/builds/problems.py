@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 
@@ -65,6 +66,16 @@ def no_tool(name: str, remedy: str, command: str) -> Problem:
         why=f"the build needs {name}, and it is not on the PATH of the user that runs Underway",
         remedy=remedy,
         command=command,
+    )
+
+
+def no_engine(folder: str) -> Problem:
+    return Problem(
+        code="build.engine",
+        where=posixpath.normpath(f"{folder}/package.json"),
+        why="Prisma downloads its engine from binaries.prisma.sh, and this machine finds no such host",
+        remedy="let it reach that host, or name a mirror that it reaches: PRISMA_ENGINES_MIRROR in [env]",
+        command="curl -I https://binaries.prisma.sh",
     )
 
 
