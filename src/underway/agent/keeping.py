@@ -10,11 +10,13 @@ from underway.agent.monitoring import Monitoring
 from underway.agent.sampling import Sampling
 from underway.flows.books import Books
 from underway.flows.budgets import budgets
+from underway.flows.health import alive, deep
 from underway.journal.events import AlertAcknowledged, AlertSilenced
 from underway.journal.journal import Journal
 from underway.observe.figures import STEPS, figures
 from underway.ports.drivers import Drivers
 from underway.terms.alert import Alert, Severity
+from underway.terms.health import AppHealth
 from underway.terms.metrics import Figures, Mark
 from underway.terms.monitor import MonitorStatus
 from underway.terms.objective import Budget
@@ -52,6 +54,13 @@ class Keeping:
     def monitors(self, app: str) -> list[MonitorStatus]:
         """The app's monitors, those that are down first."""
         return self.monitoring.statuses(app)
+
+    def health(self, app: str, *, is_deep: bool) -> AppHealth:
+        """How the app is, from what is known already: nothing is asked for it."""
+        state = self._journal.state(app)
+        if not is_deep:
+            return alive(state, self._on)
+        return deep(state, self.monitoring.statuses(app, has_history=False), self._on)
 
     def ping(self, app: str, name: str) -> None:
         """A schedule tells that it ran. Raises `Refusal` (`monitor.unknown`)."""

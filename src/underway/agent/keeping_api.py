@@ -10,6 +10,7 @@ from underway.agent.endpoint import Endpoint, app_state, body, json_answer, numb
 from underway.agent.views import AlertAsk
 from underway.observe.figures import STEPS
 from underway.terms.alert import Alert
+from underway.terms.health import AppHealth
 from underway.terms.metrics import Figures
 from underway.terms.monitor import MonitorStatus
 from underway.terms.objective import Budget
@@ -32,6 +33,23 @@ async def figures(agent: Agent, request: Request) -> Response:
 async def monitors(agent: Agent, request: Request) -> Response:
     """The app's monitors as they are now, those that are down first."""
     return json_answer(agent.keeping.monitors(app_state(agent, request).app))
+
+
+async def health(agent: Agent, request: Request) -> Response:
+    """Whether the live release runs, and its name: 200, or 503. `application/health+json`."""
+    return _health(agent.keeping.health(app_state(agent, request).app, is_deep=False))
+
+
+async def deep_health(agent: Agent, request: Request) -> Response:
+    """The same with all that the app needs, as its monitors found it last: however often this is read, nothing is
+    asked more often for it. 503 when something that is needed is not well."""
+    return _health(agent.keeping.health(app_state(agent, request).app, is_deep=True))
+
+
+def _health(found: AppHealth) -> Response:
+    answer = json_answer(found, 200 if found.is_well else 503)
+    answer.headers["content-type"] = "application/health+json"
+    return answer
 
 
 async def alerts(agent: Agent, request: Request) -> Response:
@@ -95,6 +113,8 @@ KEEPING_ENDPOINTS = (
             ("steps", "at most so many steps, 240 by default"),
         ),
     ),
+    Endpoint("GET", "/v1/apps/{app}/health", health, AppHealth),
+    Endpoint("GET", "/v1/apps/{app}/health/deep", deep_health, AppHealth),
     Endpoint("GET", "/v1/apps/{app}/monitors", monitors, list[MonitorStatus]),
     Endpoint("POST", "/v1/apps/{app}/pings/{monitor}", ping, list[MonitorStatus]),
     Endpoint("POST", "/v1/apps/{app}/acknowledgements", acknowledge, list[Alert], takes=AlertAsk),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from underway.flows.gates import closed_window
-from underway.flows.keeping_rules import DATABASE_MONITOR, OWN_MONITOR, KeepingRules, keeping_rules
+from underway.flows.keeping_rules import CACHE_MONITOR, DATABASE_MONITOR, OWN_MONITOR, KeepingRules, keeping_rules
 from underway.journal.journal import Journal
 from underway.journal.state import AppState
 from underway.manifest.model import Manifest, MonitorKeys
@@ -281,22 +281,29 @@ def _of_app(state: AppState, rules: KeepingRules, route: AppRoute, on: Drivers) 
     found = [Watched(state.app, own, _own(rules.manifest, route, on), OWN_QUORUM, zone, is_own=True)]
     postgres = rules.manifest.services.postgres
     if postgres is not None and not postgres.url and on.database.port:
-        target = f"127.0.0.1:{on.database.port}"
-        kind = MonitorKind.POSTGRES.value
-        keys = MonitorKeys(
-            name=DATABASE_MONITOR,
-            kind=kind,
-            target=target,
-            interval_s=OWN_EVERY_S,
-            timeout_s=5.0,
-            retries=0,
-            private=True,
-        )
+        keys = _server_keys(DATABASE_MONITOR, MonitorKind.POSTGRES, on.database.port)
+        found.append(Watched(state.app, keys, None, OWN_QUORUM, zone, is_own=True))
+    redis = rules.manifest.services.redis
+    if redis is not None and not redis.url and (port := on.cache.port(state.app)):
+        keys = _server_keys(CACHE_MONITOR, MonitorKind.REDIS, port)
         found.append(Watched(state.app, keys, None, OWN_QUORUM, zone, is_own=True))
     for keys in rules.monitors:
         quorum = Quorum(1, 1, 1) if keys.kind == MonitorKind.PING.value else Quorum(keys.fails, keys.of)
         found.append(Watched(state.app, keys, None, quorum, zone))
     return found
+
+
+def _server_keys(name: str, kind: MonitorKind, port: int) -> MonitorKeys:
+    """A server of Underway's own on this machine."""
+    return MonitorKeys(
+        name=name,
+        kind=kind.value,
+        target=f"127.0.0.1:{port}",
+        interval_s=OWN_EVERY_S,
+        timeout_s=5.0,
+        retries=0,
+        private=True,
+    )
 
 
 def _own(manifest: Manifest, route: AppRoute, on: Drivers) -> OwnAsk:

@@ -38,6 +38,10 @@ class Client:
     def get(self, path: str, kind: type[_T], **query: object) -> _T:
         return msgspec.json.decode(self._ask("GET", _with(path, query)), type=kind)
 
+    def text(self, path: str, accepted: int = 200) -> bytes:
+        """An answer as it is; `accepted` is a status that is an answer as well."""
+        return self._ask("GET", path, accepted=accepted)
+
     def post(self, path: str, kind: type[_T], body: object = None, timeout_s: float = 120.0) -> _T:
         text = msgspec.json.encode(body) if body is not None else b""
         return msgspec.json.decode(self._ask("POST", path, text, timeout_s) or b"null", type=kind)
@@ -64,13 +68,13 @@ class Client:
         except OSError:
             return False
 
-    def _ask(self, method: str, path: str, body: bytes = b"", timeout_s: float = 120.0) -> bytes:
+    def _ask(self, method: str, path: str, body: bytes = b"", timeout_s: float = 120.0, accepted: int = 200) -> bytes:
         try:
             with Wire(self.home.agent_socket, timeout_s) as wire:
                 status, text = wire.ask(method, path, body), wire.read()
         except OSError as error:
             raise AgentGone from error
-        if status >= 400:
+        if status >= 400 and status != accepted:
             raise _told(status, text)
         return text
 

@@ -16,6 +16,8 @@ OWN_MONITOR = "app"
 """The name of the monitor that every app has: its health path, through the proxy."""
 DATABASE_MONITOR = "database"
 """Of every app that has its database from Underway."""
+CACHE_MONITOR = "cache"
+"""Of every app that has its Redis server from Underway."""
 OWN_OBJECTIVE = Objective(name="availability", kind="availability", objective=0.995, is_own=True)
 """What holds for an app whose manifest promises nothing."""
 

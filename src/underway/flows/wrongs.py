@@ -131,10 +131,17 @@ def _leak(state: AppState, on: Drivers, now: float) -> list[Condition]:
 
 def _disk(state: AppState, on: Drivers) -> list[Condition]:
     free, whole = on.machine.disk_free_bytes(), on.machine.disk_bytes()
-    if free >= min(DISK_WARN * whole, DISK_ENOUGH_BYTES):
+    severity = disk_severity(free, whole)
+    if severity is None:
         return []
-    severity = Severity.CRITICAL if free < min(DISK_CRITICAL * whole, DISK_ENOUGH_BYTES / 4) else Severity.WARNING
     return [Condition("disk", _full(state.app, free, whole, str(on.home.root)), severity, clear_s=60.0)]
+
+
+def disk_severity(free: int, whole: int) -> Severity | None:
+    """How bad it is that so many bytes of a disk are free; None for enough."""
+    if free >= min(DISK_WARN * whole, DISK_ENOUGH_BYTES):
+        return None
+    return Severity.CRITICAL if free < min(DISK_CRITICAL * whole, DISK_ENOUGH_BYTES / 4) else Severity.WARNING
 
 
 def _budgets(state: AppState, metrics: Metrics, now: float) -> list[Condition]:

@@ -103,6 +103,7 @@ def overview_of(visit: Visit) -> dict[str, object]:
         "memory": memory(view),
         "releases": release_views(state)[:6],
         "alerts": visit.agent.keeping.alerts(state.app),
+        "health": visit.agent.keeping.health(state.app, is_deep=True),
         **over_time(visit, state.app),
         **act_of(visit, state, state.act.id if state.act else ""),
     }

@@ -24,6 +24,7 @@ from underway.terms.problem import Problem
 _MOST_BYTES = 64 * 1024
 _LOOKS = frozenset(
     {
+        "/metrics",
         "/v1/alive",
         "/v1/status",
         "/v1/openapi.json",
@@ -35,6 +36,8 @@ _LOOKS = frozenset(
         "/v1/apps/{app}/backups",
         "/v1/apps/{app}/database",
         "/v1/apps/{app}/figures",
+        "/v1/apps/{app}/health",
+        "/v1/apps/{app}/health/deep",
         "/v1/apps/{app}/monitors",
         "/v1/apps/{app}/budgets",
         "/v1/apps/{app}/errors",

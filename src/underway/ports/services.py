@@ -69,6 +69,10 @@ class Cache(Protocol):
         Raises `Failure` (`redis.start`, `redis.not-found`)."""
         ...
 
+    def port(self, app: str) -> int:
+        """The loopback port of the app's server, 0 when this process has neither started nor adopted it."""
+        ...
+
     async def stop(self, app: str) -> None: ...
 
     async def drop(self, app: str) -> None:

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import ago, clock, percent
 from underway.terms.alert import Alert, AlertStanding, Severity
+from underway.terms.health import AppHealth, Health
 from underway.terms.monitor import MonitorState, MonitorStatus
 from underway.terms.objective import Budget
 
 _STATES = {MonitorState.UP: "green", MonitorState.DOWN: "red", MonitorState.WAITING: "dim"}
 _SEVERITIES = {Severity.CRITICAL: "red", Severity.WARNING: "amber", Severity.NOTE: "dim"}
 _DAY_S = 86_400.0
+
+
+_WELL = {Health.WELL: ("well", "green"), Health.WARN: ("look here", "amber"), Health.FAIL: ("not well", "red")}
+
+
+def show_health(found: Mapping[str, AppHealth], terminal: Terminal) -> None:
+    t = terminal
+    if not found:
+        t.line("There is no app.")
+    for app, it in found.items():
+        word, colour = _WELL[it.status]
+        t.line(f"{t.paint(app, 'bold')}  {t.paint(word, colour)}  {it.release_id or clean(it.output)}  {it.version}")
+        wide = max((len(name) for name in it.checks), default=0)
+        for name, components in it.checks.items():
+            for one in components:
+                word, colour = _WELL[one.status]
+                value = f"{one.observed_value:g} {one.observed_unit}" if one.observed_value is not None else ""
+                t.line(f"    {name:<{wide}}  {t.paint(f'{word:<9}', colour)}  {value:>18}  {clean(one.output)}")
 
 
 def show_monitors(found: Sequence[MonitorStatus], terminal: Terminal) -> None:

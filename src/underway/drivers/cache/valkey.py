@@ -63,6 +63,9 @@ class ValkeyCache:
         """The server's pid, 0 when it does not run or was not provisioned here."""
         return self._servers[app][0].pid if app in self._servers else 0
 
+    def port(self, app: str) -> int:
+        return self._servers[app][1].port if app in self._servers else 0
+
     async def provision(self, app: str, password: Secret) -> CacheAddress:
         """Adopt or start the app's server. Another password than before takes a restart of it.
 
