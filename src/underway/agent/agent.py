@@ -151,7 +151,11 @@ class Agent:
             case ActKind.DEPLOY:
                 self.books.catch_up()
                 wishes = DeployWishes(
-                    allow=ask.allow, strategy=ask.strategy, pace_of=self._pace, environment=ask.environment
+                    allow=ask.allow,
+                    strategy=ask.strategy,
+                    pace_of=self._pace,
+                    environment=ask.environment,
+                    spend_budget=ask.spend_budget,
                 )
                 return await prepare_deploy(ask.path, ask.app, self.on, self.journal, wishes)
             case ActKind.ROLLBACK:

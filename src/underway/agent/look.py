@@ -306,6 +306,7 @@ def release_views(state: AppState) -> list[ReleaseView]:
             p95_change=it.p95_change,
             new_errors=it.new_errors,
             has_evidence=bool(it.record_seq),
+            overdrawn=it.overdrawn,
             old_code=it.old_code,
             back=it.back,
             head=it.head,

@@ -58,6 +58,8 @@ class PlanAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     allow: tuple[Literal["contract", "missing", "loss"], ...] = ()
     """What may be although it would stop a deploy: pending migrations that destroy, break or block; settings that the
     app asks for and nobody has given. Of a rollback: that a migration that is run back loses what is counted."""
+    spend_budget: str = ""
+    """Why a release is made though an error budget of the app is spent."""
     restore: str = ""
     """The backup that a rollback takes the data back to as well."""
     by: str = ""
@@ -330,6 +332,8 @@ class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
     p95_change: float | None = None
     new_errors: tuple[ErrorCount, ...] = ()
     has_evidence: bool = False
+    overdrawn: str = ""
+    """Why it was released though the error budget was spent; empty where it was not."""
     old_code: Fit | None = None
     """Whether the release before it runs on the schema that its migrations made, where that was tried."""
     back: WayBack | None = None

@@ -36,6 +36,12 @@ from underway.terms.problem import Problem, Refusal
     metavar="HOW",
     help="canary, blue-green, instant or auto, whatever the manifest says.",
 )
+@click.option(
+    "--spend-budget",
+    default="",
+    metavar="REASON",
+    help="Release though an error budget of the app is spent, and keep REASON with the release.",
+)
 @click.option("--watch", is_flag=True, help="Stay until the watch after it is over.")
 @click.option("--env", "environment", default="", metavar="NAME", help="The environment; by default the manifest's.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
@@ -52,6 +58,7 @@ def deploy(
     app: str,
     environment: str,
     strategy: str,
+    spend_budget: str,
     watch: bool,
     allow: tuple[Literal["contract"], ...],
     is_missing_allowed: bool,
@@ -79,6 +86,7 @@ def deploy(
         environment=environment,
         strategy=cast(HowAsked, strategy),
         allow=allowed,
+        spend_budget=spend_budget,
     )
     try:
         code = perform(ask, is_json=is_json, is_dry_run=dry_run, is_waiting=wait, is_watching=watch, question=question)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from underway.flows.keeping_rules import keeping_rules
 from underway.journal.state import AppState
 from underway.ports.metrics import Metrics
-from underway.slo.budget import Objective, budget
+from underway.slo.budget import Objective, budget, is_spent
 from underway.terms.metrics import Level, objective_subject, release_subject
 from underway.terms.objective import Budget
 
@@ -15,6 +15,15 @@ def budgets(state: AppState, metrics: Metrics, now: float) -> list[Budget]:
     rules = keeping_rules(state)
     found = [_budget(state.app, each, metrics, now) for each in rules.objectives] if rules else []
     return sorted(found, key=lambda each: -(each.spent or 0.0))
+
+
+def overspent(state: AppState, metrics: Metrics, now: float) -> list[Budget]:
+    """The budgets of what the app's manifest promises that are spent. What Underway itself assumes of an app that
+    promised nothing holds nothing up."""
+    rules = keeping_rules(state)
+    if rules is None or all(each.is_own for each in rules.objectives):
+        return []
+    return [it for it in budgets(state, metrics, now) if not it.is_own and is_spent(it, it.least)]
 
 
 def _budget(app: str, promised: Objective, metrics: Metrics, now: float) -> Budget:

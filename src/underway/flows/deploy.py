@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
 from underway.detect.model import Claim
+from underway.flows.budgets import overspent
 from underway.flows.facts import NO_WISHES, DeployWishes, RollbackWishes, deploy_facts, down_facts, rollback_facts
 from underway.flows.rehearse import rehearsal_plan
 from underway.flows.restore import restore_facts
-from underway.journal.events import ActKind, ActStarted, Planned
+from underway.journal.events import ActKind, ActStarted, AnyEvent, BudgetOverdrawn, Planned
 from underway.journal.journal import Journal
 from underway.plan.deploy import plan_deploy
 from underway.plan.model import Plan
@@ -22,6 +24,9 @@ from underway.ports.drivers import Drivers
 from underway.steps.step import Act
 from underway.terms.problem import Problem, Refusal
 from underway.terms.secret import Secret
+
+MOST_REASON = 300
+"""So many letters of a reason are kept."""
 
 
 class Planning(NamedTuple):
@@ -35,6 +40,14 @@ class Planning(NamedTuple):
     secrets: Mapping[str, Secret] = MappingProxyType({})
     by: str = ""
     """Who asked for it."""
+    overdrawn: Overdrawn | None = None
+
+
+class Overdrawn(NamedTuple):
+    """Why a release is begun though an error budget is spent, and what is spent."""
+
+    because: str
+    says: str
 
 
 async def prepare_deploy(
@@ -42,7 +55,14 @@ async def prepare_deploy(
 ) -> Planning:
     """Facts → plan. Changes nothing. Raises `Refusal` with all problems at once."""
     facts, claims = await deploy_facts(path, name, on, journal, wishes)
-    return Planning(plan_deploy(facts), facts.state.as_of, claims, facts.manifest_text, facts.secrets)
+    overdrawn = None
+    because = wishes.spend_budget.strip()[:MOST_REASON]
+    if because and (spent := overspent(facts.state, on.metrics, on.clock.now())):
+        says = "; ".join(f"the error budget {it.name} is spent: {it.says}" for it in spent)
+        overdrawn = Overdrawn(because, says)
+        facts = replace(facts, notes=(*facts.notes, f"{says}. It is released all the same: {because}"))
+    plan = plan_deploy(facts)
+    return Planning(plan, facts.state.as_of, claims, facts.manifest_text, facts.secrets, overdrawn=overdrawn)
 
 
 async def prepare_rehearsal(app: str, release: str, on: Drivers, journal: Journal) -> Planning:
@@ -83,7 +103,7 @@ def take_lease(planning: Planning, act_id: str, owner: str, on: Drivers, journal
         raise Refusal([_stale(plan)])
     for name, value in planning.secrets.items():
         on.vault.put(plan.app, name, value)
-    journal.record(
+    events: list[AnyEvent] = [
         ActStarted(
             app=plan.app,
             act=act_id,
@@ -102,7 +122,14 @@ def take_lease(planning: Planning, act_id: str, owner: str, on: Drivers, journal
             notes=plan.notes,
             plan=msgspec.Raw(plan.text()),
         ),
-    )
+    ]
+    if (over := planning.overdrawn) is not None:
+        events.append(
+            BudgetOverdrawn(
+                app=plan.app, act=act_id, release=plan.release, because=over.because, says=over.says, by=planning.by
+            )
+        )
+    journal.record(*events)
     return Act(plan.app, act_id)
 
 

@@ -16,6 +16,7 @@ from underway.flows.obstacles import (
     lacking_extensions,
     no_release,
     other_environment,
+    spent_budgets,
     taken_port,
     unknown,
 )
@@ -62,6 +63,8 @@ class DeployWishes(NamedTuple):
     pace_of: Callable[[str], Pace] = no_pace
     environment: str = ""
     """Empty: the manifest's own."""
+    spend_budget: str = ""
+    """Why it is released though the error budget is spent."""
 
 
 NO_WISHES = DeployWishes()
@@ -85,6 +88,7 @@ async def deploy_facts(
         *other_environment(state, manifest),
         *claimed_hosts(manifest, text, on),
         *(() if is_built else on.builds.lacks(ask, tree)),
+        *spent_budgets(state, on, wishes.spend_budget),
         *full_disk(on),
         *taken_port(on),
         *await lacking_extensions(manifest, on),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from underway.flows.budgets import overspent
 from underway.journal.state import AppState
 from underway.manifest.model import MANIFEST_FILE, Manifest
 from underway.manifest.read import read_manifest, read_written
@@ -95,6 +96,24 @@ def claimed_hosts(manifest: Manifest, text: str | None, on: Drivers) -> Sequence
             )
         )
     return problems
+
+
+def spent_budgets(state: AppState, on: Drivers, reason: str) -> Sequence[Problem]:
+    """Error budgets that are gone, unless a reason is given to release all the same."""
+    if reason.strip():
+        return ()
+    return [
+        Problem(
+            code="slo.budget-spent",
+            where=f"{state.app} {it.name}",
+            why=f"the error budget {it.name} of {state.app} is spent: {it.says}, and {100 * it.objective:g} % were "
+            "promised to be",
+            remedy="mend what fails before anything new is released; what mends it, or cannot wait, is released with a "
+            "reason that is kept with it. A rollback needs none",
+            command='underway deploy --spend-budget "REASON"',
+        )
+        for it in overspent(state, on.metrics, on.clock.now())
+    ]
 
 
 def full_disk(on: Drivers) -> Sequence[Problem]:

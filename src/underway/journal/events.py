@@ -95,6 +95,16 @@ class Planned(Event, frozen=True, kw_only=True, tag="planned"):
     plan: msgspec.Raw = msgspec.Raw(b"null")
 
 
+class BudgetOverdrawn(Event, frozen=True, kw_only=True, tag="budget_overdrawn"):
+    """A release was begun though an error budget of the app is spent. `because` is the reason that was given for it,
+    `says` how much of which budget is spent."""
+
+    release: str
+    because: str
+    says: str
+    by: str = ""
+
+
 class StepStarted(Event, frozen=True, kw_only=True, tag="step_started"):
     """Intent: written before the step touches anything."""
 
@@ -542,6 +552,7 @@ class AgentStarted(Event, frozen=True, kw_only=True, tag="agent_started"):
 AnyEvent = (
     ActStarted
     | Planned
+    | BudgetOverdrawn
     | StepStarted
     | StepDone
     | StepFailed

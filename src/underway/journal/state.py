@@ -27,6 +27,7 @@ from underway.journal.events import (
     BackupMade,
     BackupProven,
     BackupsRemoved,
+    BudgetOverdrawn,
     ClockJumped,
     CodeTried,
     DatabaseRestored,
@@ -108,6 +109,7 @@ _ANY_ACT = frozenset({Phase.STARTED, Phase.RUNNING, Phase.UNDOING})
 _LEGAL: Mapping[type[Event], Mapping[Phase, Phase]] = {
     ActStarted: {Phase.NONE: Phase.STARTED},
     Planned: {Phase.STARTED: Phase.RUNNING},
+    BudgetOverdrawn: {Phase.RUNNING: Phase.RUNNING},
     StepStarted: {Phase.RUNNING: Phase.RUNNING},
     StepDone: {Phase.RUNNING: Phase.RUNNING},
     StepFailed: {Phase.RUNNING: Phase.UNDOING},
@@ -195,6 +197,8 @@ class ActState(msgspec.Struct, kw_only=True):
     """What people said: when, what, who."""
     paused: str = ""
     interruptions: int = 0
+    overdrawn: str = ""
+    """Why it was begun though the error budget was spent."""
     backup: str = ""
     """The backup that the act made before it changed anything."""
     changes: list[str] = msgspec.field(default_factory=list)
@@ -213,6 +217,8 @@ class ReleaseState(msgspec.Struct, kw_only=True):
     traffic: Traffic | None = None
     is_pruned: bool = False
     strategy: str = ""
+    overdrawn: str = ""
+    """Why it was released though the error budget was spent; empty where it was not."""
     is_watched: bool = False
     """Its watch at 100 % is over."""
     schema: str = ""
@@ -438,6 +444,8 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
             act.paused = ""
         case Paused() if act:
             act.paused = event.because
+        case BudgetOverdrawn() if act:
+            act.overdrawn = event.because
         case Ordered() if act:
             act.orders.append((at, event.order, event.by))
             act.paused = ""
@@ -445,7 +453,10 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
             act.interruptions += 1
         case ReleaseMade():
             state.releases[event.release.id] = ReleaseState(
-                release=event.release, manifest=event.manifest, migrations=event.migrations
+                release=event.release,
+                manifest=event.manifest,
+                migrations=event.migrations,
+                overdrawn=act.overdrawn if act and act.release == event.release.id else "",
             )
         case SlotTaken():
             state.slots[event.slot] = SlotState(release=event.release, ports=event.ports)
@@ -542,6 +553,7 @@ def _enter(state: AppState, event: AnyEvent, at: float, seq: int) -> None:
             | ShareMoved()
             | ProbesMade()
             | Paused()
+            | BudgetOverdrawn()
             | Ordered()
             | Interrupted()
             | MigrationsLinted()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from underway.journal.events import (
     ActKind,
     ActStarted,
+    BudgetOverdrawn,
     Finished,
     Interrupted,
     Judged,
@@ -93,6 +94,8 @@ def _hear(story: Story, record: Recorded) -> None:
             story.kind, story.release, story.by, story.began_at = event.kind, event.release, event.by, at
         case Planned():
             story.steps = {line.id: StepStory(line) for line in event.steps}
+        case BudgetOverdrawn():
+            story.say(at, f"{event.says}; {event.by or 'somebody'} released all the same: {event.because}")
         case StepStarted():
             _step(story, event.step, event.says).state = "busy"
         case StepDone():

@@ -19,6 +19,14 @@ in three days. For another window the long and short windows shrink with it, so 
 _SHORTEST_S = 60.0
 
 
+def burn_windows(window_s: float) -> tuple[tuple[float, float, float], ...]:
+    """(long window, short window, limit) for an objective over `window_s` seconds."""
+    scale = min(1.0, window_s / _MONTH_S)
+    return tuple(
+        (max(_SHORTEST_S, long_s * scale), max(_SHORTEST_S, short_s * scale), limit) for long_s, short_s, limit in BURNS
+    )
+
+
 @dataclass(frozen=True)
 class Objective:
     """What was promised: a share of good requests over `window_s`, an alert needs `least` bad ones."""
@@ -38,7 +46,7 @@ def budget(app: str, promised: Objective, counts: Counts) -> Budget:
     good, bad = counts(promised.window_s)
     allowed = 1 - promised.objective
     spent = (bad / (good + bad)) / allowed if good + bad else None
-    burns = tuple(_burn(promised, counts, *each) for each in BURNS)
+    burns = tuple(_burn(promised, counts, *each) for each in burn_windows(promised.window_s))
     return Budget(
         app=app,
         name=promised.name,
@@ -51,6 +59,7 @@ def budget(app: str, promised: Objective, counts: Counts) -> Budget:
         route=promised.route,
         limit_ms=promised.limit_ms,
         is_own=promised.is_own,
+        least=promised.least,
         burns=burns,
         says=_says(promised, good, bad, spent),
     )
@@ -62,8 +71,6 @@ def is_spent(it: Budget, least: int) -> bool:
 
 
 def _burn(promised: Objective, counts: Counts, long_s: float, short_s: float, limit: float) -> Burn:
-    scale = min(1.0, promised.window_s / _MONTH_S)
-    long_s, short_s = max(_SHORTEST_S, long_s * scale), max(_SHORTEST_S, short_s * scale)
     allowed = 1 - promised.objective
     rates = []
     bad_in_long = 0

@@ -23,7 +23,8 @@ class Burn(msgspec.Struct, frozen=True, kw_only=True):
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """One objective over its window as it is now. `kind` is availability | latency; `route` empty for the whole app;
-    `limit_ms` of a latency objective. `spent` is 1.0 when all of it is gone, and may be more; None without requests."""
+    `limit_ms` of a latency objective. An alert needs `least` bad ones. `spent` is 1.0 when all of it is gone, and may
+    be more; None without requests."""
 
     app: str
     name: str
@@ -36,5 +37,6 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     route: str = ""
     limit_ms: float = 0.0
     is_own: bool = False
+    least: int = 10
     burns: tuple[Burn, ...] = ()
     says: str = ""

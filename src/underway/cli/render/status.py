@@ -116,6 +116,8 @@ def show_releases(releases: list[ReleaseView], terminal: Terminal) -> None:
         t.line(f"{it.id}  {state}  {clock(it.created_at)}  {it.source:<14}  {seconds(it.duration_s):>7}{_answered(it)}")
         if it.runs_now and it.state in ("warm", "kept") and it.runs_now.runs is not Runs.YES:
             _under(f"on today's schema: {it.runs_now.runs.value}; {it.runs_now.because}", t)
+        if it.overdrawn:
+            _under(f"released though the error budget was spent: {it.overdrawn}", t)
         if it.verdict and it.has_evidence:
             _under(it.verdict, t)
         elif it.because and it.state == "failed":
