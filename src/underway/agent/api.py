@@ -38,6 +38,7 @@ from underway.agent.look import (
     require_process,
     status_view,
 )
+from underway.agent.metrics_api import METRICS_ENDPOINTS
 from underway.agent.status_api import STATUS_ENDPOINTS
 from underway.agent.stream import followed, until_left
 from underway.agent.views import (
@@ -272,6 +273,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *KEEPING_ENDPOINTS,
     *ACCESS_ENDPOINTS,
     *STATUS_ENDPOINTS,
+    *METRICS_ENDPOINTS,
 )
 
 
@@ -290,7 +292,11 @@ def openapi_document() -> dict[str, Any]:
     refused = schemas[repr(Refused)]
     paths: dict[str, dict[str, Any]] = {}
     for e in ENDPOINTS:
-        content = {JSON: {"schema": schemas[repr(e.gives)]}} if e.gives is not None else {LINES: _between(e, schemas)}
+        content: dict[str, Any] = {LINES: _between(e, schemas)}
+        if e.gives is not None:
+            content = {JSON: {"schema": schemas[repr(e.gives)]}}
+        elif e.text:
+            content = {e.text: {"schema": {"type": "string"}}}
         names = [part[1:-1] for part in e.path.split("/") if part.startswith("{")]
         operation: dict[str, Any] = {
             "operationId": e.answer.__name__,

@@ -31,6 +31,8 @@ class Endpoint(NamedTuple):
     query: tuple[tuple[str, str], ...] = ()
     streams: Any = None
     """The shape of lines between events, where it gives such."""
+    text: str = ""
+    """The media type of an answer that is neither JSON nor lines of it."""
 
 
 def app_state(agent: Agent, request: Request) -> AppState:

@@ -6,12 +6,14 @@ import contextlib
 
 import msgspec
 
-from underway.flows.counting import counting_of, routes_of
+from underway.flows.counting import counting_of, promises_of, route_class, routes_of
 from underway.journal.journal import Journal
-from underway.observe.counting import Counting
+from underway.observe.counting import Counting, Kind
 from underway.observe.ledger import AppLedger, Ledger, read_ledger, write_ledger
+from underway.observe.meter import Meter
 from underway.observe.recorder import Recorder
 from underway.ports.drivers import Drivers
+from underway.terms.route import Request
 
 _NAME = "traffic"
 WRITE_EVERY_S = 10.0
@@ -25,6 +27,7 @@ class Books:
         self._on = on
         self._journal = journal
         self.recorder = Recorder(on.metrics, lambda app: routes_of(journal.state(app)))
+        self.meter = Meter(route_class, lambda app: promises_of(journal.state(app)))
         kept = self._kept()
         self._ledger = kept or Ledger(offset=on.request_log.end())
         place = on.metrics.place()
@@ -42,7 +45,7 @@ class Books:
             while self._ledger.catch_up(log, self._counting, now, until=self._figures_at):
                 self._is_new = True
             self._figures_at = None
-        grew = self._ledger.catch_up(log, self._counting, now, tell=self.recorder.heard)
+        grew = self._ledger.catch_up(log, self._counting, now, tell=self._heard)
         self._is_new = self._is_new or grew
         if self._on.clock.monotonic() - self._written_at >= WRITE_EVERY_S:
             self.write()
@@ -51,6 +54,7 @@ class Books:
         """Figures over time, then counts, each with its place in the log. An agent that is killed between the two
         finds the figures ahead, and counts up to there without them. A disk that is full is told of by the journal."""
         self.recorder.hand_over()
+        self.meter.begin_again()
         is_down = self._on.metrics.write(self._ledger.offset)
         if is_down and self._is_new:
             with contextlib.suppress(OSError):
@@ -64,6 +68,10 @@ class Books:
     def per_s(self, app: str, over_s: float = 600.0) -> float:
         """Requests of the app's users per second lately."""
         return self.of(app).per_s(self._on.clock.now(), over_s)
+
+    def _heard(self, request: Request, kind: Kind, now: float) -> None:
+        self.recorder.heard(request, kind, now)
+        self.meter.heard(request, kind)
 
     def _counting(self, app: str) -> Counting:
         return counting_of(self._journal.state(app))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from underway.flows.keeping_rules import keeping_rules, route_match
+from underway.guard.routes import route_of
 from underway.journal.state import AppState
 from underway.manifest.failures import Failures
 from underway.manifest.read import read_manifest
 from underway.observe.counting import Counting
+from underway.observe.meter import Promise
 from underway.observe.recorder import RouteOf
 
 _DEFAULT = Counting(Failures())
@@ -31,3 +33,19 @@ def routes_of(state: AppState) -> tuple[RouteOf, ...]:
     if rules is None:
         return ()
     return tuple(RouteOf(each.name, route_match(each.route)) for each in rules.objectives if each.route)
+
+
+def promises_of(state: AppState) -> tuple[Promise, ...]:
+    """Every objective of the live release, as its requests are counted."""
+    rules = keeping_rules(state)
+    if rules is None:
+        return ()
+    return tuple(
+        Promise(each.name, route_match(each.route) if each.route else None, each.limit_ms) for each in rules.objectives
+    )
+
+
+@lru_cache(4096)
+def route_class(method: str, path: str) -> str:
+    """The route that a request asked for, as the guard names it: what looks like an id is a star."""
+    return route_of(method, path)

@@ -41,9 +41,11 @@ class PagesDoor:
     async def wake(self) -> None:
         await self._publisher.wake()
         try:
-            if host := self._agent.access.book.host:
+            book = self._agent.access.book
+            if book.host or book.tokens:  # programs do not open the dashboard before they ask
                 await self._listen()
-                await self._route(host, self._agent.access.book.tls)
+            if book.host:
+                await self._route(book.host, book.tls)
         except Exception as error:  # the apps matter more than their dashboard
             _log.error("the dashboard is not reachable: %s", error)
 

@@ -97,6 +97,7 @@ def make_site(agent: Agent, address_of: Callable[[str], str]) -> Starlette:
         Route("/enter", open_to_all(entry.enter), methods=["POST"]),
         Route("/log-in", open_to_all(entry.log_in), methods=["POST"]),
         *(Route(page.path, for_members(page), methods=[page.method]) for page in PAGES),
+        Route("/metrics", open_to_all(outside.call), methods=["GET"]),
         Route("/v1/{rest:path}", open_to_all(outside.call), methods=["GET", "POST"]),
         Route("/{rest:path}", open_to_all(_nothing), methods=["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]),
     ]

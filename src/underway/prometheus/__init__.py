@@ -1,0 +1,1 @@
+"""Pure: what was measured and promised becomes what Prometheus and Grafana read."""
