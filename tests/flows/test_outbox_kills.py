@@ -40,8 +40,10 @@ alerting.TELL_EVERY_S = 0.01
 root, port, alerts = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 clock = SystemClock()
 journal = Journal(SqliteEventLog(root / "journal.db", clock))
+KEYS = {"KEY": Secret("s" * 20)}
+VAULT = SimpleNamespace(values=lambda app, layer="own": KEYS if layer == "own" else {}, kept=lambda app, layer: {})
 on = SimpleNamespace(
-    clock=clock, channels=Telling(clock), vault=SimpleNamespace(values=lambda app: {"KEY": Secret("s" * 20)})
+    clock=clock, channels=Telling(clock), vault=VAULT
 )
 MANIFEST = f'''
 app = "shop"

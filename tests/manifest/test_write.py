@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from underway.manifest import backup, kinds, probe_words, words
 from underway.manifest.hosts import expand, with_own_names
 from underway.manifest.keys import Declared, Key, Table, declared
+from underway.manifest.limits import LimitKeys
 from underway.manifest.model import EnvVar, Health, Journey, Manifest, Process, PythonBuild, Smoke
 from underway.manifest.read import read_manifest
 from underway.manifest.reference import EXAMPLE
@@ -165,6 +166,8 @@ def fitted(made: Any) -> Any:
     if isinstance(made, Journey):
         plain = (dataclasses.replace(step, keep={}) for step in made.steps)
         return dataclasses.replace(made, steps=tuple(plain))
+    if isinstance(made, LimitKeys):
+        return dataclasses.replace(made, of="errors", over="2%", under="")
     if getattr(made, "extensions", None) and made.url:
         return dataclasses.replace(made, url="")
     return made

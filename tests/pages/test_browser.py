@@ -232,8 +232,15 @@ def test_an_alert_is_seen_answered_and_silenced(world, page):
         return page.get_by_role("button", name="Acknowledge monitor ledger of plain").count() or None
 
     wait_until(shown, 90)
-    page.get_by_role("button", name="Silence monitor ledger of plain for an hour").click()
+    page.get_by_role("link", name="Silence monitor ledger of plain").click()
+    page.get_by_role("heading", name="Tell nobody of").wait_for()
+    page.get_by_label("For how long").select_option("eight hours")
+    page.get_by_label("Why").fill("the ledger moves today")
+    page.get_by_role("button", name="Silence it").click()
     page.get_by_text("silenced by").first.wait_for()
+    silenced = [each for each in world.events("plain") if each["event"] == "alert_silenced"][-1]
+    assert (silenced["key"], silenced["because"]) == ("monitor ledger", "the ledger moves today")
+    assert 28_000 < silenced["until"] - silenced["at"] < 29_000
     page.get_by_role("button", name="Acknowledge monitor ledger of plain").click()
     page.get_by_text("acknowledged by").first.wait_for()
     page.goto(f"{page.site}/apps/plain/monitors")

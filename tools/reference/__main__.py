@@ -11,6 +11,7 @@ from tools.reference.command_line import cli_md
 from tools.reference.events import events_md
 from tools.reference.hazards import hazards_md
 from tools.reference.problems import problems_md
+from tools.reference.runbook import runbook_md
 from tools.reference.source import ROOT, read_source
 from tools.reference.variables import environment_md
 
@@ -28,6 +29,7 @@ def pages() -> Mapping[Path, str]:
         DOCS / "events.md": events_md(),
         DOCS / "problems.md": problems_md(source),
         DOCS / "hazards.md": hazards_md(),
+        DOCS / "runbook.md": runbook_md(),
         DOCS / "environment.md": environment_md(source),
         DOCS / "api.md": api_md(),
         DOCS / "openapi.json": openapi_json(),

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, assert_never
 
 from underway import __version__
+from underway.agent.alive import Alive
 from underway.agent.door import Door
 from underway.agent.keeping import Keeping
 from underway.agent.rounds import Rounds
@@ -77,6 +78,7 @@ class Agent:
         self.rollouts: Rollouts = {}
         self.books = Books(on, journal)
         self.keeping = Keeping(on, journal, self.books, self.leaving.is_set)
+        self.alive = Alive(on, journal, self.books)
         self.access = Access(on, journal)
         self.door: Door | None = None
         """Where people get in by browser; None for an agent that has none."""
@@ -91,6 +93,7 @@ class Agent:
         self.journal.record(AgentStarted(app="", version=__version__, pid=os.getpid(), adopted=len(adopted)))
         await self._adopt_servers()
         self._spawn(self._count())
+        self._spawn(self.alive.go())
         for loop in self.keeping.loops():
             self._spawn(loop)
         self._spawn(Rounds(self.on, self.journal, self.works, self.leaving.is_set).go())
@@ -105,6 +108,7 @@ class Agent:
         for task in [*self._tasks, *self._retiring.values()]:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._retiring.values(), return_exceptions=True)
+        self.alive.leave()
         self.books.write()
 
     async def stop_everything(self) -> None:

@@ -14,6 +14,7 @@ from underway.flows.alert import clear_alert, raise_alert
 from underway.flows.books import Books
 from underway.flows.gates import closed_window
 from underway.flows.keeping_rules import keeping_rules
+from underway.flows.values import keeping_values
 from underway.flows.wrongs import KEYS, wrongs
 from underway.journal.alert_book import Undelivered
 from underway.journal.events import MessageDecided, MessageGivenUp, MessageSent
@@ -139,7 +140,8 @@ class Alerting:
             self._journal.record(MessageGivenUp(app=app, message=it.message, problem=_gone(app, it.channel)))
             return
         try:
-            await self._on.channels.send(it.message, it.what, alerts, channel, self._on.vault.values(app))
+            values = keeping_values(state, self._on)
+            await self._on.channels.send(it.message, it.what, alerts, channel, values)
         except Failure as failure:
             now = self._on.clock.now()
             self._tries[it.message] = (tries + 1, now + retry_in_s(tries + 1))

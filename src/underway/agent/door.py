@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from underway.agent.access_views import DashboardView
+from underway.agent.ping_views import PingsAsk, PingsView
 from underway.agent.status_views import ExportAsk, Exported, StatusPageAsk, StatusPageView
 
 
@@ -35,6 +36,15 @@ class Door(Protocol):
 
     def export(self, ask: ExportAsk) -> Exported:
         """Write the status page into a folder. Raises `Refusal` (`app.unknown`, `statuspage.folder`)."""
+        ...
+
+    def pings(self) -> PingsView:
+        """Where the pings of schedules are answered."""
+        ...
+
+    async def expose_pings(self, ask: PingsAsk) -> PingsView:
+        """Answer the pings of schedules under a host, through the proxy. Raises `Refusal` (`proxy.route`,
+        `proxy.host-taken`) or `Failure` (`dashboard.port`)."""
         ...
 
     async def close(self) -> None: ...

@@ -5,8 +5,10 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from underway.agent.access_api import door_of
 from underway.agent.agent import Agent
 from underway.agent.endpoint import Endpoint, app_state, body, json_answer, number
+from underway.agent.ping_views import PingsAsk, PingsView
 from underway.agent.views import AlertAsk
 from underway.observe.figures import STEPS
 from underway.terms.alert import Alert
@@ -78,6 +80,16 @@ async def ping(agent: Agent, request: Request) -> Response:
     return json_answer(agent.keeping.monitors(app_state(agent, request).app))
 
 
+async def pings(agent: Agent, request: Request) -> Response:
+    """Where the pings of schedules are answered."""
+    return json_answer(door_of(agent).pings())
+
+
+async def expose_pings(agent: Agent, request: Request) -> Response:
+    """Answer the pings of schedules under a host, through the proxy, or on this machine alone."""
+    return json_answer(await door_of(agent).expose_pings(await body(request, PingsAsk)))
+
+
 async def budgets(agent: Agent, request: Request) -> Response:
     """The app's objectives, how much of each error budget is spent and how fast it burns."""
     return json_answer(agent.keeping.budgets(app_state(agent, request).app))
@@ -119,6 +131,8 @@ KEEPING_ENDPOINTS = (
     Endpoint("POST", "/v1/apps/{app}/pings/{monitor}", ping, list[MonitorStatus]),
     Endpoint("POST", "/v1/apps/{app}/acknowledgements", acknowledge, list[Alert], takes=AlertAsk),
     Endpoint("POST", "/v1/apps/{app}/silences", silence, list[Alert], takes=AlertAsk),
+    Endpoint("GET", "/v1/pings", pings, PingsView),
+    Endpoint("POST", "/v1/pings", expose_pings, PingsView, takes=PingsAsk),
     Endpoint("GET", "/v1/apps/{app}/budgets", budgets, list[Budget]),
     Endpoint("GET", "/v1/apps/{app}/errors", errors, list[SeenError]),
     Endpoint(

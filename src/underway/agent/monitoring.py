@@ -14,6 +14,7 @@ import msgspec
 
 from underway.flows.gates import closed_window
 from underway.flows.keeping_rules import CACHE_MONITOR, DATABASE_MONITOR, OWN_MONITOR, KeepingRules, keeping_rules
+from underway.flows.values import keeping_values
 from underway.journal.journal import Journal
 from underway.journal.state import AppState
 from underway.manifest.model import Manifest, MonitorKeys
@@ -76,6 +77,8 @@ class Monitoring:
         self._asking_offline: asyncio.Task[bool] | None = None
         self._pings = self._kept_pings()
         self._looked_at = -LOOK_EVERY_S
+        self.ping_url_of: Callable[[str, str], str] | None = None
+        """The address of a schedule's ping from elsewhere, where they are answered there."""
 
     async def go(self) -> None:
         """Without end."""
@@ -105,6 +108,10 @@ class Monitoring:
             self._on.snapshots.save("", _PINGS, msgspec.json.encode(kept))
         self._take(watched, Checked(at=self._on.clock.now(), took_ms=0.0))
         return True
+
+    def ping_names(self) -> list[tuple[str, str]]:
+        """The monitors of kind `ping`: (app, name)."""
+        return [key for key, it in self.watched.items() if it.keys.kind == MonitorKind.PING.value]
 
     def statuses(self, app: str, *, has_history: bool = True) -> list[MonitorStatus]:
         """The app's monitors as they are now, those that are down first; their uptime only with `has_history`."""
@@ -188,7 +195,7 @@ class Monitoring:
     async def _ask(self, it: Watched) -> Checked:
         if it.own is not None:
             return await self._on.asks.ask_own(it.own)
-        values = self._on.vault.values(it.app) if "${" in it.keys.target else {}
+        values = keeping_values(self._journal.state(it.app), self._on) if "${" in it.keys.target else {}
         if it.keys.kind == MonitorKind.JOURNEY.value:
             return await self._walk(it)
         return await self._on.asks.ask(it.keys, values)
@@ -203,7 +210,7 @@ class Monitoring:
         if journey is None or state.route is None:
             return Checked(at=at, took_ms=0.0, came=f"there is no journey {it.keys.target!r}")
         dial = Dial(port=self._on.home.http_port, host=state.route.hosts[0])
-        walked = await self._on.smokes.walk(journey, dial, self._on.vault.values(it.app))
+        walked = await self._on.smokes.walk(journey, dial, keeping_values(state, self._on))
         return Checked(at=at, took_ms=walked.took_ms, came="" if walked.passed else walked.says())
 
     def _look_at_ping(self, it: Watched) -> None:
@@ -272,6 +279,7 @@ class Monitoring:
             days=tuple(Day(at=at, checks=checks, failed=failed) for at, (checks, failed) in sorted(days.items())),
             is_own=it.is_own,
             ping_path=f"/v1/apps/{it.app}/pings/{it.keys.name}" if is_ping else "",
+            ping_url=self.ping_url_of(it.app, it.keys.name) if is_ping and self.ping_url_of else "",
         )
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import getpass
+
 import click
 
+from underway.agent.ping_views import PingsAsk, PingsView
 from underway.agent.views import StatusView
 from underway.cli.client import Client, connect, of_app
 from underway.cli.render.keeping import show_monitors
@@ -32,6 +35,29 @@ def ping(app: str, monitor: str) -> None:
     """Tell that a schedule ran: a MONITOR of APP of kind `ping`."""
     connect().post(of_app(app, f"/pings/{monitor}"), list[MonitorStatus])
     Terminal().line(f"{app}: {monitor} was heard.")
+
+
+@monitors.command()
+@click.argument("host")
+@click.option(
+    "--tls", type=click.Choice(["auto", "internal", "off"]), default="auto", help="How its certificate is made."
+)
+def expose(host: str, tls: str) -> None:
+    """Answer the pings of schedules on other machines, under HOST through the proxy. Nothing else is answered there."""
+    kind = {"internal": "internal", "off": "off"}.get(tls, "auto")
+    ask = PingsAsk(by=getpass.getuser(), host=host.lower(), tls=kind)  # type: ignore[arg-type]  # click lets nothing else pass
+    view = connect().post("/v1/pings", PingsView, ask)
+    Terminal().line(
+        f"Pings are answered at {view.address}. Let this name lead to this machine. Each schedule's own address: "
+        "underway monitors"
+    )
+
+
+@monitors.command()
+def hide() -> None:
+    """Answer pings on this machine alone."""
+    connect().post("/v1/pings", PingsView, PingsAsk(by=getpass.getuser()))
+    Terminal().line("Pings are answered on this machine alone.")
 
 
 def apps_of(client: Client, app: str) -> list[str]:

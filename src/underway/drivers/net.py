@@ -21,6 +21,8 @@ async def address_of(host: str, port: int, *, may_be_private: bool) -> tuple[str
     try:
         literal = ipaddress.ip_address(host)
     except ValueError:
+        if host.lower().rstrip(".").endswith(".localhost"):  # this machine, whatever a resolver says (RFC 6761, 6.3)
+            host = "127.0.0.1"
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [(str(where[0]), int(family)) for family, _, _, _, where in found]
     else:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from underway.alerts.runbook import step_for
+from underway.flows.keeping_rules import keeping_rules
 from underway.journal.events import AlertCleared, AlertRaised
 from underway.journal.journal import Journal
+from underway.manifest.monitor import AlertKeys
 from underway.terms.alert import Severity
 from underway.terms.problem import Problem
 
@@ -25,6 +28,8 @@ def raise_alert(
     state = journal.state(app)
     standing = state.alerts.standing.get(key)
     if standing is None or (standing.problem.code, standing.problem.where) != (problem.code, problem.where):
+        rules = keeping_rules(state)
+        keys = rules.alerts if rules is not None else AlertKeys()
         journal.record(
             AlertRaised(
                 app=app,
@@ -34,6 +39,8 @@ def raise_alert(
                 since=since,
                 release=state.live,
                 users_touched=users_touched,
+                step=step_for(keys.steps, problem.code, key),
+                runbook=keys.runbook,
             )
         )
 

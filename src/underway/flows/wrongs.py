@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from underway.alerts.conditions import Condition
+from underway.flows import wrong_words as words
 from underway.flows.budgets import budgets
-from underway.flows.keeping_rules import OWN_MONITOR, keeping_rules
+from underway.flows.keeping_rules import keeping_rules
+from underway.flows.limits import passed_limits
 from underway.guard.memory import slope
-from underway.guard.words import percent, span
 from underway.journal.state import AppState
+from underway.manifest.limits import TIMES
 from underway.ports.drivers import Drivers
 from underway.ports.metrics import Metrics
 from underway.slo.budget import is_spent
 from underway.terms.alert import Severity
 from underway.terms.metrics import MEMORY, Level, Point, release_subject
-from underway.terms.monitor import MonitorKind, MonitorState, MonitorStatus
-from underway.terms.problem import Problem
+from underway.terms.monitor import MonitorState, MonitorStatus
 from underway.terms.process import InstanceState
 
 BURST_S, BURST_LEAST, BURST_RATE = 60.0, 10, 0.05
@@ -24,27 +25,35 @@ BURST_S, BURST_LEAST, BURST_RATE = 60.0, 10, 0.05
 SLOW_LEAST, SLOW_TIMES, SLOW_BY_MS = 50, 3.0, 200.0
 """Slow: the p95 of the last minute is so many times that of the hour before, and by so much, over so many requests."""
 LEAK_S, LEAK_LEAST_BYTES, LEAK_LEAST = 1800.0, 32 << 20, 0.2
-"""A leak: memory surely grew all through the last half hour, by at least so much, and runs out within a day."""
+LEAKS = ((LEAK_S, 86_400.0), (600.0, 3_600.0))
+"""A leak: memory surely grew all through so many seconds, by at least so much, and runs out within so many: a slow one
+needs half an hour, one that is over within the hour ten minutes."""
+LEAK_MOST_OF = 0.9
+NEARLY_FULL = 0.9
+"""So much of the manifest's memory limit, all through a minute."""
 DISK_WARN, DISK_CRITICAL = 0.10, 0.03
 DISK_ENOUGH_BYTES = 20 << 30
 """So much room is enough on any disk."""
 _DAY_S = 86_400.0
-KEYS = ("monitor ", "certificate ", "process ", "budget ", "errors", "latency", "memory", "disk", "offline")
+KEYS = ("monitor ", "certificate ", "process ", "budget ", "limit ", "errors", "latency", "memory", "disk", "offline")
 """How the keys of these conditions begin; alerts of other keys are raised and cleared by who found them."""
 
 
 def wrongs(state: AppState, monitors: Sequence[MonitorStatus], on: Drivers, now: float) -> list[Condition]:
     """Everything that is wrong with a live app. Quick: no network, no process."""
-    if keeping_rules(state) is None or not state.live:
+    rules = keeping_rules(state)
+    if rules is None or not state.live:
         return []
+    limited = {each.of for each in rules.alerts.limits}
     return [
         *_monitors(state, monitors, now),
         *_processes(state, on),
-        *_errors(state, on.metrics, now),
-        *_slow(state, on.metrics, now),
-        *_leak(state, on, now),
-        *_disk(state, on),
+        *(_errors(state, on.metrics, now) if "errors" not in limited else ()),
+        *(_slow(state, on.metrics, now) if limited.isdisjoint(TIMES) else ()),
+        *_memory(state, on, now),
+        *(_disk(state, on) if "disk" not in limited else ()),
         *_budgets(state, on.metrics, now),
+        *passed_limits(state, rules.alerts.limits, on, now),
     ]
 
 
@@ -56,15 +65,19 @@ def _monitors(state: AppState, monitors: Sequence[MonitorStatus], now: float) ->
         keys = keys_of.get(it.name)
         if it.state is MonitorState.DOWN:
             severity = Severity(keys.severity) if keys else Severity.CRITICAL
-            out.append(Condition(f"monitor {it.name}", _down(state.app, it), severity, clear_s=0.0, since=it.since))
+            out.append(
+                Condition(f"monitor {it.name}", words.down(state.app, it), severity, clear_s=0.0, since=it.since)
+            )
         days = keys.certificate_days if keys else 14
         left_s = it.certificate_until - now
         if it.certificate_until and left_s < days * _DAY_S:
             severity = Severity.CRITICAL if left_s < 3 * _DAY_S else Severity.WARNING
-            out.append(Condition(f"certificate {it.name}", _certificate(state.app, it, left_s), severity, clear_s=0.0))
+            out.append(
+                Condition(f"certificate {it.name}", words.certificate(state.app, it, left_s), severity, clear_s=0.0)
+            )
     offline = [it.name for it in monitors if it.state is MonitorState.OFFLINE]
     if offline:
-        out.append(Condition("offline", _offline(state.app, offline), Severity.NOTE, for_s=30.0))
+        out.append(Condition("offline", words.offline(state.app, offline), Severity.NOTE, for_s=30.0))
     return out
 
 
@@ -75,10 +88,12 @@ def _processes(state: AppState, on: Drivers) -> list[Condition]:
             continue
         name = f"{it.spec.process} {it.spec.number + 1}"
         if it.state is InstanceState.CRASH_LOOP:
-            problem = _process("process.crash-loop", state.app, name, it.exit_code, "keeps ending")
+            problem = words.process("process.crash-loop", state.app, name, it.exit_code, "keeps ending")
             out.append(Condition(f"process {name}", problem, Severity.CRITICAL))
         elif it.restarts and on.clock.now() - it.started_at < 30.0:
-            problem = _process("process.ended", state.app, name, it.exit_code, "ended by itself and was started again")
+            problem = words.process(
+                "process.ended", state.app, name, it.exit_code, "ended by itself and was started again"
+            )
             out.append(Condition(f"process {name}", problem, Severity.WARNING))
     return out
 
@@ -90,7 +105,7 @@ def _errors(state: AppState, metrics: Metrics, now: float) -> list[Condition]:
         served, failed = served + got[0], failed + got[1]
     if failed < BURST_LEAST or failed < BURST_RATE * (served + failed):
         return []
-    return [Condition("errors", _burst(state.app, failed, served + failed), Severity.CRITICAL, clear_s=BURST_S)]
+    return [Condition("errors", words.burst(state.app, failed, served + failed), Severity.CRITICAL, clear_s=BURST_S)]
 
 
 def _slow(state: AppState, metrics: Metrics, now: float) -> list[Condition]:
@@ -105,28 +120,39 @@ def _slow(state: AppState, metrics: Metrics, now: float) -> list[Condition]:
     is_ms, was_ms = recent.took.quantile_ms(0.95), usual.took.quantile_ms(0.95)
     if is_ms < SLOW_TIMES * was_ms or is_ms - was_ms < SLOW_BY_MS:
         return []
-    return [Condition("latency", _slower(state.app, is_ms, was_ms), Severity.WARNING, for_s=30.0, clear_s=120.0)]
+    return [Condition("latency", words.slower(state.app, is_ms, was_ms), Severity.WARNING, for_s=30.0, clear_s=120.0)]
 
 
-def _leak(state: AppState, on: Drivers, now: float) -> list[Condition]:
+def _memory(state: AppState, on: Drivers, now: float) -> list[Condition]:
     points = on.metrics.read(state.app, release_subject(state.live), Level.FINE, now - LEAK_S, now + 60)
     found = [(at, point.gauges[MEMORY].mean) for at, point in points if MEMORY in point.gauges]
-    found = found[len(found) % 2 :: max(1, len(found) // 60)]
-    first, last = (found[0][1], found[-1][1]) if found else (0.0, 0.0)
-    if last - first < max(LEAK_LEAST_BYTES, LEAK_LEAST * first):
-        return []
-    whole, half, quarter = (slope(found[len(found) * part // 4 :]) for part in (0, 2, 3))
-    rates = [each.low for each in (whole, half, quarter) if each is not None]
-    if whole is None or half is None or min(rates) <= 0:
-        return []
-    web = keeping_rules(state)
-    process = web.manifest.processes.get("web") if web else None
-    limit = (process.memory_bytes * process.instances if process else 0) or on.machine.memory_bytes()
-    left_s = max(0.0, limit - last) / half.median
-    if left_s > _DAY_S:
-        return []
-    problem = _leaking(state.app, state.live, first, last, found[-1][0] - found[0][0], left_s)
-    return [Condition("memory", problem, Severity.WARNING, clear_s=120.0)]
+    rules = keeping_rules(state)
+    process = rules.manifest.processes.get("web") if rules else None
+    limit = process.memory_bytes * process.instances if process else 0
+    newest = [used for at, used in found if at > now - 60]
+    if limit and newest and min(newest) > NEARLY_FULL * limit:
+        problem = words.nearly_full(state.app, state.live, newest[-1], limit)
+        return [Condition("memory full", problem, Severity.WARNING, for_s=30.0, clear_s=60.0)]
+    return _leak(state, found, limit or on.machine.memory_bytes())
+
+
+def _leak(state: AppState, found: list[tuple[float, float]], limit: float) -> list[Condition]:
+    for over_s, near_s in LEAKS:
+        some = [each for each in found if each[0] >= found[-1][0] - over_s]
+        some = some[len(some) % 2 :: max(1, len(some) // 60)]
+        if not some or some[-1][0] - some[0][0] < LEAK_MOST_OF * over_s:  # warming up grows as well
+            continue
+        first, last = some[0][1], some[-1][1]
+        if last - first < max(LEAK_LEAST_BYTES, LEAK_LEAST * first):
+            continue
+        whole, half, quarter = (slope(some[len(some) * part // 4 :]) for part in (0, 2, 3))
+        if whole is None or half is None or min(each.low for each in (whole, half, quarter) if each is not None) <= 0:
+            continue
+        left_s = max(0.0, limit - last) / half.median
+        if left_s <= near_s:
+            problem = words.leaking(state.app, state.live, first, last, some[-1][0] - some[0][0], left_s)
+            return [Condition("memory", problem, Severity.WARNING, clear_s=120.0)]
+    return []
 
 
 def _disk(state: AppState, on: Drivers) -> list[Condition]:
@@ -134,7 +160,7 @@ def _disk(state: AppState, on: Drivers) -> list[Condition]:
     severity = disk_severity(free, whole)
     if severity is None:
         return []
-    return [Condition("disk", _full(state.app, free, whole, str(on.home.root)), severity, clear_s=60.0)]
+    return [Condition("disk", words.full(state.app, free, whole, str(on.home.root)), severity, clear_s=60.0)]
 
 
 def disk_severity(free: int, whole: int) -> Severity | None:
@@ -152,142 +178,13 @@ def _budgets(state: AppState, metrics: Metrics, now: float) -> list[Condition]:
         firing = next((burn for burn in it.burns if burn.is_firing), None)
         if firing is not None:
             severity = Severity.CRITICAL if firing.limit > 1 else Severity.WARNING
-            problem = _burning(state.app, it.name, firing.long_rate, firing.long_s, it.says)
+            problem = words.burning(state.app, it.name, firing.long_rate, firing.long_s, it.says)
             out.append(Condition(f"budget {it.name}", problem, severity, clear_s=firing.short_s))
         elif is_spent(it, least_of.get(it.name, 10)) and not it.is_own:
-            problem = _spent(state.app, it.name, it.says)
+            problem = words.spent(state.app, it.name, it.says)
             out.append(Condition(f"budget {it.name}", problem, Severity.WARNING, clear_s=60.0))
     return out
 
 
 def _releases(app: str, metrics: Metrics) -> list[str]:
     return [subject for subject in metrics.subjects(app) if subject.startswith(release_subject(""))]
-
-
-def _down(app: str, it: MonitorStatus) -> Problem:
-    """A monitor is down: what it asks does not answer as it should."""
-    if it.kind is MonitorKind.PING:
-        return Problem(
-            code="schedule.missed",
-            where=f"{app} {it.name}",
-            why=f"the schedule {it.name} of {app} did not tell that it ran: {it.says}",
-            remedy="see whether the machine that runs it is up, and what its last run wrote",
-            command="underway monitors",
-        )
-    if it.name == OWN_MONITOR and it.is_own:
-        return Problem(
-            code="app.down",
-            where=f"{app} {it.target}",
-            why=f"{app} does not answer visitors: {it.says}",
-            remedy="read what its processes wrote; if it began with a release, go back",
-            command=f"underway logs {app}",
-        )
-    return Problem(
-        code="monitor.down",
-        where=f"{app} {it.name}",
-        why=f"{it.name} of {app} is down: {it.says}",
-        remedy="see what it asks and since when it fails, then look at that",
-        command="underway monitors",
-    )
-
-
-def _certificate(app: str, it: MonitorStatus, left_s: float) -> Problem:
-    """A certificate ends soon, and was not renewed."""
-    ends = f"ends in {span(left_s)}" if left_s > 0 else f"ended {span(-left_s)} ago"
-    return Problem(
-        code="certificate.ends",
-        where=f"{app} {it.target}",
-        why=f"the certificate of {it.target} {ends}",
-        remedy="renew it; one that renews itself needs the domain to lead here and port 80 to be open",
-        command="underway monitors",
-    )
-
-
-def _offline(app: str, names: Sequence[str]) -> Problem:
-    """This machine reaches nothing outside."""
-    return Problem(
-        code="machine.offline",
-        where=app,
-        why=f"this machine reaches nothing outside, so {', '.join(names)} cannot be asked (which says nothing of them)",
-        remedy="see the machine's network",
-        command="underway monitors",
-    )
-
-
-def _process(code: str, app: str, name: str, exit_code: int | None, what: str) -> Problem:
-    """A process ended by itself."""
-    how = f"killed by signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
-    return Problem(
-        code=code,
-        where=f"{app} {name}",
-        why=f"{name} of {app} {what} ({how})",
-        remedy="read the last lines it wrote",
-        command=f"underway logs {app}",
-    )
-
-
-def _burst(app: str, failed: int, of: int) -> Problem:
-    """Many requests fail at once."""
-    return Problem(
-        code="errors.burst",
-        where=app,
-        why=f"{failed:,} of {of:,} requests of {app} failed in the last minute ({percent(failed / of)})",
-        remedy="see which errors came; if they began with a release, go back",
-        command=f"underway logs {app}",
-    )
-
-
-def _slower(app: str, is_ms: float, was_ms: float) -> Problem:
-    """Answers take much longer than they did."""
-    return Problem(
-        code="latency.slow",
-        where=app,
-        why=f"answers of {app} are slow: p95 {is_ms:,.0f} ms in the last minute, {was_ms:,.0f} ms in the hour before",
-        remedy="see what is slow: the database, what the app calls, the machine",
-        command=f"underway db stats {app}",
-    )
-
-
-def _leaking(app: str, release: str, first: float, last: float, over_s: float, left_s: float) -> Problem:
-    """Memory grows without end."""
-    return Problem(
-        code="memory.leak",
-        where=f"{app} {release}",
-        why=f"memory of {app} grows steadily: {first / 1e6:,.0f} MB to {last / 1e6:,.0f} MB in {span(over_s)}; "
-        f"it runs out in {span(left_s)}",
-        remedy="restart it to gain time, and look for what the release keeps",
-        command=f"underway status {app}",
-    )
-
-
-def _full(app: str, free: int, whole: int, home: str) -> Problem:
-    """The disk of the home is nearly full."""
-    return Problem(
-        code="disk.nearly-full",
-        where=home,
-        why=f"the disk that holds {app} has {free / 1e9:,.1f} GB of {whole / 1e9:,.1f} GB left",
-        remedy="make room: old backups, logs, or what else is on this disk",
-        command=f"du -xh --max-depth=2 {home} | sort -h | tail",
-    )
-
-
-def _burning(app: str, name: str, rate: float, over_s: float, says: str) -> Problem:
-    """An error budget burns too fast."""
-    return Problem(
-        code="slo.burning",
-        where=f"{app} {name}",
-        why=f"the error budget {name} of {app} burns {rate:,.1f}× too fast over {span(over_s)}: {says}",
-        remedy="see what fails; if it began with a release, go back",
-        command=f"underway slo {app}",
-    )
-
-
-def _spent(app: str, name: str, says: str) -> Problem:
-    """An error budget is gone."""
-    return Problem(
-        code="slo.spent",
-        where=f"{app} {name}",
-        why=f"the error budget {name} of {app} is spent: {says}",
-        remedy="mend what fails before anything new is released",
-        command=f"underway slo {app}",
-    )

@@ -39,7 +39,9 @@ class AlertBook(msgspec.Struct, kw_only=True):
         """Raised anew, or the matter got another reason: then it is the same alert with that reason."""
         known = self.standing.get(event.key)
         if known is not None:
-            self.standing[event.key] = msgspec.structs.replace(known, problem=event.problem, severity=event.severity)
+            self.standing[event.key] = msgspec.structs.replace(
+                known, problem=event.problem, severity=event.severity, step=event.step, runbook=event.runbook
+            )
             return
         self.standing[event.key] = Alert(
             app=event.app,
@@ -52,6 +54,8 @@ class AlertBook(msgspec.Struct, kw_only=True):
             raised_at=at,
             release=event.release or live,
             users_touched=event.users_touched,
+            step=event.step,
+            runbook=event.runbook,
         )
 
     def cleared(self, event: AlertCleared, at: float) -> None:

@@ -255,6 +255,10 @@ class AlertRaised(Event, frozen=True, kw_only=True, tag="alert_raised"):
     release: str = ""
     """The release that was live."""
     users_touched: int = 0
+    step: str = ""
+    """What to do about it, of the manifest or of the runbook."""
+    runbook: str = ""
+    """The address of the manifest's runbook."""
 
 
 class AlertCleared(Event, frozen=True, kw_only=True, tag="alert_cleared"):

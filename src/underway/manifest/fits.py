@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from underway.manifest.limits import LimitKeys, limit_fits
 from underway.manifest.model import EnvVar, Health, Journey, Manifest, Postgres, PythonBuild, Smoke
 from underway.manifest.probe_words import PLACEHOLDER, UNIQUE
 from underway.manifest.release import Margins, Windows
@@ -157,6 +158,7 @@ CHECKS: Mapping[type[Any], tuple[Callable[[Any, Spot], None], ...]] = {
     Windows: (_windows,),
     Smoke: (_smoke,),
     Journey: (_journey,),
+    LimitKeys: (limit_fits,),
 }
 """By table: what must hold once each of its keys is right."""
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from underway.manifest import words
 from underway.manifest.keys import Key, Table
 from underway.manifest.kinds import Choice, Duration, Flag, ListOf, Percent, Text, Whole
+from underway.manifest.limits import LimitKeys, StepKeys
 from underway.manifest.smoke import Expect
 from underway.terms.alert import Severity
 from underway.terms.monitor import MonitorKind
@@ -27,6 +28,12 @@ def _channel(text: str) -> tuple[str, str] | None:
     return ("it is no address", 'write it as "https://…", or "${NAME}" of a variable that holds it')
 
 
+def _heartbeat(text: str) -> tuple[str, str] | None:
+    if _CHANNEL_URL.fullmatch(text) and text.startswith(("$", "http://", "https://")):
+        return None
+    return ("it is no address of the web", 'write it as "https://…", or "${NAME}" of a variable that holds it')
+
+
 def _route(text: str) -> tuple[str, str] | None:
     return None if words.ROUTE.fullmatch(text) else ("it is no route", 'write "/api/*" or "GET /api/*"')
 
@@ -41,6 +48,7 @@ ROUTE = Text("a route", '"GET /api/*"', 200, _route, may_be_empty=True)
 REFERENCE = Text("${NAME}", '"${PAGERDUTY_KEY}"', 100, _reference, may_be_empty=True)
 NAME = Text("a name", '"front page"', 60, _name)
 TARGET = Text("what is asked", '"https://shop.example.com/"', 500, may_be_empty=True)
+HEARTBEAT = Text("an address or ${NAME}", '"${HEARTBEAT_URL}"', 1000, _heartbeat, may_be_empty=True)
 CHANNEL_URL = Text("an address or ${NAME}", '"${ALERT_URL}"', 1000, _channel)
 INTERVAL = Duration("1s", "30d")
 FOR = Duration("0s", "1d")
@@ -198,6 +206,32 @@ class AlertKeys:
     runbook: Annotated[
         str, Key("runbook", TARGET, '"https://wiki.example.com/shop"', "Where to read on; sent with every alert.")
     ] = ""
+    limits: Annotated[
+        tuple[LimitKeys, ...],
+        Table("limits", LimitKeys, "Limits of your own, beside or in the place of the usual ones.", is_list=True),
+    ] = ()
+    steps: Annotated[
+        tuple[StepKeys, ...],
+        Table("steps", StepKeys, "What to do about an alert, in your own words.", is_list=True),
+    ] = ()
+    heartbeat: Annotated[
+        str,
+        Key(
+            "heartbeat",
+            HEARTBEAT,
+            '"${HEARTBEAT_URL}"',
+            "The agent asks this address while it keeps this app: a dead-man check elsewhere (a monitor of kind `ping` "
+            "of another Underway, or any such service) tells when that ends. It usually is a secret: name the variable "
+            "that holds it.",
+        ),
+    ] = ""
+    heartbeat_s: Annotated[
+        float, Key("heartbeat_every", Duration("5s", "1h"), '"5m"', "How often `heartbeat` is asked.")
+    ] = 60.0
+    heartbeat_private: Annotated[
+        bool,
+        Key("heartbeat_private", Flag(), "true", "`heartbeat` may be in a private network or on this machine."),
+    ] = False
     references: Annotated[
         tuple[str, ...],
         Key(

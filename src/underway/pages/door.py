@@ -16,7 +16,9 @@ import uvicorn
 from underway.access.sessions import CODE_LIFE_S
 from underway.agent.access_views import DashboardView
 from underway.agent.agent import Agent
+from underway.agent.ping_views import PingsAsk, PingsView
 from underway.agent.status_views import ExportAsk, Exported, StatusPageAsk, StatusPageView
+from underway.pages.pings import PREFIX, Pings
 from underway.pages.publisher import Publisher
 from underway.terms.problem import Failure, Problem
 from underway.terms.release import Slot
@@ -37,6 +39,7 @@ class PagesDoor:
         self._task: asyncio.Task[None] | None = None
         self._site: Any = None
         self._publisher = Publisher(agent)
+        self._pings = Pings(agent)
 
     async def wake(self) -> None:
         await self._publisher.wake()
@@ -46,6 +49,9 @@ class PagesDoor:
                 await self._listen()
             if book.host:
                 await self._route(book.host, book.tls)
+            if host := self._pings.exposed().host:
+                await self._listen()
+                await self._pings.route(PingsAsk(by="", host=host, tls=self._pings.exposed().tls), self._port)
         except Exception as error:  # the apps matter more than their dashboard
             _log.error("the dashboard is not reachable: %s", error)
 
@@ -68,6 +74,13 @@ class PagesDoor:
 
     async def publish(self, ask: StatusPageAsk) -> StatusPageView:
         return await self._publisher.publish(ask)
+
+    def pings(self) -> PingsView:
+        return self._pings.exposed()
+
+    async def expose_pings(self, ask: PingsAsk) -> PingsView:
+        await self._listen()
+        return await self._pings.route(ask, self._port)
 
     def export(self, ask: ExportAsk) -> Exported:
         return self._publisher.export(ask)
@@ -113,7 +126,15 @@ class PagesDoor:
             self._task = asyncio.create_task(self._server._serve([listener]), name="dashboard")
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
+    @property
+    def _port(self) -> int:
+        assert self._listener is not None
+        return int(self._listener.getsockname()[1])
+
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await self._pings.answer(scope, send)
+            return
         if self._site is None:
             from underway.pages.site import make_site
 
@@ -125,7 +146,6 @@ class PagesDoor:
         if not host:
             await on.routes.remove(ROUTE)
             return
-        assert self._listener is not None
         on.router.set_target(ROUTE, Slot.A, SlotTarget(release="dashboard"))
         on.router.set_share(ROUTE, 0.0)
         await on.router.start()
@@ -133,7 +153,7 @@ class PagesDoor:
             AppRoute(
                 app=ROUTE,
                 hosts=(f"{ROUTE}.localhost", host),
-                slots=(SlotRoute(slot=Slot.A, ports=(self._listener.getsockname()[1],)), SlotRoute(slot=Slot.B)),
+                slots=(SlotRoute(slot=Slot.A, ports=(self._port,)), SlotRoute(slot=Slot.B)),
                 tls=tls,
                 body_limit_bytes=256 * 1024,
             )

@@ -13,7 +13,8 @@ from underway.pages.site import Visit
 from underway.terms.monitor import Day, MonitorStatus
 
 _DAYS = 90
-_SILENCE_S = 3600.0
+LENGTHS = ((3_600, "an hour"), (28_800, "eight hours"), (86_400, "a day"), (604_800, "a week"))
+"""How long an alert may be silenced here: seconds, and in words."""
 _DAY_S = 86_400.0
 
 
@@ -21,6 +22,15 @@ async def alerts(visit: Visit) -> Response:
     """What is open, the worst first, and what is over."""
     kept = visit.agent.keeping
     return visit.page("alerts.html", alerts=kept.alerts(), cleared=kept.alerts(is_cleared=True))
+
+
+async def ask_silence(visit: Visit) -> Response:
+    """Ask before nobody is told of an alert any more."""
+    app, key = visit.query("app"), visit.query("key")
+    found = next((it for it in visit.agent.keeping.alerts(app) if it.key == key), None)
+    if found is None:
+        raise Denied(404, "there is no such alert any more")
+    return visit.page("silence.html", it=found, lengths=LENGTHS)
 
 
 async def answer_alert(visit: Visit) -> Response:
@@ -31,7 +41,12 @@ async def answer_alert(visit: Visit) -> Response:
         case "acknowledge":
             kept.acknowledge(app, key, by)
         case "silence":
-            kept.silence(app, key, by, _SILENCE_S, visit.field("because"))
+            for_s = next((each for each, _ in LENGTHS if str(each) == visit.field("for_s")), None)
+            if for_s is None:
+                raise Denied(400, "there is no such length")
+            kept.silence(app, key, by, float(for_s), visit.field("because"))
+        case "unsilence":
+            kept.silence(app, key, by, 0.0)
         case _:
             raise Denied(400, "there is no such answer")
     return RedirectResponse("/alerts", 303)

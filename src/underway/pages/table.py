@@ -11,6 +11,7 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/live", live.glance),
     Page("GET", "/alerts", keeping.alerts),
     Page("POST", "/alerts", keeping.answer_alert, Right.HALT),
+    Page("GET", "/alerts/silence", keeping.ask_silence, Right.HALT),
     Page("GET", "/journal", records.journal),
     Page("GET", "/people", people.show, Right.ADMIN),
     Page("POST", "/people", people.change, Right.ADMIN),

@@ -50,6 +50,10 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     raised_at: float
     release: str = ""
     users_touched: int = 0
+    step: str = ""
+    """What to do, of the manifest or of the runbook."""
+    runbook: str = ""
+    """Where to read on."""
     cleared_at: float = 0.0
     because: str = ""
     """Why it is over."""

@@ -57,7 +57,8 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
 class MonitorStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One monitor as it is now. `says` is why it is so; `since` when it came to be so. `uptime_…` are shares of the
     checks that passed, None without any. `days` are the last 90, oldest first, those without checks left out.
-    `is_own`: Underway's, not written in the manifest. `ping_path` is what a schedule asks to tell that it ran."""
+    `is_own`: Underway's, not written in the manifest. `ping_path` is what a schedule asks to tell that it ran,
+    `ping_url` what it asks from another machine (empty unless pings are exposed); who knows it can ping."""
 
     app: str
     name: str
@@ -75,3 +76,4 @@ class MonitorStatus(msgspec.Struct, frozen=True, kw_only=True):
     days: tuple[Day, ...] = ()
     is_own: bool = False
     ping_path: str = ""
+    ping_url: str = ""

@@ -39,7 +39,7 @@ def no_such_app(app: str) -> Problem:
     )
 
 
-OWN_ROUTES = frozenset({"underway-dashboard", "underway-status"})
+OWN_ROUTES = frozenset({"underway-dashboard", "underway-status", "underway-pings"})
 """Names under which the proxy knows pages of Underway itself."""
 
 

@@ -38,6 +38,8 @@ ALERT = Alert(
     raised_at=1_700_000_020.0,
     release="06fh",
     users_touched=41,
+    step="Roll back first.",
+    runbook="https://wiki.example.com/shop",
 )
 
 
@@ -96,6 +98,7 @@ def test_a_webhook_is_signed_and_named(receiver: Receiver) -> None:
         "06fh",
     )
     assert (alert["what_to_do"], alert["command"]) == ("read its log", "underway logs shop")
+    assert (alert["step"], alert["runbook"]) == ("Roll back first.", "https://wiki.example.com/shop")
 
 
 def test_pagerduty_gets_a_trigger_and_a_resolve_of_one_dedup_key(receiver: Receiver) -> None:
@@ -108,6 +111,8 @@ def test_pagerduty_gets_a_trigger_and_a_resolve_of_one_dedup_key(receiver: Recei
     assert [event["event_action"] for event in events] == ["trigger", "resolve"]
     assert {event["dedup_key"] for event in events} == {"shop-41"}
     assert {event["routing_key"] for event in events} == {KEY}
+    assert events[0]["payload"]["custom_details"]["runbook step"] == "Roll back first."
+    assert events[0]["links"] == [{"href": "https://wiki.example.com/shop", "text": "Runbook"}]
 
 
 @pytest.mark.skipif(not CONTRACT.exists(), reason="PagerDuty's contract is not beside the project")
@@ -170,6 +175,8 @@ def test_a_message_says_what_since_when_whom_and_what_to_do() -> None:
         "users touched: 41",
         "release: 06fh",
         "what to do: read its log",
+        "runbook: Roll back first.",
+        "read on: https://wiki.example.com/shop",
         "run: underway logs shop",
     ):
         assert part in text

@@ -54,6 +54,8 @@ def show_monitors(found: Sequence[MonitorStatus], terminal: Terminal) -> None:
             )
         if it.ping_path:
             t.line(t.paint(f'    its schedule tells: underway monitors ping {it.app} "{it.name}"', "dim"))
+        if it.ping_url:
+            t.line(t.paint(f"    from elsewhere: curl -fsS -m 10 --retry 3 {it.ping_url}", "dim"))
 
 
 def show_alerts(found: Sequence[Alert], terminal: Terminal) -> None:
@@ -70,6 +72,10 @@ def show_alerts(found: Sequence[Alert], terminal: Terminal) -> None:
             t.line(f"    over since {clock(it.cleared_at)}: {clean(it.because)}")
         else:
             t.line(f"    {clean(it.problem.remedy)}")
+            if it.step:
+                t.line(f"    runbook: {clean(it.step)}")
+            if it.runbook:
+                t.line(f"    read on: {clean(it.runbook)}")
             if it.problem.command:
                 t.line(f"    {t.paint(clean(it.problem.command), 'bold')}")
         if it.standing is AlertStanding.ACKNOWLEDGED:

@@ -89,11 +89,14 @@ def pagerduty_event(alert: Alert, what: str, routing_key: str) -> bytes:
             "class": alert.problem.code,
             "custom_details": {
                 "what to do": alert.problem.remedy,
+                "runbook step": alert.step,
                 "command": alert.problem.command,
                 "release": alert.release,
                 "users touched": alert.users_touched,
             },
         }
+        if alert.runbook.startswith(("https://", "http://")):
+            event["links"] = [{"href": alert.runbook, "text": "Runbook"}]
     return msgspec.json.encode(event)
 
 
@@ -114,6 +117,8 @@ def webhook_body(message: str, what: str, alerts: Sequence[Alert]) -> dict[str, 
                 "release": alert.release,
                 "users_touched": alert.users_touched,
                 "what_to_do": alert.problem.remedy,
+                "step": alert.step,
+                "runbook": alert.runbook,
                 "command": alert.problem.command,
                 "cleared_at": alert.cleared_at,
                 "because": alert.because,
@@ -149,6 +154,10 @@ def told(what: str, alerts: Sequence[Alert]) -> str:
         if alert.release:
             lines.append(f"release: {alert.release}")
         lines.append(f"what to do: {alert.problem.remedy}")
+        if alert.step:
+            lines.append(f"runbook: {alert.step}")
+        if alert.runbook:
+            lines.append(f"read on: {alert.runbook}")
         if alert.problem.command:
             lines.append(f"run: {alert.problem.command}")
         parts.append("\n".join(lines))
