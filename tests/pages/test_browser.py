@@ -17,6 +17,7 @@ from .conftest import NASTY
 
 PAGES = ("/", "/journal", "/people", *(f"/apps/plain{rest}" for rest in ("", "/releases", "/logs", "/errors", "/data")))
 PAGES = (*PAGES, *(f"/apps/plain/{name}" for name in ("environment", "rollback", "monitors", "incidents")), "/alerts")
+PAGES = (*PAGES, "/security", "/apps/plain/logs?find=a&level=error")
 
 
 class Traffic:
@@ -210,6 +211,34 @@ def test_a_log_is_searched(world, page):
     page.get_by_role("button", name="Search").click()
     page.get_by_text("a needle, the only one").wait_for()
     assert page.get_by_text("hay", exact=True).count() == 0
+    with log.open("a") as stream:
+        stream.write('{"level": "error", "msg": "no stock", "order": {"id": "x-42"}}\n')
+    page.get_by_label("Lines with").fill("x-42")
+    page.get_by_label("Level, or worse").select_option("error")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_text("no stock").wait_for()
+    assert page.get_by_role("log").locator("div").count() == 1
+
+
+def test_an_error_is_opened_with_the_releases_it_was_seen_in(world, page):
+    trace = f'Traceback (most recent call last):\n  File "/srv/pay.py", line 3, in pay\nKeyError: "{NASTY}"\n\n'
+    for log in (world.home / "apps" / "plain" / "logs").glob("web.*.log"):
+        with log.open("a") as stream:
+            stream.write(trace)
+
+    def shown():
+        page.goto(f"{page.site}/apps/plain/errors")
+        return page.get_by_role("link", name=re.compile("^KeyError")).count() or None
+
+    wait_until(shown, 60)
+    page.get_by_role("link", name=re.compile("^KeyError")).first.click()
+    page.get_by_text('File "/srv/pay.py", line 3, in pay').wait_for()
+    assert page.evaluate("window.owned") is None
+    seen = page.get_by_role("region", name="Releases").get_by_role("link").all_inner_texts()
+    assert world.status("plain")["live"] in seen
+    page.get_by_role("link", name="Lines with it").click()
+    page.get_by_role("log").get_by_text("KeyError").first.wait_for()
+    assert page.evaluate("window.owned") is None
 
 
 MONITOR = """

@@ -175,6 +175,30 @@ def test_guessing_a_password_is_held_up_and_told(world, stranger, ana):
     assert wait_until(let_in, 60).status == 303
 
 
+def test_who_tries_to_get_in_is_told_as_events_of_their_own(world, stranger, member):
+    for path in ("/.env", "/.git/config", "/wp-login.php"):
+        world.ask(path, app="plain")
+    for _ in range(4):
+        world.ask("/", headers={"Host": "nobody.example"})
+    stranger.ask("/v1/status", headers={"Authorization": "Bearer uwt_guessed"})
+    stranger.ask("/enter", form={"code": "guess"})
+
+    def told():
+        found = json.loads(world.run("security", "--json").stdout)
+        by_kind = {it["kind"]: it for it in found}
+        return by_kind if {"scan", "host", "own"} <= set(by_kind) and by_kind["scan"]["times"] >= 3 else None
+
+    found = wait_until(told, 60)
+    assert (found["scan"]["app"], found["scan"]["client"]) == ("plain", "127.0.0.1")
+    assert found["scan"]["samples"] == ["/.env", "/.git/config", "/wp-login.php"]
+    assert found["host"]["samples"] == ["nobody.example"]
+    assert found["own"]["times"] >= 2
+    page = member.ask("/security").text
+    assert "nobody.example" in page
+    assert "/.git/config" in page
+    assert "looked for files" in world.run("security", "--app", "plain").stdout
+
+
 def events(world):
     return [json.loads(line) for line in world.run("events", "--json", "-n", "500").stdout.splitlines()]
 

@@ -13,6 +13,7 @@ from underway import __version__
 from underway.agent.alive import Alive
 from underway.agent.door import Door
 from underway.agent.keeping import Keeping
+from underway.agent.lookout import Lookout
 from underway.agent.rounds import Rounds
 from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk, WorkAsk, WorkKind
 from underway.agent.works import Work, Works
@@ -80,6 +81,9 @@ class Agent:
         self.keeping = Keeping(on, journal, self.books, self.leaving.is_set)
         self.alive = Alive(on, journal, self.books)
         self.access = Access(on, journal)
+        self.lookout = Lookout(on, self.leaving.is_set)
+        self.access.tell_refused = self.lookout.refused
+        self.books.also = self.lookout.heard
         self.door: Door | None = None
         """Where people get in by browser; None for an agent that has none."""
 
@@ -96,6 +100,7 @@ class Agent:
         self._spawn(self.alive.go())
         for loop in self.keeping.loops():
             self._spawn(loop)
+        self._spawn(self.lookout.go())
         self._spawn(Rounds(self.on, self.journal, self.works, self.leaving.is_set).go())
         for app in list(self.journal.states()):
             self._spawn(self._take_over(app))
@@ -110,6 +115,7 @@ class Agent:
         await asyncio.gather(*self._tasks, *self._retiring.values(), return_exceptions=True)
         self.alive.leave()
         self.books.write()
+        self.lookout.write()
 
     async def stop_everything(self) -> None:
         """Stop every instance, the proxy and all services. The journal stays: the next agent starts it all again."""

@@ -277,6 +277,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 )
 
 
+_MISSING = frozenset(f"{what}.unknown" for what in ("app", "plan", "work", "release", "monitor", "alert", "error"))
+"""What was asked for is not there: 404."""
+
+
 def make_api(agent: Agent, stop_agent: Callable[[], None]) -> Starlette:
     """The ASGI application. `stop_agent` ends the server."""
     api = Starlette(routes=[Route(e.path, _guarded(agent, e), methods=[e.method]) for e in ENDPOINTS])
@@ -345,9 +349,9 @@ def _guarded(agent: Agent, endpoint: Endpoint) -> Callable[[Request], Awaitable[
 
 def _status_of(problems: tuple[Problem, ...]) -> int:
     codes = {problem.code for problem in problems}
-    if codes & {"app.unknown", "plan.unknown", "work.unknown", "release.unknown", "monitor.unknown", "alert.unknown"}:
+    if codes & _MISSING:
         return 404
-    return 400 if codes & {"api.body", "app.name"} else 409
+    return 400 if codes & {"api.body", "app.name", "logs.level"} else 409
 
 
 def _fault(endpoint: Endpoint, error: Exception) -> Problem:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
+import msgspec
+
 from underway.agent.alerting import Alerting
+from underway.agent.gathering import Gathering
 from underway.agent.monitoring import Monitoring
 from underway.agent.sampling import Sampling
 from underway.flows.books import Books
@@ -20,11 +24,13 @@ from underway.terms.health import AppHealth
 from underway.terms.metrics import Figures, Mark
 from underway.terms.monitor import MonitorStatus
 from underway.terms.objective import Budget
+from underway.terms.output import LEVELS, LineAsk
 from underway.terms.problem import Problem, Refusal
-from underway.terms.seen_error import FoundLine, SeenError
+from underway.terms.seen_error import ErrorStory, FoundLine, SeenError
 
 _WORST_FIRST = list(Severity)
 MOST_CLEARED = 200
+FOLLOW_EVERY_S = 0.5
 LONGEST_SILENCE_S = 30 * 86_400.0
 
 
@@ -36,11 +42,18 @@ class Keeping:
         self._journal = journal
         self.monitoring = Monitoring(on, journal, is_leaving)
         self._sampling = Sampling(on, journal, is_leaving)
+        self._gathering = Gathering(on, journal, books, is_leaving)
         self._alerting = Alerting(on, journal, books, self.monitoring, is_leaving)
 
     def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """What runs for as long as the agent does."""
-        return (self._sampling.go(), self.monitoring.go(), self._alerting.look(), self._alerting.tell())
+        return (
+            self._sampling.go(),
+            self._gathering.go(),
+            self.monitoring.go(),
+            self._alerting.look(),
+            self._alerting.tell(),
+        )
 
     def figures(self, app: str, since: float, until: float, steps: int = STEPS) -> Figures:
         """Traffic, quantiles, memory and processors of the app and of each release, with the releases on the axis."""
@@ -92,13 +105,65 @@ class Keeping:
         """The app's objectives, the most spent first."""
         return budgets(self._journal.state(app), self._on.metrics, self._on.clock.now())
 
-    def errors(self, app: str) -> list[SeenError]:
+    async def errors(self, app: str) -> list[SeenError]:
         """Errors that the app reported, those seen last first."""
-        return []
+        live = self._journal.state(app).live
+        found = await asyncio.to_thread(self._on.output.errors, app)
+        return [_with_news(it, live) for it in found]
 
-    def lines(self, app: str, query: str, *, process: str = "", since: float = 0.0, most: int = 200) -> list[FoundLine]:
-        """Lines of output that hold the words of `query`, newest first. Raises `Refusal` (`logs.query`)."""
-        return []
+    async def error(self, app: str, fingerprint: str) -> ErrorStory:
+        """One of them with its releases and what was written. Raises `Refusal` (`error.unknown`)."""
+        story = await asyncio.to_thread(self._on.output.error, app, fingerprint)
+        if story is None:
+            raise Refusal([_no_error(app, fingerprint)])
+        return msgspec.structs.replace(story, seen=_with_news(story.seen, self._journal.state(app).live))
+
+    async def lines(self, app: str, ask: LineAsk) -> list[FoundLine]:
+        """The lines that are asked for. Raises `Refusal` (`logs.level`)."""
+        if ask.level not in LEVELS:
+            raise Refusal([_no_level(ask.level)])
+        if ask.after is None:  # what was written just now is found
+            await self._gathering.take(app)
+        return list(await asyncio.to_thread(self._on.output.lines, app, ask))
+
+    async def follow(self, app: str, ask: LineAsk) -> AsyncIterator[FoundLine]:
+        """Lines as they are written, after the newest one or the one that is named. Raises like `lines`."""
+        if ask.after is None:
+            newest = await self.lines(app, LineAsk(most=1))
+            ask = ask._replace(after=newest[0].id if newest else 0)
+        while True:
+            found = await self.lines(app, ask)
+            for line in found:
+                yield line
+            if found:
+                ask = ask._replace(after=found[-1].id)
+            if len(found) < ask.most:
+                await self._on.clock.sleep(FOLLOW_EVERY_S)
+
+
+def _with_news(it: SeenError, live: str) -> SeenError:
+    return msgspec.structs.replace(it, is_new=bool(live) and it.releases == (live,))
+
+
+def _no_error(app: str, fingerprint: str) -> Problem:
+    """An error that is not known."""
+    return Problem(
+        code="error.unknown",
+        where=f"{app} {fingerprint[:40]}",
+        why=f"no error of {app} has the fingerprint {fingerprint[:40]!r}",
+        remedy="see which there are",
+        command=f"underway errors {app}",
+    )
+
+
+def _no_level(level: str) -> Problem:
+    """A level that no line has."""
+    return Problem(
+        code="logs.level",
+        where=level[:40],
+        why=f"{level[:40]!r} is no level",
+        remedy=f"use {', '.join(LEVELS[1:])}: lines of that level and worse are shown",
+    )
 
 
 def _no_ping(app: str, name: str) -> Problem:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from underway.agent.access_api import door_of
 from underway.agent.agent import Agent
+<<<<<<< HEAD
 from underway.agent.endpoint import Endpoint, app_state, body, json_answer, number
 from underway.agent.ping_views import PingsAsk, PingsView
+=======
+from underway.agent.endpoint import LINES, Endpoint, app_state, body, json_answer, number
+from underway.agent.stream import until_left
+>>>>>>> f1ae299 (Keep what apps write for search, their errors across releases, and who tried to get in)
 from underway.agent.views import AlertAsk
 from underway.observe.figures import STEPS
 from underway.terms.alert import Alert
@@ -16,7 +24,9 @@ from underway.terms.health import AppHealth
 from underway.terms.metrics import Figures
 from underway.terms.monitor import MonitorStatus
 from underway.terms.objective import Budget
-from underway.terms.seen_error import FoundLine, SeenError
+from underway.terms.output import LineAsk
+from underway.terms.security import SecurityEvent
+from underway.terms.seen_error import ErrorStory, FoundLine, SeenError
 
 _HOUR_S = 3600
 _LONGEST_S = 400 * 86_400
@@ -60,6 +70,19 @@ async def alerts(agent: Agent, request: Request) -> Response:
     return json_answer(agent.keeping.alerts(request.query_params.get("app"), is_cleared=is_cleared))
 
 
+async def security(agent: Agent, request: Request) -> Response:
+    """Who tried to get in lately: log-ins refused again and again, scans, names of no app, what Underway refused.
+
+    What went on last comes first."""
+    query = request.query_params
+    agent.books.catch_up()
+    agent.lookout.write()
+    found = agent.on.security_log.events(
+        query.get("app"), number(query.get("since", "")), min(number(query.get("limit", "")) or 200, 1000)
+    )
+    return json_answer(list(found))
+
+
 async def acknowledge(agent: Agent, request: Request) -> Response:
     """Somebody looks after an alert: it is escalated no further."""
     ask = await body(request, AlertAsk)
@@ -96,23 +119,60 @@ async def budgets(agent: Agent, request: Request) -> Response:
 
 
 async def errors(agent: Agent, request: Request) -> Response:
-    """Errors that the app's processes reported, each once, with the releases it was seen in."""
-    return json_answer(agent.keeping.errors(app_state(agent, request).app))
+    """Errors that the app's processes reported, each once, with the releases it was seen in, those seen last first."""
+    return json_answer(await agent.keeping.errors(app_state(agent, request).app))
+
+
+async def error(agent: Agent, request: Request) -> Response:
+    """One error with each release it was seen in, and what was written when it came last."""
+    return json_answer(await agent.keeping.error(app_state(agent, request).app, request.path_params["fingerprint"]))
 
 
 async def lines(agent: Agent, request: Request) -> Response:
     """Lines that the app's processes wrote in the last days and that hold every word of `q`, newest first."""
+    return json_answer(await agent.keeping.lines(app_state(agent, request).app, line_ask(request)))
+
+
+async def tail(agent: Agent, request: Request) -> Response:
+    """The same as JSON lines, oldest first; with `follow` new ones after them as they are written."""
+    app, ask = app_state(agent, request).app, line_ask(request)
+    past = (await agent.keeping.lines(app, ask))[::-1] if ask.most else []
+    found = agent.keeping.follow(app, ask._replace(after=past[-1].id if past else None, most=1000))
+
+    async def written() -> AsyncIterator[bytes]:
+        for line in past:
+            yield msgspec.json.encode(line) + b"\n"
+        if request.query_params.get("follow") != "true":
+            return
+        async for new in until_left(agent, found):
+            yield msgspec.json.encode(new) + b"\n"
+
+    return StreamingResponse(written(), media_type=LINES)
+
+
+def line_ask(request: Request) -> LineAsk:
     query = request.query_params
-    found = agent.keeping.lines(
-        app_state(agent, request).app,
-        query.get("q", ""),
+    asked = query.get("limit", "")
+    return LineAsk(
+        query=query.get("q", ""),
         process=query.get("process", ""),
+        release=query.get("release", ""),
+        level=query.get("level", ""),
         since=number(query.get("since", "")),
-        most=min(number(query.get("limit", "")) or 200, 1000),
+        until=number(query.get("until", "")),
+        most=min(number(asked), 1000) if asked else 200,
     )
-    return json_answer(found)
 
 
+_LINES_QUERY = (
+    ("q", "words that the line holds, each with any ending; several in quotation marks as they stand"),
+    ("process", "only of this process"),
+    ("release", "only of this release"),
+    ("level", "of this level or a worse one: debug, info, warning, error, critical"),
+    ("since", "only after this moment (seconds since 1970)"),
+    ("until", "only before this moment"),
+    ("limit", "at most so many, 200 by default, 1000 at most"),
+)
 KEEPING_ENDPOINTS = (
     Endpoint(
         "GET",
@@ -135,16 +195,24 @@ KEEPING_ENDPOINTS = (
     Endpoint("POST", "/v1/pings", expose_pings, PingsView, takes=PingsAsk),
     Endpoint("GET", "/v1/apps/{app}/budgets", budgets, list[Budget]),
     Endpoint("GET", "/v1/apps/{app}/errors", errors, list[SeenError]),
+    Endpoint("GET", "/v1/apps/{app}/errors/{fingerprint}", error, ErrorStory),
+    Endpoint("GET", "/v1/apps/{app}/lines", lines, list[FoundLine], query=_LINES_QUERY),
     Endpoint(
         "GET",
-        "/v1/apps/{app}/lines",
-        lines,
-        list[FoundLine],
+        "/v1/apps/{app}/tail",
+        tail,
+        None,
+        query=(*_LINES_QUERY, ("follow", "true: go on with what is new, without end")),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/security",
+        security,
+        list[SecurityEvent],
         query=(
-            ("q", "words that the line holds"),
-            ("process", "only of this process"),
-            ("since", "only after this moment (seconds since 1970)"),
-            ("limit", "at most so many, 200 by default"),
+            ("app", "only of this app; empty: only what is no app's"),
+            ("since", "only what went on after this moment (seconds since 1970)"),
+            ("limit", "at most so many, 200 by default, 1000 at most"),
         ),
     ),
     Endpoint(

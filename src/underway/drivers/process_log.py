@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,13 +13,15 @@ ROTATE_BYTES = 5_000_000
 KEPT_PARTS = 3
 
 _COLLAPSE_RANGE = 0x08  # FALLOC_FL_COLLAPSE_RANGE, fallocate(2)
-_FLOOD = 4
+FLOOD = 4
 _CHUNK_BYTES = 1 << 18
 _TAIL_BYTES = 1 << 16
 _LINE_CHARS = 2_000
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LIBC = ctypes.CDLL(None, use_errno=True)
+ROTATING = threading.Lock()
+"""Held while a log is rotated: who reads on in one holds it meanwhile."""
 
 
 def open_to_append(path: Path) -> int:
@@ -43,6 +46,11 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES, keep: int = KEPT_PARTS) 
     mostly within microseconds, is lost. A part holds at most four times `limit_bytes`; of a flood only the end is
     kept. On a full disk the old content is let go rather than the disk kept full.
     """
+    with ROTATING:
+        return _rotate(path, limit_bytes, keep)
+
+
+def _rotate(path: Path, limit_bytes: int, keep: int) -> int:
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
@@ -57,7 +65,7 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES, keep: int = KEPT_PARTS) 
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         out = os.open(fresh, flags, 0o600)
         try:
-            copied = _copy(fd, out, max(0, cut - _FLOOD * limit_bytes), cut)
+            copied = _copy(fd, out, max(0, cut - FLOOD * limit_bytes), cut)
             if _LIBC.fallocate(fd, _COLLAPSE_RANGE, ctypes.c_int64(0), ctypes.c_int64(cut)) != 0:
                 cut = _copy(fd, out, copied, None)
                 os.ftruncate(fd, 0)
@@ -100,9 +108,11 @@ def _shift(path: Path, keep: int) -> None:
             os.replace(older, path.with_name(f"{path.name}.{number}"))
 
 
-def clean(text: str) -> str:
+def clean(text: str, most: int = _LINE_CHARS) -> str:
     """`text` fit for a terminal and a page: no escape sequences, no control or direction characters, one line."""
-    return _CONTROLS.sub("", _ESCAPES.sub("", text)).replace("\n", " ").expandtabs(4).rstrip()[:_LINE_CHARS]
+    if not text.isprintable():
+        text = _CONTROLS.sub("", _ESCAPES.sub("", text)).replace("\n", " ").expandtabs(4)
+    return text.rstrip()[:most]
 
 
 def tail(path: Path, lines: int, since_byte: int = 0) -> Sequence[str]:

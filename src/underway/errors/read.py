@@ -127,7 +127,7 @@ class TraceReader:
     def _inside(self, line: str) -> list[AppError]:
         """The last error in the texts of a line of JSON, or of what is left of one that was cut."""
         try:
-            texts = list(_texts(msgspec.json.decode(line), _JSON_DEPTH))
+            texts = list(texts_in(msgspec.json.decode(line)))
         except (msgspec.DecodeError, RecursionError):
             texts = [line.replace("\\n", "\n").replace('\\"', '"')]
         for text in texts:
@@ -141,9 +141,10 @@ class TraceReader:
         return []
 
 
-def _texts(value: Any, depth: int) -> Iterable[str]:
+def texts_in(value: Any, depth: int = _JSON_DEPTH) -> Iterable[str]:
+    """Every text in what JSON holds, at most `depth` deep."""
     if isinstance(value, str):
         yield value
     elif depth and isinstance(value, dict | list):
         for each in value.values() if isinstance(value, dict) else value:
-            yield from _texts(each, depth - 1)
+            yield from texts_in(each, depth - 1)

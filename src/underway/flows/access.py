@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 
 import msgspec
 
@@ -40,6 +41,8 @@ class Access:
         self._journal = journal
         self._book: AccessBook | None = None
         self.sessions = Sessions()
+        self.tell_refused: Callable[[str, str], None] = lambda what, address: None
+        """Hears what was refused (a log-in, a code, a token), and where it came from."""
         self._throttle = Throttle()
         self._hashing = asyncio.Semaphore(1)
         """One password at a time: many log-ins at once can take neither the machine's memory nor its cores."""
@@ -144,6 +147,7 @@ class Access:
         now = self._on.clock.now()
         name = self.sessions.use_code(code, now)
         if not name:
+            self.tell_refused("code", "loopback")
             return None
         self._journal.record(LoggedIn(app="", name=name, how="code", address="loopback"))
         return self.sessions.begin(name, frozenset(Right), now, is_local=True)
@@ -154,6 +158,7 @@ class Access:
         keys = (f"account {name[:60]}", f"address {address}")
         wait_s = max(self._throttle.wait_s(key, self._on.clock.now()) for key in keys)
         if wait_s:
+            self.tell_refused("log-in held up", address)
             raise Refusal([_slower(wait_s)])
         for key in keys:  # counted before the slow hash: many at once are many tries
             self._throttle.note_wrong(key, self._on.clock.now())
@@ -164,6 +169,7 @@ class Access:
         now = self._on.clock.now()
         step = passwords.totp_step(account.totp, totp[:20], now, account.totp_step) if account else 0
         if account is None or account.is_closed or not is_right or not step:
+            self.tell_refused("log-in", address)
             self._note_refused(account.name if account else "", keys, address)
             raise Refusal([_refused()])
         account.totp_step = step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import msgspec
 
@@ -28,6 +29,8 @@ class Books:
         self._journal = journal
         self.recorder = Recorder(on.metrics, lambda app: routes_of(journal.state(app)))
         self.meter = Meter(route_class, lambda app: promises_of(journal.state(app)))
+        self.also: Callable[[Request], None] | None = None
+        """Who hears of every request besides, once."""
         kept = self._kept()
         self._ledger = kept or Ledger(offset=on.request_log.end())
         place = on.metrics.place()
@@ -50,6 +53,12 @@ class Books:
         if self._on.clock.monotonic() - self._written_at >= WRITE_EVERY_S:
             self.write()
 
+    def _heard(self, request: Request, kind: Kind, now: float) -> None:
+        self.recorder.heard(request, kind, now)
+        self.meter.heard(request, kind)
+        if self.also is not None:
+            self.also(request)
+
     def write(self) -> None:
         """Figures over time, then counts, each with its place in the log. An agent that is killed between the two
         finds the figures ahead, and counts up to there without them. A disk that is full is told of by the journal."""
@@ -68,10 +77,6 @@ class Books:
     def per_s(self, app: str, over_s: float = 600.0) -> float:
         """Requests of the app's users per second lately."""
         return self.of(app).per_s(self._on.clock.now(), over_s)
-
-    def _heard(self, request: Request, kind: Kind, now: float) -> None:
-        self.recorder.heard(request, kind, now)
-        self.meter.heard(request, kind)
 
     def _counting(self, app: str) -> Counting:
         return counting_of(self._journal.state(app))

@@ -203,6 +203,16 @@ class AlertKeys:
         Key("quiet", words.SPANS, '["Mon-Sun 22:00-24:00"]', "When only critical alerts are sent; the others wait."),
     ] = ()
     timezone: Annotated[str, Key("timezone", words.TIMEZONE, '"Europe/Berlin"', "Of every span of the week.")] = "UTC"
+    security: Annotated[
+        bool,
+        Key(
+            "security",
+            words.FLAG,
+            "true",
+            "Also an alert when somebody tries log-ins one after the other, or when a scan was answered. Without it "
+            "that is only shown: `underway security`.",
+        ),
+    ] = False
     runbook: Annotated[
         str, Key("runbook", TARGET, '"https://wiki.example.com/shop"', "Where to read on; sent with every alert.")
     ] = ""

@@ -131,6 +131,10 @@ class Ledger(msgspec.Struct):
     ) -> None:
         rules: dict[str, Counting] = {}
         for request in requests:
+            if not request.app:  # it named a host that no app has
+                if tell is not None:
+                    tell(request, Kind.LEFT_OUT, now)
+                continue
             app = self.apps.get(request.app)
             if app is None:
                 app = self.apps[request.app] = AppLedger()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from underway.observe.counting import Kind
@@ -15,6 +15,9 @@ from underway.terms.route import Request
 _AHEAD_S = 60.0
 """A line from further in the future than this (the clock was set back) counts as now."""
 MINUTES_OF_USERS = 120
+SECONDS_OF_FAILING = 60
+_MOST_FAILING = 1_024
+"""People remembered of one release and second."""
 _FINE = Level.FINE.value
 
 
@@ -38,6 +41,7 @@ class Recorder:
         self._routes: dict[str, Sequence[RouteOf]] = {}
         self._points: dict[tuple[str, str, int], Point] = {}
         self._users: dict[str, OrderedDict[int, Distinct]] = {}
+        self._failing: dict[tuple[str, str], OrderedDict[int, set[int]]] = {}
 
     def heard(self, request: Request, kind: Kind, now: float) -> None:
         """One request of whatever kind."""
@@ -78,9 +82,22 @@ class Recorder:
                 all_of.merge(users)
         return all_of.count
 
+    def failing(self, app: str, release: str, since: float, until: float) -> set[int]:
+        """Whose requests to the release failed in these seconds (hashed; of the last minute, a thousand a second)."""
+        seconds: Mapping[int, set[int]] = self._failing.get((app, release), {})
+        return {one for second, people in seconds.items() if int(since) <= second <= until for one in people}
+
     def _touch(self, request: Request, at: float) -> None:
         if not request.client:
             return
+        seconds = self._failing.setdefault((request.app, request.release), OrderedDict())
+        people = seconds.setdefault(int(at + request.took_ms / 1000), set())
+        if len(people) < _MOST_FAILING:
+            people.add(int(request.client, 16))
+        while len(seconds) > SECONDS_OF_FAILING:
+            seconds.popitem(last=False)
+        if len(self._failing) > _MOST_FAILING:
+            del self._failing[next(iter(self._failing))]
         minutes = self._users.setdefault(request.app, OrderedDict())
         minutes.setdefault(int(at // 60), Distinct()).add(int(request.client, 16))
         while len(minutes) > MINUTES_OF_USERS:

@@ -18,6 +18,7 @@ from underway.agent.api import make_api
 from underway.agent.views import Refused
 from underway.flows.gates import needs_approval
 from underway.journal.events import ActKind, Order
+from underway.pages import gate
 from underway.pages.gate import Origin
 from underway.terms.problem import Problem
 
@@ -41,9 +42,12 @@ _LOOKS = frozenset(
         "/v1/apps/{app}/monitors",
         "/v1/apps/{app}/budgets",
         "/v1/apps/{app}/errors",
+        "/v1/apps/{app}/errors/{fingerprint}",
         "/v1/apps/{app}/lines",
+        "/v1/apps/{app}/tail",
         "/v1/apps/{app}/incidents",
         "/v1/alerts",
+        "/v1/security",
         "/v1/statuspage",
         "/v1/work/{work}",
     }
@@ -57,6 +61,8 @@ async def call(agent: Agent, request: Request, origin: Origin) -> Response:
     kind, _, text = request.headers.get("authorization", "").partition(" ")
     token = agent.access.token(text.strip()) if kind.lower() == "bearer" else None
     if token is None:
+        if text:
+            agent.access.tell_refused("token", gate.address_of_client(request, origin))
         return _refused(401, "access.token-needed", "there is no token with this request, or it is over")
     found = _endpoint(_api(agent), request)
     if found is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import msgspec
 from markupsafe import Markup
 from starlette.responses import Response
@@ -13,12 +11,13 @@ from underway.agent.env_views import EnvLookAsk, EnvView
 from underway.agent.look import app_view, backups_view, require_process
 from underway.journal.events import Recorded
 from underway.observe.database import read_database
-from underway.pages.figures import clock
 from underway.pages.looks import standing_of, state_of
 from underway.pages.site import Visit
 from underway.ports.logs import LogLine
 from underway.terms.database_health import DatabaseHealth
+from underway.terms.output import LEVELS, LineAsk
 from underway.terms.problem import Failure, Problem, Refusal
+from underway.terms.seen_error import FoundLine
 
 _TAIL = 300
 _ROWS = 200
@@ -61,37 +60,38 @@ def _row(record: Recorded) -> _Row:
 
 
 async def logs(visit: Visit) -> Response:
-    """The last lines of the app's processes; what comes after them follows by itself."""
+    """The last lines of the app's processes, and what comes after them; or those of the last days that hold some words,
+    are of a release, or are grave."""
     state = state_of(visit)
-    process, wanted = visit.query("process"), visit.query("find")
+    process, wanted, level, release = (visit.query(name) for name in ("process", "find", "level", "release"))
     require_process(state, process)
-    found = visit.agent.on.logs.lines(state.app, process, _TAIL if not wanted else 10 * _TAIL, False)
-    lines: list[LogLine] = [
-        LogLine(source=f"{clock(it.at)} {it.process} {it.release}", line=it.text)
-        for it in (visit.agent.keeping.lines(state.app, wanted, process=process)[::-1] if wanted else ())
-    ]
-    async for line in found if not lines else _nothing():
-        if not wanted or wanted.lower() in line.line.lower():
-            lines.append(line)
+    is_search = bool(wanted or level or release)
+    found: list[FoundLine] = []
+    lines: list[LogLine] = []
+    if is_search:
+        ask = LineAsk(query=wanted, process=process, level=level, release=release, most=_TAIL)
+        found = (await visit.agent.keeping.lines(state.app, ask))[::-1]
+    else:
+        lines = [it async for it in visit.agent.on.logs.lines(state.app, process, _TAIL, False)]
     view = app_view(visit.agent, state)
-    processes = sorted({it.process for it in view.instances} | {"build", "migrate"})
     return visit.page(
         "logs.html",
         view=view,
         standing=standing_of(view),
         tab="logs",
+        found=found,
         lines=lines[-_TAIL:],
         line_part=line_part,
-        processes=processes,
+        is_search=is_search,
+        is_followed=not (level or release),
+        processes=sorted({it.process for it in view.instances} | {"build", "migrate"}),
         process=process,
         find=wanted,
+        levels=LEVELS[1:],
+        level=level,
+        releases=sorted((it for it in state.releases), reverse=True)[:30],
+        release=release,
     )
-
-
-async def _nothing() -> AsyncIterator[LogLine]:
-    nothing: tuple[LogLine, ...] = ()
-    for line in nothing:
-        yield line
 
 
 def line_part(line: LogLine) -> Markup:
@@ -108,8 +108,29 @@ async def errors(visit: Visit) -> Response:
         view=view,
         standing=standing_of(view),
         tab="errors",
-        seen=visit.agent.keeping.errors(state.app),
+        seen=await visit.agent.keeping.errors(state.app),
         lost=state.lost[::-1],
+    )
+
+
+async def error(visit: Visit) -> Response:
+    """One error: the releases it was seen in, and what was written."""
+    state = state_of(visit)
+    story = await visit.agent.keeping.error(state.app, visit.path("fingerprint"))
+    view = app_view(visit.agent, state)
+    return visit.page("error.html", view=view, standing=standing_of(view), tab="errors", story=story, it=story.seen)
+
+
+async def security(visit: Visit) -> Response:
+    """Who tried to get in, what went on last first."""
+    app = visit.query("app")
+    visit.agent.books.catch_up()
+    visit.agent.lookout.write()
+    return visit.page(
+        "security.html",
+        events=visit.agent.on.security_log.events(app or None, most=_ROWS),
+        app=app,
+        apps=sorted(name for name in visit.agent.journal.states() if name),
     )
 
 

@@ -16,6 +16,7 @@ from underway.ports.logs import Logs
 from underway.ports.machine import Machine
 from underway.ports.metrics import Metrics
 from underway.ports.migrations import Migrations
+from underway.ports.output import Output
 from underway.ports.points import Points
 from underway.ports.prober import Prober
 from underway.ports.rehearsals import Rehearsals
@@ -26,6 +27,7 @@ from underway.ports.router import Router
 from underway.ports.routes import Routes
 from underway.ports.runtime import Runtime
 from underway.ports.schemas import Schemas
+from underway.ports.security_log import SecurityLog
 from underway.ports.services import Cache, Database
 from underway.ports.smokes import Smokes
 from underway.ports.snapshots import Snapshots
@@ -70,4 +72,6 @@ class Drivers:
     cache: Cache
     vault: Vault
     logs: Logs
+    output: Output
+    security_log: SecurityLog
     snapshots: Snapshots

@@ -13,7 +13,8 @@ class RequestLog(Protocol):
         self, since: LogOffset, limit: int = 10_000, until: LogOffset | None = None
     ) -> tuple[Sequence[Request], LogOffset]:
         """Return whole lines after `since` (and before `until`) and the offset after them. Survives rotation: what was
-        left in the rotated file comes first. Lines that are not ours or not JSON are passed over. Never blocks."""
+        left in the rotated file comes first. Requests that named
+        no app's host have no app; lines that are not JSON are passed over. Never blocks."""
         ...
 
     def end(self) -> LogOffset:

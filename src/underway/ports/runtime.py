@@ -55,6 +55,11 @@ class Runtime(Protocol):
         many bytes before the end."""
         ...
 
+    def log_begins(self, instance_id: str) -> int:
+        """Where in its log the instance's own output begins: bytes from the beginning of the file as it is now;
+        negative once that was rotated out, 0 for an unknown instance."""
+        ...
+
     async def adopt(self) -> Sequence[Instance]:
         """Called once at the agent's start: take over what a former agent left running (same pids, nothing
         restarted), restart what died meanwhile, and end processes of this home that belong to nothing."""

@@ -61,6 +61,11 @@ class Home:
         return self.root / "metrics.db"
 
     @property
+    def security(self) -> Path:
+        """Who tried to get in, of all apps."""
+        return self.root / "security.db"
+
+    @property
     def status_page(self) -> Path:
         """The published status page; the proxy serves it as it is."""
         return self.root / "status-page"
@@ -96,6 +101,10 @@ class Home:
         """What an instance writes. One file per slot: two releases running side by side do not mix their lines.
         Older parts have `.1` (the newest) to `.3` appended."""
         return self.logs(app) / f"{process}.{number}.{slot}.log"
+
+    def output(self, app: str) -> Path:
+        """What the app's processes wrote in the last days, for searching, and the errors in it."""
+        return self.app(app) / "output"
 
     def backups(self, app: str) -> Path:
         return self.app(app) / "backups"

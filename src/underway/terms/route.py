@@ -47,7 +47,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     likewise, without the cohort: the same for everybody who shares an address and a browser. `agent` is the browser's
     own word. `is_monitor` marks health checks and probes of our own. `share_of_b` is the share of visitors that slot B
     got when the request arrived, None for one that named its release in a header. `is_sticky` is true for a visitor
-    who keeps a release by cookie; each request of any other draws its release anew.
+    who keeps a release by cookie; each request of any other draws its release anew. `ip` is the client's address itself
+    and `host` the name it asked for: for security events alone. `app` is empty where no app has that name.
     """
 
     at: float
@@ -67,6 +68,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_sticky: bool = False
     address: str = ""
     agent: str = ""
+    ip: str = ""
+    host: str = ""
 
 
 class LogOffset(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,11 +30,13 @@ from underway.drivers.logs.files import LogFiles
 from underway.drivers.machine.local import LocalMachine
 from underway.drivers.metrics.sqlite import SqliteMetrics
 from underway.drivers.migrations.printed import PrintedMigrations
+from underway.drivers.output.sqlite import SqliteOutput
 from underway.drivers.prober.loopback import LoopbackProber
 from underway.drivers.request_log.caddy import CaddyRequestLog
 from underway.drivers.router.book import RouteBook
 from underway.drivers.router.caddy import CaddyRouter
 from underway.drivers.runtime.processes import LocalRuntime
+from underway.drivers.security_log.sqlite import SqliteSecurityLog
 from underway.drivers.smokes.loopback import LoopbackSmokes
 from underway.drivers.snapshots.files import SnapshotFiles
 from underway.drivers.sources.local import LocalSources
@@ -87,6 +89,8 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         cache=ValkeyCache(home),
         vault=vault,
         logs=LogFiles(home, clock),
+        output=SqliteOutput(home),
+        security_log=SqliteSecurityLog(home.security),
         snapshots=SnapshotFiles(home),
     )
 

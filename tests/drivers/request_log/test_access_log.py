@@ -64,8 +64,10 @@ def test_what_the_proxy_wrote_is_read_with_its_release(tmp_path: Path) -> None:
             with pytest.raises(Broken, match="timeout"):
                 await ask("127.0.0.1", to.home.http_port, request_bytes(HOST, "/slow/5"), timeout_s=0.2)
             await to.get("/seen", host="nobody.localhost")
-            await until(lambda: len(log.read(start)[0]) >= 4)
-            first, second, third, gone = log.read(start)[0]
+            await until(lambda: len(log.read(start)[0]) >= 5)
+            first, second, third, gone = (it for it in log.read(start)[0] if it.app)
+            (stranger,) = (it for it in log.read(start)[0] if not it.app)
+            assert (stranger.host.partition(":")[0], stranger.ip) == ("nobody.localhost", "127.0.0.1")
 
             assert (first.app, first.release, first.slot, first.path) == ("shop", RELEASE_A, "a", "/seen")
             assert (first.method, first.status, first.upstream) == ("GET", 200, f"127.0.0.1:{port_a}")

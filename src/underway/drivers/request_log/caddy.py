@@ -26,6 +26,7 @@ _LINE_LIMIT_BYTES = 1 << 17
 """No line of ours is longer (the proxy takes 64 KiB of headers); what is, is passed over."""
 _PATH_LIMIT = 2_000
 _AGENT_LIMIT = 300
+_HOST_LIMIT = 255
 _CLIENTS_REMEMBERED = 4_096
 _MARK_BYTES = 64
 _OURS = ("127.0.0.1", "::1")
@@ -38,6 +39,7 @@ class _Asked(msgspec.Struct):
     client_ip: str = ""
     method: str = ""
     uri: str = ""
+    host: str = ""
 
 
 class _Line(msgspec.Struct):
@@ -47,7 +49,7 @@ class _Line(msgspec.Struct):
     status: int
     duration: float
     request: _Asked
-    app: str
+    app: str | None = None
     release: str | None = None
     slot: str | None = None
     upstream: str | None = None
@@ -143,11 +145,9 @@ class CaddyRequestLog:
             line = self._decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        if not line.app:
-            return None
         return Request(
             at=line.ts - line.duration,
-            app=line.app,
+            app=line.app or "",
             release=line.release or "",
             slot=line.slot or "",
             method=line.request.method,
@@ -163,6 +163,8 @@ class CaddyRequestLog:
             is_monitor=bool(line.probe) and line.request.client_ip in _OURS,
             share_of_b=share_value(line.share) if line.share and SHARE_TEXT.fullmatch(line.share) else None,
             is_sticky=bool(line.bucket),
+            ip=line.request.client_ip,
+            host=line.request.host[:_HOST_LIMIT],
         )
 
     def _hash(self, known: str) -> str:

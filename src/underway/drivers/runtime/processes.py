@@ -137,6 +137,10 @@ class LocalRuntime:
         at = began + after if after >= 0 else max(began, process_log.size(life.log) + after)
         return [(byte - began, line) for byte, line in process_log.lines_after(life.log, at)]
 
+    def log_begins(self, instance_id: str) -> int:
+        life = self._lives.get(instance_id)
+        return 0 if life is None else life.record.log_from
+
     def limits(self) -> Sequence[Limit]:
         return self._groups.limits()
 
@@ -386,9 +390,10 @@ class LocalRuntime:
                 if process_log.size(life.log) > self._log_bytes:
                     with contextlib.suppress(OSError):
                         cut = await asyncio.to_thread(process_log.rotate, life.log, self._log_bytes, self._log_parts)
-                        for other in self._lives.values():
+                        for other in tuple(self._lives.values()):
                             if other.log == life.log:
                                 other.record.log_from -= cut
+                                record.write(other.folder, other.record)  # at once: a stop may remove it at any await
 
 
 def _require_folder(spec: InstanceSpec) -> None:
