@@ -139,6 +139,28 @@ def test_workers(look: Look, files: dict[str, str], workers: dict[str, str]) -> 
     assert {n: p.command for n, p in manifest.processes.items() if n != "web"} == workers
 
 
+def test_a_worker_starts_where_its_package_is(look: Look) -> None:
+    """Not in a folder that looks like the image's working directory, which a stage of the build filled."""
+    compose = (
+        "services:\n"
+        "  api:\n    build: {context: .}\n    command: uvicorn app.main:app\n"
+        "  queue:\n    build: {context: .}\n    command: celery -A app.tasks worker\n"
+    )
+    manifest = look(
+        {
+            "backend/docker-compose.yml": compose,
+            "backend/Dockerfile": "FROM python:3.12 AS builder\nWORKDIR /app\nCOPY ./app ./app\n"
+            "FROM python:3.12\nWORKDIR /app\nCOPY --from=builder /app/app /app/app\n",
+            "backend/app/__init__.py": "",
+            "backend/app/main.py": FASTAPI,
+            "backend/app/tasks.py": "from celery import Celery\nqueue = Celery('x')\n",
+            "backend/requirements.txt": "fastapi\nuvicorn\ncelery\nredis\n",
+        }
+    ).manifest
+    assert manifest is not None
+    assert manifest.processes["queue"].cwd == manifest.processes["web"].cwd == "backend"
+
+
 def test_a_schedule_within_the_app_runs_in_one_process(look: Look) -> None:
     source = "from flask import Flask\nfrom apscheduler.schedulers.background import BackgroundScheduler\n"
     source += "app = Flask(__name__)\nBackgroundScheduler().start()\n"

@@ -331,6 +331,16 @@ def test_debug_is_switched_off(look: Look, settings: str, spelling: str) -> None
             "postgresql",
             {"PROD_DB_HOSTNAME": "host", "PROD_DB_NAME": "database"},
         ),
+        (
+            "from decouple import config\nDATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql',"
+            " 'NAME': config('SHOPNAME', default='x'), 'PORT': config('SHOPPORT', cast=int, default=5432),"
+            " 'HOST': config('PGDB_HOST', default='db'), 'PASSWORD': config('PGDB_WORD', default='p')},"
+            " 'other': {'ENGINE': 'django.db.backends.postgresql', 'HOST': config('FAR_AWAY', default='db')}}\n",
+            "psycopg\n",
+            {},
+            "postgresql",
+            {"SHOPNAME": "database", "SHOPPORT": "port", "PGDB_HOST": "host", "PGDB_WORD": "password"},
+        ),
     ],
 )
 def test_postgres_in_the_spelling_the_app_reads(

@@ -75,6 +75,11 @@ class Variable:
         return (required or [r.evidence for r in self.reads])[0]
 
     @property
+    def part(self) -> str:
+        """The part of the database's address that the code takes it for, whatever its name; empty for none."""
+        return next((r.part for r in self.reads if r.part), "")
+
+    @property
     def known_values(self) -> list[str]:
         return [v for v in (self.example, self.default) if v]
 
@@ -194,7 +199,8 @@ def _production(index: Index, one: Variable) -> Evidence | None:
 
 def _service_parts(variables: dict[str, Variable], part_of: object, standard: str) -> dict[str, str]:
     assert callable(part_of)
-    parts = {name: part_of(name) for name in variables}
+    by_place = standard == "DATABASE_URL"
+    parts = {name: part_of(name) or (one.part if by_place else "") for name, one in variables.items()}
     parts = {name: part for name, part in parts.items() if part}
     has_host = "host" in parts.values()
     for name, one in variables.items():

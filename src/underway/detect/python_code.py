@@ -70,7 +70,7 @@ class EnvRead:
     `default` is its literal as text, None when there is none or it is not a literal; `is_required` when reading
     fails without the variable. `is_list` and `is_number` tell how the value is understood, `separator` by what it is
     split (empty: as JSON), `compared` what it is compared with. `made_up` when the default is made at each start
-    (`secrets.token_urlsafe()`).
+    (`secrets.token_urlsafe()`). `part` is the part of a database's address that it stands for in Django's DATABASES.
     """
 
     name: str
@@ -83,6 +83,7 @@ class EnvRead:
     separator: str = ","
     made_up: bool = False
     compared: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True)

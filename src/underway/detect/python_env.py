@@ -97,6 +97,7 @@ def _plain_reads(file: PyFile, helpers: EnvFunctions, readers: set[str]) -> Iter
             separator=_separator(above, file.nodes[file.above[file.above[place]]]),
             number=is_number,
             compared=compared,
+            part=_django_part(file, place),
         )
         if isinstance(node, ast.Call):
             for end in helpers.get(dotted_name(node.func, {}), frozenset()) - {""}:
@@ -119,7 +120,32 @@ def _is_conditional(file: PyFile, place: int) -> bool:
     return True
 
 
-def _with(read: EnvRead, *, is_conditional: bool, separator: str | None, number: bool, compared: str) -> EnvRead:
+_DJANGO_PARTS = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password", "NAME": "database"}
+
+
+def _django_part(file: PyFile, place: int) -> str:
+    """The part of DATABASES["default"] whose value is made of the node: its key stands beside an ENGINE."""
+    node = file.nodes[place]
+    for _ in range(4):
+        place = file.above[place]
+        parent = file.nodes[place]
+        if isinstance(parent, ast.Dict):
+            keys = {literal(key) if key else None: value for key, value in zip(parent.keys, parent.values, strict=True)}
+            around = file.nodes[file.above[place]]
+            is_other = isinstance(around, ast.Dict) and not any(
+                key is not None and literal(key) == "default" and value is parent
+                for key, value in zip(around.keys, around.values, strict=True)
+            )
+            if "ENGINE" not in keys or is_other:
+                return ""
+            return next((part for key, part in _DJANGO_PARTS.items() if keys.get(key) is node), "")
+        node = parent
+    return ""
+
+
+def _with(
+    read: EnvRead, *, is_conditional: bool, separator: str | None, number: bool, compared: str, part: str
+) -> EnvRead:
     return EnvRead(
         name=read.name,
         evidence=read.evidence,
@@ -131,6 +157,7 @@ def _with(read: EnvRead, *, is_conditional: bool, separator: str | None, number:
         separator=read.separator if separator is None else separator,
         made_up=read.made_up,
         compared=compared,
+        part=part,
     )
 
 

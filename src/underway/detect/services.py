@@ -45,7 +45,7 @@ def needs_postgres(
     if not driver or project is None:
         return False
     where = project.where(driver)
-    is_read = any(postgres_part(name) or is_engine(name) for name in variables)
+    is_read = any(postgres_part(name) or one.part or is_engine(name) for name, one in variables.items())
     if django is not None and not django.uses_postgres_engine and not is_read:
         return False
     if django is not None and django.uses_postgres_engine:
@@ -61,7 +61,7 @@ def needs_postgres(
             )
             return True
     for name, one in variables.items():
-        if postgres_part(name) or is_engine(name):
+        if postgres_part(name) or one.part or is_engine(name):
             notes.claim(
                 "database",
                 f"PostgreSQL: {name} is read, and the app depends on {driver}",

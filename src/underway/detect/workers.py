@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from underway.detect.draft import Draft
-from underway.detect.index import Index, cwd
+from underway.detect.index import Index, cwd, join
 from underway.detect.model import Evidence, Notes
 from underway.detect.python_app import WebApp
 from underway.detect.python_code import PythonCode
@@ -45,12 +45,29 @@ def python_workers(
             if tuple(command.words) in known:
                 continue
             known.add(tuple(command.words))
-            folder = app.folder if command.folder == "" and app.folder else command.folder
-            draft.processes[name] = _worker(command, folder)
+            draft.processes[name] = _worker(command, _folder(index, command, app))
             notes.claim("worker", f"{name}: {' '.join(command.words)[:120]}", command.evidence, f"processes.{name}")
     if not known:
         _unnamed(code, project, app, draft, notes)
     _scheduled_within(code, project, draft, notes)
+
+
+_TARGET = re.compile(r"(?:^| )(?:-A|--app|-m)[ =](\w+)")
+
+
+def _folder(index: Index, command: Simple, app: WebApp) -> str:
+    """Where a worker starts: where its file says, unless only the app's own folder has the package that it names
+    (a container's working directory is not always a folder of the repository)."""
+    stated = app.folder if command.folder == "" and app.folder else command.folder
+    target = _TARGET.search(" ".join(command.words))
+    if target is None:
+        return stated
+
+    def has_it(folder: str) -> bool:
+        path = join(folder, target[1])
+        return index.has(f"{path}.py") or path in index.folders
+
+    return next((folder for folder in (stated, app.folder, app.base) if has_it(folder)), stated)
 
 
 def _unnamed(code: PythonCode, project: PythonProject | None, app: WebApp, draft: Draft, notes: Notes) -> None:
