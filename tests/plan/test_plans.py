@@ -32,6 +32,7 @@ from underway.plan.strategy import Pace
 from underway.plan.watch import plan_watch
 from underway.ports.builds import BuildAsk
 from underway.steps.back_up import BackUp
+from underway.steps.lint_migrations import LintMigrations
 from underway.steps.migrate import MigrateDatabase
 from underway.steps.prune_releases import PruneReleases
 from underway.steps.start_release import StartRelease, SwapWorkers
@@ -133,6 +134,16 @@ def test_new_or_unknown_migrations_are_run_after_a_dump_that_is_named(migrations
     order = [each for each in ids(plan) if each in ("lint", "back_up", "rehearse", "migrate", "start", "switch")]
     assert order == ["lint", "back_up", "rehearse", "migrate", "start", "switch"]
     assert step(plan, MigrateDatabase).backup == "r9"
+
+
+def test_migrations_stop_nothing_while_no_release_was_ever_live():
+    """The first deploy failed after it had made the database: the next one may do to it what the first one could."""
+    state = a_state("r1")
+    state.releases["r1"] = release_state("r1", live_since=None)
+    failed = plan_deploy(facts(state, migrations="m2"))
+    assert step(failed, LintMigrations).allowed == "no release was live yet, so nobody uses the database"
+    assert not failed.notes
+    assert step(plan_deploy(facts(a_state("r1", live="r1"), migrations="m2")), LintMigrations).allowed == ""
 
 
 def test_files_are_backed_up_whole_before_a_migration_where_they_hold_the_database():

@@ -106,7 +106,7 @@ def _migration_notes(facts: DeployFacts) -> tuple[str, ...]:
     migrate = facts.manifest.migrate
     if migrate is None or not has_pending(facts) or not facts.state.releases:
         return ()
-    if why := allowed(migrate, facts.allow):
+    if (why := allowed(migrate, facts.allow, facts.state)) and facts.state.live:
         return (
             f"The pending migrations may destroy, break and block ({why}). Where the rehearsal shows that"
             f" {facts.state.live or 'the release that runs'} does not run on what they make, this release cannot be"
@@ -142,8 +142,11 @@ def live_code(state: AppState) -> CodeAsk | None:
     return code_of(manifest, state.live, live_key(state)) if manifest and manifest.processes.get("web") else None
 
 
-def allowed(migrate: Migrate, allow: tuple[str, ...]) -> str:
-    """Why the pending migrations may harm those who use the database, empty when they may not."""
+def allowed(migrate: Migrate, allow: tuple[str, ...], state: AppState | None = None) -> str:
+    """Why the pending migrations may harm those who use the database, empty when they may not. Without `state` it is
+    not known whether anybody does."""
+    if state is not None and not any(it.live_since for it in state.releases.values()):
+        return "no release was live yet, so nobody uses the database"
     if "contract" in allow:
         return "--allow contract"
     return "[migrate] contract = true" if migrate.contract else ""
@@ -178,7 +181,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
                     migrate=manifest.migrate,
                     env=env_of(manifest, facts.release),
                     was_key=live_key(state),
-                    allowed=allowed(manifest.migrate, facts.allow),
+                    allowed=allowed(manifest.migrate, facts.allow, state),
                 )
             )
         in_files = postgres is None and bool(manifest.shared)  # an SQLite file, alone or in a folder
@@ -195,7 +198,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
                         env=env_of(manifest, facts.release),
                         was=live_code(state),
                         new=code_of(manifest, facts.release, facts.key),
-                        allowed=allowed(manifest.migrate, facts.allow),
+                        allowed=allowed(manifest.migrate, facts.allow, state),
                     )
                 )
         steps.append(
