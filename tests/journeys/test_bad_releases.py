@@ -157,6 +157,8 @@ def test_a_release_that_dies_after_the_switch_is_rolled_back(steady):
     done = steady.deploy(path)
     assert (done["outcome"], done["exit_code"], done["live"]) == ("rolled_back", 5, steady.release)
     assert done["because"]
+    judged = next(e for e in done["events"] if e["event"] == "judged")
+    assert any("it was fun" in line for line in judged["log_tail"]), judged
     wait_until(lambda: not steady.status("plain")["act"])
 
 

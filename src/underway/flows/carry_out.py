@@ -8,7 +8,7 @@ from typing import Literal
 from underway.execute.engine import Stopped, run, undo
 from underway.flows.counting import counting_of
 from underway.flows.rollout import RollingOut, roll_out
-from underway.flows.watch import watch
+from underway.flows.watch import last_words, watch
 from underway.journal.events import ActKind, Counts, Finished, Judged, StepTime, Weighed
 from underway.journal.journal import Journal
 from underway.journal.state import ActState, AppState, StepState
@@ -88,7 +88,8 @@ async def _forward(
                 return await _take_back(stage, act, on, journal), verdict.because
         if stage.watch and not _was_watched(act, journal):
             verdict = await watch(act.app, plan.release, stage.watch, on)
-            journal.record(Judged(app=act.app, act=act.id, release=plan.release, verdict=verdict))
+            tail = last_words(journal.state(act.app), plan.release, verdict)
+            journal.record(Judged(app=act.app, act=act.id, release=plan.release, verdict=verdict, log_tail=tail))
             if verdict.action is Action.ROLL_BACK:
                 return None, verdict.because
     return None, ""

@@ -12,6 +12,7 @@ from underway.flows.gates import Closed, closed
 from underway.flows.probes import Probes
 from underway.flows.signs import Signs
 from underway.flows.telling import Telling, Told, begin_telling
+from underway.flows.watch import last_words
 from underway.guard.carry import go_to
 from underway.guard.evidence import Evidence, Outcome
 from underway.guard.judge import carried_out, judge
@@ -379,8 +380,9 @@ async def roll_out(rolling: RollingOut) -> Verdict:
     """Run it to its end and write the verdict down."""
     verdict = await rolling.run()
     app, act, release = rolling.act.app, rolling.act.id, rolling.plan.release
+    tail = last_words(rolling.journal.state(app), release, verdict)
     rolling.journal.record(
-        Judged(app=app, act=act, release=release, verdict=verdict),
+        Judged(app=app, act=act, release=release, verdict=verdict, log_tail=tail),
         Weighed(app=app, act=act, release=release, record=rolling.record()),
     )
     return verdict

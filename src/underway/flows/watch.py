@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from underway.guard.watch import InstanceSigns, WatchLimits, judge_watch
+from underway.journal.state import AppState
 from underway.plan.model import Watch
 from underway.ports.drivers import Drivers
 from underway.steps.check_health import accepts
@@ -45,6 +46,13 @@ async def watch(app: str, release: str, ask: Watch, on: Drivers) -> Verdict:
         if verdict.action is not Action.WAIT:
             return verdict
         await on.clock.sleep(min(ask.interval_s, max(0.05, ask.for_s - (on.clock.monotonic() - began))))
+
+
+def last_words(state: AppState, release: str, verdict: Verdict) -> tuple[str, ...]:
+    """What the instance of the release that ended last wrote before; nothing when the release was not taken back."""
+    if verdict.action is not Action.ROLL_BACK:
+        return ()
+    return next((lost.log_tail for lost in reversed(state.lost) if lost.release == release), ())
 
 
 def _of_release(app: str, release: str, on: Drivers) -> list[Instance]:

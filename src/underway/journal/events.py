@@ -397,8 +397,11 @@ class Ordered(Event, frozen=True, kw_only=True, tag="ordered"):
 
 
 class Judged(Event, frozen=True, kw_only=True, tag="judged"):
+    """`log_tail` is what an instance of the release wrote last before it ended, where that took it back."""
+
     release: str
     verdict: Verdict
+    log_tail: tuple[str, ...] = ()
 
 
 class Weighed(Event, frozen=True, kw_only=True, tag="weighed"):

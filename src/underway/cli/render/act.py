@@ -9,7 +9,7 @@ import msgspec
 
 from underway.agent.views import PlanView, RolloutLine, RolloutView
 from underway.cli.render.explain import explain
-from underway.cli.render.problems import show_problems
+from underway.cli.render.problems import show_log, show_problems
 from underway.cli.render.rehearsal import show_rehearsal
 from underway.cli.render.rollout import Watching, rollout_block, rollout_line
 from underway.cli.render.terminal import Terminal, clean
@@ -102,6 +102,7 @@ class ActRenderer:
                 self.rollout(msgspec.convert(event, RolloutLine))
             case "judged":
                 self._judged(event["verdict"])
+                show_log(event["log_tail"], self._terminal)
             case "interrupted":
                 self._interrupted(event)
             case "rehearsed" if not self._is_brief:

@@ -72,7 +72,7 @@ if MODE == "hostile":
 if MODE == "dies":
     sys.exit("no setting KEY was found")
 if MODE == "dies-later":
-    threading.Timer(1.0, os._exit, [7]).start()
+    threading.Timer(1.0, lambda: (print("it was fun", flush=True), os._exit(7))).start()
 if MODE.startswith("wrong-port"):
     PORT = int(MODE.split()[1])
 if MODE == "deaf":
