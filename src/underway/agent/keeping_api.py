@@ -10,13 +10,9 @@ from starlette.responses import Response, StreamingResponse
 
 from underway.agent.access_api import door_of
 from underway.agent.agent import Agent
-<<<<<<< HEAD
-from underway.agent.endpoint import Endpoint, app_state, body, json_answer, number
-from underway.agent.ping_views import PingsAsk, PingsView
-=======
 from underway.agent.endpoint import LINES, Endpoint, app_state, body, json_answer, number
+from underway.agent.ping_views import PingsAsk, PingsView
 from underway.agent.stream import until_left
->>>>>>> f1ae299 (Keep what apps write for search, their errors across releases, and who tried to get in)
 from underway.agent.views import AlertAsk
 from underway.observe.figures import STEPS
 from underway.terms.alert import Alert

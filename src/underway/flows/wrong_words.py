@@ -8,6 +8,7 @@ from underway.flows.keeping_rules import OWN_MONITOR
 from underway.guard.words import percent, span
 from underway.terms.monitor import MonitorKind, MonitorStatus
 from underway.terms.problem import Problem
+from underway.terms.security import SecurityEvent
 
 
 def down(app: str, it: MonitorStatus) -> Problem:
@@ -158,4 +159,28 @@ def passed(app: str, name: str, measure: str, is_: str, bound: str, over_s: floa
         why=f"{name} of {app}: {measure} {is_} over {span(over_s)}, {bound}",
         remedy="see what changed: a release, the traffic, the machine",
         command=f"underway status {app}",
+    )
+
+
+def guessed(app: str, events: Sequence[SecurityEvent]) -> Problem:
+    """Somebody tries log-ins one after the other."""
+    clients = ", ".join(it.client for it in events[:3]) + (f" and {len(events) - 3} more" if len(events) > 3 else "")
+    return Problem(
+        code="security.log-ins",
+        where=app,
+        why=f"{app} refused {sum(it.times for it in events):,} log-ins of {clients}",
+        remedy="see whether accounts are held up after wrong tries, and keep these addresses out if it goes on",
+        command=f"underway security --app {app}",
+    )
+
+
+def scanned(app: str, events: Sequence[SecurityEvent]) -> Problem:
+    """A scan found something."""
+    what = ", ".join(events[0].samples[:3])
+    return Problem(
+        code="security.scan",
+        where=app,
+        why=f"a scan from {events[0].client} was answered by {app}: it asked for {what}",
+        remedy="ask for these paths yourself; what should not be public must not be answered",
+        command=f"underway security --app {app}",
     )

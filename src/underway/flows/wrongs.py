@@ -19,7 +19,7 @@ from underway.terms.alert import Severity
 from underway.terms.metrics import MEMORY, Level, Point, release_subject
 from underway.terms.monitor import MonitorState, MonitorStatus
 from underway.terms.process import InstanceState
-from underway.terms.security import SecurityEvent, SecurityKind
+from underway.terms.security import SecurityKind
 
 BURST_S, BURST_LEAST, BURST_RATE = 60.0, 10, 0.05
 """An error burst: so many failures in the last minute, and so large a share of its requests."""
@@ -38,22 +38,10 @@ DISK_ENOUGH_BYTES = 20 << 30
 SECURITY_S = 300.0
 """What went on within so long is wrong now."""
 _DAY_S = 86_400.0
-<<<<<<< HEAD
-KEYS = ("monitor ", "certificate ", "process ", "budget ", "limit ", "errors", "latency", "memory", "disk", "offline")
-=======
 KEYS = (
-    "monitor ",
-    "certificate ",
-    "process ",
-    "budget ",
-    "errors",
-    "latency",
-    "memory",
-    "disk",
-    "offline",
-    "security ",
+    *("monitor ", "certificate ", "process ", "budget ", "limit "),
+    *("errors", "latency", "memory", "disk", "offline", "security "),
 )
->>>>>>> f1ae299 (Keep what apps write for search, their errors across releases, and who tried to get in)
 """How the keys of these conditions begin; alerts of other keys are raised and cleared by who found them."""
 
 
@@ -71,11 +59,8 @@ def wrongs(state: AppState, monitors: Sequence[MonitorStatus], on: Drivers, now:
         *_memory(state, on, now),
         *(_disk(state, on) if "disk" not in limited else ()),
         *_budgets(state, on.metrics, now),
-<<<<<<< HEAD
         *passed_limits(state, rules.alerts.limits, on, now),
-=======
         *_security(state, on, now),
->>>>>>> f1ae299 (Keep what apps write for search, their errors across releases, and who tried to get in)
     ]
 
 
@@ -216,167 +201,15 @@ def _security(state: AppState, on: Drivers, now: float) -> list[Condition]:
     found = on.security_log.events(state.app, now - SECURITY_S)
     tried = [it for it in found if it.kind is SecurityKind.LOG_INS]
     met = [it for it in found if it.kind is SecurityKind.SCAN and it.answered]
-    out = [Condition("security log-ins", _guessed(state.app, tried), Severity.WARNING, clear_s=60.0)] if tried else []
+    out = (
+        [Condition("security log-ins", words.guessed(state.app, tried), Severity.WARNING, clear_s=60.0)]
+        if tried
+        else []
+    )
     if met:
-        out.append(Condition("security scan", _scanned(state.app, met), Severity.CRITICAL, clear_s=60.0))
+        out.append(Condition("security scan", words.scanned(state.app, met), Severity.CRITICAL, clear_s=60.0))
     return out
 
 
 def _releases(app: str, metrics: Metrics) -> list[str]:
     return [subject for subject in metrics.subjects(app) if subject.startswith(release_subject(""))]
-<<<<<<< HEAD
-=======
-
-
-def _down(app: str, it: MonitorStatus) -> Problem:
-    """A monitor is down: what it asks does not answer as it should."""
-    if it.kind is MonitorKind.PING:
-        return Problem(
-            code="schedule.missed",
-            where=f"{app} {it.name}",
-            why=f"the schedule {it.name} of {app} did not tell that it ran: {it.says}",
-            remedy="see whether the machine that runs it is up, and what its last run wrote",
-            command="underway monitors",
-        )
-    if it.name == OWN_MONITOR and it.is_own:
-        return Problem(
-            code="app.down",
-            where=f"{app} {it.target}",
-            why=f"{app} does not answer visitors: {it.says}",
-            remedy="read what its processes wrote; if it began with a release, go back",
-            command=f"underway logs {app}",
-        )
-    return Problem(
-        code="monitor.down",
-        where=f"{app} {it.name}",
-        why=f"{it.name} of {app} is down: {it.says}",
-        remedy="see what it asks and since when it fails, then look at that",
-        command="underway monitors",
-    )
-
-
-def _certificate(app: str, it: MonitorStatus, left_s: float) -> Problem:
-    """A certificate ends soon, and was not renewed."""
-    ends = f"ends in {span(left_s)}" if left_s > 0 else f"ended {span(-left_s)} ago"
-    return Problem(
-        code="certificate.ends",
-        where=f"{app} {it.target}",
-        why=f"the certificate of {it.target} {ends}",
-        remedy="renew it; one that renews itself needs the domain to lead here and port 80 to be open",
-        command="underway monitors",
-    )
-
-
-def _offline(app: str, names: Sequence[str]) -> Problem:
-    """This machine reaches nothing outside."""
-    return Problem(
-        code="machine.offline",
-        where=app,
-        why=f"this machine reaches nothing outside, so {', '.join(names)} cannot be asked (which says nothing of them)",
-        remedy="see the machine's network",
-        command="underway monitors",
-    )
-
-
-def _process(code: str, app: str, name: str, exit_code: int | None, what: str) -> Problem:
-    """A process ended by itself."""
-    how = f"killed by signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
-    return Problem(
-        code=code,
-        where=f"{app} {name}",
-        why=f"{name} of {app} {what} ({how})",
-        remedy="read the last lines it wrote",
-        command=f"underway logs {app}",
-    )
-
-
-def _burst(app: str, failed: int, of: int) -> Problem:
-    """Many requests fail at once."""
-    return Problem(
-        code="errors.burst",
-        where=app,
-        why=f"{failed:,} of {of:,} requests of {app} failed in the last minute ({percent(failed / of)})",
-        remedy="see which errors came; if they began with a release, go back",
-        command=f"underway logs {app}",
-    )
-
-
-def _slower(app: str, is_ms: float, was_ms: float) -> Problem:
-    """Answers take much longer than they did."""
-    return Problem(
-        code="latency.slow",
-        where=app,
-        why=f"answers of {app} are slow: p95 {is_ms:,.0f} ms in the last minute, {was_ms:,.0f} ms in the hour before",
-        remedy="see what is slow: the database, what the app calls, the machine",
-        command=f"underway db stats {app}",
-    )
-
-
-def _leaking(app: str, release: str, first: float, last: float, over_s: float, left_s: float) -> Problem:
-    """Memory grows without end."""
-    return Problem(
-        code="memory.leak",
-        where=f"{app} {release}",
-        why=f"memory of {app} grows steadily: {first / 1e6:,.0f} MB to {last / 1e6:,.0f} MB in {span(over_s)}; "
-        f"it runs out in {span(left_s)}",
-        remedy="restart it to gain time, and look for what the release keeps",
-        command=f"underway status {app}",
-    )
-
-
-def _full(app: str, free: int, whole: int, home: str) -> Problem:
-    """The disk of the home is nearly full."""
-    return Problem(
-        code="disk.nearly-full",
-        where=home,
-        why=f"the disk that holds {app} has {free / 1e9:,.1f} GB of {whole / 1e9:,.1f} GB left",
-        remedy="make room: old backups, logs, or what else is on this disk",
-        command=f"du -xh --max-depth=2 {home} | sort -h | tail",
-    )
-
-
-def _burning(app: str, name: str, rate: float, over_s: float, says: str) -> Problem:
-    """An error budget burns too fast."""
-    return Problem(
-        code="slo.burning",
-        where=f"{app} {name}",
-        why=f"the error budget {name} of {app} burns {rate:,.1f}× too fast over {span(over_s)}: {says}",
-        remedy="see what fails; if it began with a release, go back",
-        command=f"underway slo {app}",
-    )
-
-
-def _spent(app: str, name: str, says: str) -> Problem:
-    """An error budget is gone."""
-    return Problem(
-        code="slo.spent",
-        where=f"{app} {name}",
-        why=f"the error budget {name} of {app} is spent: {says}",
-        remedy="mend what fails before anything new is released",
-        command=f"underway slo {app}",
-    )
-
-
-def _guessed(app: str, events: Sequence[SecurityEvent]) -> Problem:
-    """Somebody tries log-ins one after the other."""
-    clients = ", ".join(it.client for it in events[:3]) + (f" and {len(events) - 3} more" if len(events) > 3 else "")
-    return Problem(
-        code="security.log-ins",
-        where=app,
-        why=f"{app} refused {sum(it.times for it in events):,} log-ins of {clients}",
-        remedy="see whether accounts are held up after wrong tries, and keep these addresses out if it goes on",
-        command=f"underway security --app {app}",
-    )
-
-
-def _scanned(app: str, events: Sequence[SecurityEvent]) -> Problem:
-    """A scan found something."""
-    what = ", ".join(events[0].samples[:3])
-    return Problem(
-        code="security.scan",
-        where=app,
-        why=f"a scan from {events[0].client} was answered by {app}: it asked for {what}",
-        remedy="ask for these paths yourself; what should not be public must not be answered",
-        command=f"underway security --app {app}",
-    )
->>>>>>> f1ae299 (Keep what apps write for search, their errors across releases, and who tried to get in)

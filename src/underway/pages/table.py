@@ -11,11 +11,8 @@ PAGES: tuple[Page, ...] = (
     Page("GET", "/live", live.glance),
     Page("GET", "/alerts", keeping.alerts),
     Page("POST", "/alerts", keeping.answer_alert, Right.HALT),
-<<<<<<< HEAD
     Page("GET", "/alerts/silence", keeping.ask_silence, Right.HALT),
-=======
     Page("GET", "/security", records.security),
->>>>>>> f1ae299 (Keep what apps write for search, their errors across releases, and who tried to get in)
     Page("GET", "/journal", records.journal),
     Page("GET", "/people", people.show, Right.ADMIN),
     Page("POST", "/people", people.change, Right.ADMIN),
