@@ -176,7 +176,7 @@ def test_guessing_a_password_is_held_up_and_told(world, stranger, ana):
 
 
 def test_who_tries_to_get_in_is_told_as_events_of_their_own(world, stranger, member):
-    for path in ("/.env", "/.git/config", "/wp-login.php"):
+    for path in ("/.env", "/.git/config", "/.aws/credentials"):
         world.ask(path, app="plain")
     for _ in range(4):
         world.ask("/", headers={"Host": "nobody.example"})
@@ -190,7 +190,7 @@ def test_who_tries_to_get_in_is_told_as_events_of_their_own(world, stranger, mem
 
     found = wait_until(told, 60)
     assert (found["scan"]["app"], found["scan"]["client"]) == ("plain", "127.0.0.1")
-    assert found["scan"]["samples"] == ["/.env", "/.git/config", "/wp-login.php"]
+    assert found["scan"]["samples"] == ["/.env", "/.git/config", "/.aws/credentials"]
     assert found["host"]["samples"] == ["nobody.example"]
     assert found["own"]["times"] >= 2
     page = member.ask("/security").text
