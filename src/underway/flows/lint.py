@@ -43,5 +43,5 @@ async def lint_source(path: str, name: str, on: Drivers, journal: Journal) -> Li
         on,
         is_new=not state.releases,
     )
-    why = allowed(manifest.migrate, (), state if state.releases else None)
+    why = allowed(manifest.migrate, ())
     return Linted(pending=linted.pending, hazards=mark_allowed(linted.hazards, why) if why else linted.hazards)

@@ -104,9 +104,9 @@ def _shares(manifest: Manifest, strategy: Strategy) -> tuple[int, ...]:
 def _migration_notes(facts: DeployFacts) -> tuple[str, ...]:
     """What a person should know of the way back before it is walked into."""
     migrate = facts.manifest.migrate
-    if migrate is None or not has_pending(facts) or not facts.state.releases:
+    if migrate is None or not has_pending(facts) or not _was_used(facts.state):
         return ()
-    if (why := allowed(migrate, facts.allow, facts.state)) and facts.state.live:
+    if why := allowed(migrate, facts.allow):
         return (
             f"The pending migrations may destroy, break and block ({why}). Where the rehearsal shows that"
             f" {facts.state.live or 'the release that runs'} does not run on what they make, this release cannot be"
@@ -118,6 +118,11 @@ def _migration_notes(facts: DeployFacts) -> tuple[str, ...]:
             f" {facts.state.live or 'the release before'} runs on what they make.",
         )
     return ()
+
+
+def _was_used(state: AppState) -> bool:
+    """False while no release was ever live: then nobody waits for a lock or misses a column."""
+    return any(it.live_since for it in state.releases.values())
 
 
 def has_pending(facts: DeployFacts) -> bool:
@@ -142,11 +147,8 @@ def live_code(state: AppState) -> CodeAsk | None:
     return code_of(manifest, state.live, live_key(state)) if manifest and manifest.processes.get("web") else None
 
 
-def allowed(migrate: Migrate, allow: tuple[str, ...], state: AppState | None = None) -> str:
-    """Why the pending migrations may harm those who use the database, empty when they may not. Without `state` it is
-    not known whether anybody does."""
-    if state is not None and not any(it.live_since for it in state.releases.values()):
-        return "no release was live yet, so nobody uses the database"
+def allowed(migrate: Migrate, allow: tuple[str, ...]) -> str:
+    """Why the pending migrations may harm those who use the database, empty when they may not."""
     if "contract" in allow:
         return "--allow contract"
     return "[migrate] contract = true" if migrate.contract else ""
@@ -173,7 +175,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
     if redis and not redis.url:
         steps.append(ProvisionRedis(is_new=is_first, has_password=redis.has_password))
     if manifest.migrate and has_pending(facts):
-        if not is_first:
+        if _was_used(state):
             steps.append(
                 LintMigrations(
                     release=facts.release,
@@ -181,7 +183,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
                     migrate=manifest.migrate,
                     env=env_of(manifest, facts.release),
                     was_key=live_key(state),
-                    allowed=allowed(manifest.migrate, facts.allow, state),
+                    allowed=allowed(manifest.migrate, facts.allow),
                 )
             )
         in_files = postgres is None and bool(manifest.shared)  # an SQLite file, alone or in a folder
@@ -189,7 +191,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
         if has_data:
             ask = backup_ask(manifest, facts.release, Reason.MIGRATION, state)
             steps.append(BackUp(ask=msgspec.structs.replace(ask, only_databases=is_ours)))
-            if is_ours and manifest.migrate.rehearse != "never":
+            if is_ours and manifest.migrate.rehearse != "never" and _was_used(state):
                 steps.append(
                     Rehearse(
                         release=facts.release,
@@ -198,7 +200,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
                         env=env_of(manifest, facts.release),
                         was=live_code(state),
                         new=code_of(manifest, facts.release, facts.key),
-                        allowed=allowed(manifest.migrate, facts.allow, state),
+                        allowed=allowed(manifest.migrate, facts.allow),
                     )
                 )
         steps.append(

@@ -79,7 +79,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
             was_head=was_head,
             head=await on.schemas.head(act.app),
         )
-        return Did((told,), "; ".join(filter(None, (told.head and f"now at {told.head}", said))))
+        return Did((told,), "; ".join(filter(None, (told.head and f"now at {_shortly(told.head)}", said))))
 
     async def _environment(self, act: Act, build: Build, on: Drivers) -> Environ:
         """The app's environment, its database through a login of which every session has the two limits."""
@@ -177,3 +177,9 @@ def waited_for_lock(end: TaskEnd) -> bool:
 
 def ordinal(number: int) -> str:
     return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
+
+
+def _shortly(head: str) -> str:
+    """`django accounts.0008_profile_image and 11 more`: the head that a line has room for."""
+    first, *more = head.split(",")
+    return f"{first} and {len(more)} more" if more else first
