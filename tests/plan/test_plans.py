@@ -150,7 +150,7 @@ def test_files_are_backed_up_whole_before_a_migration_where_they_hold_the_databa
     sqlite = replace(SHOP, services=Services(), shared=("data",))
     assert "back_up" not in ids(plan_deploy(facts(manifest=sqlite))), "nothing is there before the first deploy"
     plan = plan_deploy(facts(a_state("r1", live="r1"), migrations="m2", manifest=sqlite))
-    assert ids(plan)[:4] == ["build", "lint", "back_up", "migrate"]
+    assert ids(plan)[:5] == ["build", "lint", "back_up", "rehearse", "migrate"]
     assert not step(plan, BackUp).ask.only_databases, "the SQLite file may lie in a folder"
     assert "what is shared" in step(plan, MigrateDatabase).undo_says()
 

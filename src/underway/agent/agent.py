@@ -91,6 +91,7 @@ class Agent:
         """Take over what a former agent left: its processes first, then its unfinished acts."""
         await self.on.commands.sweep()
         await self.on.scratches.sweep()
+        await self.on.shadows.sweep()
         for app in self.journal.states():
             self.on.backups.abandon(app)
         adopted = await self.on.runtime.adopt()

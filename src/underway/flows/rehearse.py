@@ -32,7 +32,8 @@ async def rehearsal_plan(app: str, release: str, on: Drivers, journal: Journal) 
             raise Refusal([_nothing(app)])
         return plan_trial(state, release), state.as_of, ()
     facts, claims = await deploy_facts(state.path, app, on, journal)
-    if not _has_database(facts.manifest) or facts.manifest.migrate is None:
+    in_files = facts.manifest.services.postgres is None and bool(facts.manifest.shared)
+    if not (in_files or _has_database(facts.manifest)) or facts.manifest.migrate is None:
         raise Refusal([_nothing(app)])
     return plan_rehearsal(facts), state.as_of, claims
 
@@ -46,7 +47,8 @@ def _nothing(app: str) -> Problem:
     return Problem(
         code="rehearse.nothing",
         where=app,
-        why=f"{app} has no database of this home's server with migrations to try",
-        remedy="a rehearsal copies a database that Underway provides ([services] postgres = true) and needs [migrate]",
+        why=f"{app} has no database that can be copied, or no migrations to try",
+        remedy="a rehearsal needs [migrate], and copies a database that Underway provides ([services] postgres = true)"
+        " or SQLite files among what is shared; an older release is tried on the former alone",
         command=f"underway status {app}",
     )

@@ -10,7 +10,7 @@ from underway.journal.state import AppState
 from underway.manifest.read import read_manifest
 from underway.plan.parts import env_of
 from underway.ports.drivers import Drivers
-from underway.steps.back_up import damaged
+from underway.steps.back_up import damaged, identity_of
 from underway.steps.on_a_copy import Migrating
 from underway.steps.way_back import BackAsk
 from underway.terms.backup import Kept, no_such_backup
@@ -29,6 +29,8 @@ async def fit_now(state: AppState, release: str, on: Drivers) -> Fit:
     schema = ""
     if postgres is not None and not postgres.url:
         schema = (await on.schemas.shape(state.app)).digest
+    elif postgres is None and state.schema:
+        schema = (await on.shadows.shape(state.app)).digest
     return fit_of(state, release, schema)
 
 
@@ -101,7 +103,9 @@ async def lost_since(state: AppState, point: Kept, on: Drivers) -> Since:
     """What was written to the database since the restore point. Raises `Failure` (`postgres.instants`)."""
     held = point.backup.database
     if held is None:
-        return Since(why_not="the data is in files")
+        identity = identity_of(state.app, on)
+        parts = [on.backups.file(state.app, point.backup.id, part.file, identity) for part in point.backup.parts]
+        return await on.file_copies.since(state.app, parts)
     if held.instant is None:
         return Since(why_not="the backup does not say at which moment of the server it was made")
     migrated = [*state.run_back, *(it.migrated for it in state.releases.values() if it.migrated is not None)]

@@ -191,7 +191,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
         if has_data:
             ask = backup_ask(manifest, facts.release, Reason.MIGRATION, state)
             steps.append(BackUp(ask=msgspec.structs.replace(ask, only_databases=is_ours)))
-            if is_ours and manifest.migrate.rehearse != "never" and _was_used(state):
+            if manifest.migrate.rehearse != "never" and _was_used(state):
                 steps.append(
                     Rehearse(
                         release=facts.release,
@@ -201,6 +201,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
                         was=live_code(state),
                         new=code_of(manifest, facts.release, facts.key),
                         allowed=allowed(manifest.migrate, facts.allow),
+                        is_in_files=in_files,
                     )
                 )
         steps.append(
@@ -211,6 +212,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
                 env=env_of(manifest, facts.release),
                 digest=facts.migrations,
                 backup=facts.release if has_data else "",
+                is_in_files=in_files,
             )
         )
     return steps

@@ -39,6 +39,7 @@ def plan_rehearsal(facts: DeployFacts) -> Plan:
                 was=live_code(facts.state),
                 new=code_of(manifest, facts.release, facts.key),
                 is_asked=True,
+                is_in_files=manifest.services.postgres is None,
             )
         )
     return _plan(facts.state, manifest, facts.release, steps, facts.notes)

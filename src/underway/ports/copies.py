@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from underway.ports.services import DatabaseAddress
 from underway.terms.backup import Measured, Part
 from underway.terms.secret import Secret
+from underway.terms.since import Since
 
 Progress = Callable[[int, int], None]
 """Hears how many bytes are done and of how many (0 when that is not known)."""
@@ -142,6 +143,14 @@ class FileCopies(Protocol):
 
     async def restore_beside(self, app: str, file: PartFile, progress: Progress = unheard) -> Measured:
         """Unpack it beside what is live. Raises `Failure`s of `read_through`."""
+        ...
+
+    async def since(self, app: str, files: Sequence[PartFile]) -> Since:
+        """What was written to the app's SQLite databases since these parts of a backup were made: every row is
+        compared, all in ten seconds at most, and what does not fit into them is named. What a migration wrote counts
+        with it.
+
+        Raises `Failure`s of `read_through`."""
         ...
 
     async def swap(self, app: str, source: str, former: str) -> None:

@@ -29,6 +29,7 @@ from underway.ports.runtime import Runtime
 from underway.ports.schemas import Schemas
 from underway.ports.security_log import SecurityLog
 from underway.ports.services import Cache, Database
+from underway.ports.shadows import Shadows
 from underway.ports.smokes import Smokes
 from underway.ports.snapshots import Snapshots
 from underway.ports.vault import Vault
@@ -62,6 +63,7 @@ class Drivers:
     migrations: Migrations
     dumps: Dumps
     scratches: Scratches
+    shadows: Shadows
     file_copies: FileCopies
     backups: BackupStore
     seals: Seals

@@ -34,6 +34,8 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
     digest: str = ""
     backup: str = ""
     """The backup that was made just before, empty for none."""
+    is_in_files: bool = False
+    """The app's databases are SQLite files among what is shared."""
 
     id: str = "migrate"
     is_one_way: bool = True
@@ -48,8 +50,9 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
     async def apply(self, act: Act, on: Drivers) -> Did:
         build = find_build(act.app, self.key, on)
         env = await self._environment(act, build, on)
-        before = await on.schemas.shape(act.app) if self.is_ours else None
-        was_head = await on.schemas.head(act.app) if self.is_ours else ""
+        place = on.schemas if self.is_ours else on.shadows if self.is_in_files else None
+        before = await place.shape(act.app) if place else None
+        was_head = await place.head(act.app) if place else ""
         began = await on.instants.now(act.app) if self.is_ours else None
         tries = 0
         while True:
@@ -61,10 +64,11 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
                 raise Failure(self._failed(end, tries, act, on), end.log_tail)
             await on.clock.sleep(min(2.0 ** (tries - 1), _LONGEST_PAUSE_S))
         said = f"at the {ordinal(tries)} try: a lock was not to be had before" if tries > 1 else ""
-        if before is None or began is None:
+        if place is None or before is None:
             return Did((Migrated(app=act.app, act=act.id, release=self.release, digest=self.digest),), said)
-        await on.schemas.close_login(act.app, Purpose.MIGRATE)
-        after = await on.schemas.shape(act.app)
+        if self.is_ours:
+            await on.schemas.close_login(act.app, Purpose.MIGRATE)
+        after = await place.shape(act.app)
         changes, is_additive = differences(before, after)
         told = Migrated(
             app=act.app,
@@ -75,9 +79,9 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
             schema=after.digest,
             is_additive=is_additive,
             changes=tuple(changes[:MOST_CHANGES]),
-            between=(began, await on.instants.now(act.app)),
+            between=(began, await on.instants.now(act.app)) if began else None,
             was_head=was_head,
-            head=await on.schemas.head(act.app),
+            head=await place.head(act.app),
         )
         return Did((told,), "; ".join(filter(None, (told.head and f"now at {_shortly(told.head)}", said))))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import msgspec
 
@@ -10,6 +11,7 @@ from underway.manifest.migrate import Migrate
 from underway.ports.copies import Scratch
 from underway.ports.drivers import Drivers
 from underway.ports.schemas import Login, Purpose
+from underway.ports.shadows import Shadow
 from underway.steps.build_release import find_build
 from underway.steps.environment import EnvAsk, environment
 from underway.steps.migrate import MIGRATE_PASSWORD, migration_task
@@ -32,10 +34,30 @@ class Migrating(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def migrated_on(
-    scratch: Scratch, ask: Migrating, act: Act, on: Drivers, command: str = ""
+    copy: Scratch | Shadow, ask: Migrating, act: Act, on: Drivers, command: str = ""
 ) -> tuple[Observed, TaskEnd]:
     """Run `command` (the one of `[migrate]` for none) against the copy, as a deploy would, and tell what it did."""
     build = find_build(act.app, ask.key, on)
+    through = await _login(copy, ask, act, on) if isinstance(copy, Scratch) else None
+    env = await environment(ask.env, build, on, through)
+    migrate = dataclasses.replace(ask.migrate, command=command or ask.migrate.command)
+    task = migration_task(act.app, ask.release, migrate, build, env, on, "rehearsal")
+    task = msgspec.structs.replace(task, apart=None if isinstance(copy, Scratch) else copy.apart)
+    ends: list[TaskEnd] = []
+
+    async def run() -> bool:
+        ends.append(await on.commands.run(task))
+        return True
+
+    if isinstance(copy, Shadow):
+        return await on.shadows.observe(copy, run), ends[0]
+    try:
+        return await on.rehearsals.observe(copy, run), ends[0]
+    finally:
+        await on.schemas.close_login(act.app, Purpose.MIGRATE)
+
+
+async def _login(copy: Scratch, ask: Migrating, act: Act, on: Drivers) -> Login:
     login = await on.schemas.open_login(
         act.app,
         Purpose.MIGRATE,
@@ -43,21 +65,16 @@ async def migrated_on(
         lock_timeout_s=ask.migrate.lock_timeout_s,
         statement_timeout_s=ask.migrate.statement_timeout_s,
     )
-    at = msgspec.structs.replace(login.address, database=scratch.at.database)
-    env = await environment(ask.env, build, on, Login(address=at, password=login.password))
-    migrate = dataclasses.replace(ask.migrate, command=command or ask.migrate.command)
-    task = migration_task(act.app, ask.release, migrate, build, env, on, "rehearsal")
-    ends: list[TaskEnd] = []
+    at = msgspec.structs.replace(login.address, database=copy.at.database)
+    return Login(address=at, password=login.password)
 
-    async def run() -> bool:
-        ends.append(await on.commands.run(task))
-        return True
 
-    try:
-        observed = await on.rehearsals.observe(scratch, run)
-    finally:
-        await on.schemas.close_login(act.app, Purpose.MIGRATE)
-    return observed, ends[0]
+def writes_elsewhere(end: TaskEnd) -> bool:
+    """True when a command failed because it wanted to write to what it may not while it is tried on copied files."""
+    return bool(end.exit_code) and any(_READ_ONLY.search(line) for line in end.log_tail)
+
+
+_READ_ONLY = re.compile(r"[Rr]ead-only file ?system|readonly database|EROFS")
 
 
 def is_good(end: TaskEnd) -> bool:

@@ -14,6 +14,7 @@ from underway.manifest.model import Health, Journey, Process, Smoke
 from underway.ports.copies import Scratch
 from underway.ports.drivers import Drivers
 from underway.ports.schemas import Login
+from underway.ports.shadows import Shadow
 from underway.ports.smokes import Dial
 from underway.steps.build_release import find_build
 from underway.steps.check_health import accepts
@@ -93,8 +94,8 @@ class Tried:
 
 
 @contextlib.asynccontextmanager
-async def tried(ask: CodeAsk, scratch: Scratch, on: Drivers, kind: str) -> AsyncIterator[Tried]:
-    """Start one instance of the release's web process against the scratch database; it is ended with the block.
+async def tried(ask: CodeAsk, copy: Scratch | Shadow, on: Drivers, kind: str) -> AsyncIterator[Tried]:
+    """Start one instance of the release's web process against the copy; it is ended with the block.
 
     It is a task and no instance: nobody routes to it, nobody restarts it, and it never outlives the agent. A Redis of
     the app is one of its own, empty, so that nothing of what it does there reaches the app's queues.
@@ -102,9 +103,9 @@ async def tried(ask: CodeAsk, scratch: Scratch, on: Drivers, kind: str) -> Async
     Raises the `Failure`s of a build that is gone and of services.
     """
     assert ask.web is not None, "only a release with a web process can be tried"
-    app = scratch.app
+    app = copy.app
     build = find_build(app, ask.key, on)
-    through = Login(address=scratch.at, password=scratch.password)
+    through = Login(address=copy.at, password=copy.password) if isinstance(copy, Scratch) else None
     cache = f"try-{hashlib.sha256(app.encode()).hexdigest()[:12]}" if ask.env.redis and not ask.env.redis.url else ""
     env = await environment(ask.env, build, on, through, process="web", cache_of=cache) | ask.web.env
     port = on.machine.free_block(1, ())
@@ -116,6 +117,7 @@ async def tried(ask: CodeAsk, scratch: Scratch, on: Drivers, kind: str) -> Async
         log_path=str(on.home.logs(app) / f"{kind}-{ask.release}.log"),
         timeout_s=24 * 3600.0,
         memory_bytes=ask.web.memory_bytes,
+        apart=copy.apart if isinstance(copy, Shadow) else None,
     )
     running = asyncio.ensure_future(on.commands.run(task))
     try:

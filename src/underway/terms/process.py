@@ -88,6 +88,14 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     says: str
 
 
+class Apart(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command sees otherwise than it is: at the first path of each of `binds` lies what is at the second. It
+    can write there, below `writable` and to temporary folders, and nowhere else."""
+
+    binds: tuple[tuple[str, str], ...] = ()
+    writable: tuple[str, ...] = ()
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A command that runs to its end: a build step, a migration, a dump.
 
@@ -104,6 +112,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int = 0
     file_bytes: int = 0
     user: str = ""
+    apart: Apart | None = None
+    """With a view of files of its own, None for that of everybody."""
 
 
 class TaskEnd(msgspec.Struct, frozen=True, kw_only=True):

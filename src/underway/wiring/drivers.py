@@ -37,6 +37,7 @@ from underway.drivers.router.book import RouteBook
 from underway.drivers.router.caddy import CaddyRouter
 from underway.drivers.runtime.processes import LocalRuntime
 from underway.drivers.security_log.sqlite import SqliteSecurityLog
+from underway.drivers.shadows.sqlite import SqliteShadows
 from underway.drivers.smokes.loopback import LoopbackSmokes
 from underway.drivers.snapshots.files import SnapshotFiles
 from underway.drivers.sources.local import LocalSources
@@ -79,6 +80,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         migrations=PrintedMigrations(home, commands),
         dumps=PostgresDumps(database),
         scratches=PostgresScratches(home, database),
+        shadows=SqliteShadows(home),
         file_copies=SharedCopies(home),
         backups=folders,
         copy_in=SqliteCopyIn(database),

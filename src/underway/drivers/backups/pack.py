@@ -9,6 +9,7 @@ the copy of an SQLite database is made in; the caller removes it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -178,6 +179,19 @@ def is_database(path: Path) -> bool:
     """True for an SQLite database. Raises `OSError`."""
     with path.open("rb") as stream:
         return stream.read(16) == SQLITE_MAGIC
+
+
+def databases(folder: Path) -> dict[str, Path]:
+    """The SQLite databases below a folder, by their path in it. What a restore left beside (hidden) is none."""
+    found = {}
+    for at, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(at, name)
+            with contextlib.suppress(OSError):
+                if not name.startswith(".") and path.is_file() and not path.is_symlink() and is_database(path):
+                    found[path.relative_to(folder).as_posix()] = path
+    return found
 
 
 def is_beside_database(path: Path) -> bool:

@@ -7,20 +7,25 @@ import os
 import re
 import secrets
 import shutil
+import sqlite3
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from underway.drivers.backups.pack import EXIT_DAMAGED, SIDE_FILES, is_database
+from underway.drivers.backups.pack import EXIT_DAMAGED, SIDE_FILES, databases, is_database
+from underway.drivers.backups.since import since
 from underway.drivers.backups.stream import Command, own_env, read_into, write_from
 from underway.drivers.private_file import sync_folder
 from underway.ports.copies import PartFile, Progress, unheard
 from underway.terms.backup import Content, Measured, Part
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
+from underway.terms.since import Since
 
 _BESIDE = ".restoring"
+_MOST_COMPARED_BYTES = 4_000_000_000
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -59,6 +64,29 @@ class SharedCopies:
         folder.mkdir(mode=0o700, parents=True)
         try:
             return await _unpack(file, folder / "unpacked")
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def since(self, app: str, files: Sequence[PartFile]) -> Since:
+        if sum(file.part.raw_bytes for file in files) > _MOST_COMPARED_BYTES:
+            return Since(why_not="what is shared is too much to be unpacked for that")
+        folder = self._home.root / "scratch" / f"files-{secrets.token_hex(4)}"
+        folder.mkdir(mode=0o700, parents=True)
+        pairs: list[tuple[str, Path, Path]] = []
+        try:
+            for number, file in enumerate(files):
+                path, live = folder / str(number), self._live(app, file.part.source)
+                await _unpack(file, path)
+                if path.is_file():
+                    pairs += [(file.part.source, path, live)] if is_database(path) else []
+                    continue
+                found = await asyncio.to_thread(databases, path)
+                pairs += [(f"{file.part.source}/{name}", at, live / name) for name, at in found.items()]
+            if not pairs:
+                return Since(why_not="the data is in plain files")
+            return await asyncio.to_thread(since, pairs)
+        except sqlite3.Error as error:
+            return Since(why_not=f"a database cannot be read: {error}")
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 

@@ -8,8 +8,12 @@ import logging
 import secrets
 import shutil
 import subprocess
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+
+import msgspec
 
 from underway.drivers import proc, process_log, process_tree
 from underway.drivers.account import server_account
@@ -20,7 +24,7 @@ from underway.drivers.spawn import spawn_task
 from underway.terms.environment import hidden_names
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
-from underway.terms.process import Task, TaskEnd
+from underway.terms.process import Apart, Task, TaskEnd
 
 _LOG = logging.getLogger(__name__)
 _TAIL_LINES = 30
@@ -54,8 +58,9 @@ class LocalCommands:
             if hidden_names(task.env):
                 output = MaskedLog(log.with_name(f".{log.name}.{spawn}{_SPOOL}"), log, task.env)
             writes_to = output.spool if output else log
+            argv = apart_words(task.apart, task.argv) if task.apart else task.argv
             popen = spawn_task(
-                task.argv, task.cwd, {**task.env, **marks}, writes_to, group,
+                argv, task.cwd, {**task.env, **marks}, writes_to, group,
                 account=server_account([task.user]) if task.user else None, file_bytes=task.file_bytes,
             )  # fmt: skip
         except (OSError, ValueError) as error:
@@ -111,6 +116,12 @@ class LocalCommands:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return await asyncio.to_thread(popen.wait, 1.0)
         return -9
+
+
+def apart_words(apart: Apart, argv: Sequence[str]) -> tuple[str, ...]:
+    """The words that run `argv` with a view of files of its own (see `apart.py`)."""
+    program = Path(__file__).with_name("apart.py")
+    return (sys.executable, "-I", str(program), msgspec.json.encode(apart).decode(), *argv)
 
 
 async def _pump(output: MaskedLog) -> None:

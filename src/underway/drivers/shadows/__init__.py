@@ -1,0 +1,1 @@
+"""Copies of shared files that processes see in the place of the real ones."""
