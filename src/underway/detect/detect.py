@@ -12,6 +12,7 @@ from underway.detect.node import NodeProject, find_node_projects
 from underway.detect.python_project import PythonProject, find_python_projects
 from underway.detect.services import foreign_services
 from underway.detect.several import refuse_several
+from underway.detect.shared import declared_shared
 from underway.detect.starts import Starts, read_starts
 from underway.detect.web_node import draft_front_end, draft_node_server
 from underway.detect.web_python import draft_python
@@ -37,6 +38,8 @@ def detect(tree: Tree, *, machine: Machine) -> Detection:
             _nothing_found(tree, notes, draft)
         return Detection(claims=tuple(notes.claims), problems=tuple(notes.problems))
     foreign_services(starts, notes)
+    if draft.processes:
+        declared_shared(index, starts, draft, notes)
     return Detection(
         claims=tuple(notes.claims),
         manifest=draft.manifest(),
@@ -56,7 +59,7 @@ def _draft(
     notes: Notes,
 ) -> bool:
     if draft_python(index, starts, python, machine, draft, notes):
-        _add_front_end(index, node, machine, draft, notes)
+        _add_front_end(index, starts, node, machine, draft, notes)
         return True
     servers = [p for p in node if p.server and (p.server != "next" or not _is_export(index, p))]
     if servers and refuse_several(
@@ -67,7 +70,7 @@ def _draft(
         if draft_node_server(index, starts, project, machine, draft, notes):
             front = [p for p in node if p.is_front_end and not p.server and p is not project]
             if front:
-                _add_front_end(index, front, machine, draft, notes)
+                _add_front_end(index, starts, front, machine, draft, notes)
             return True
     if servers:
         notes.problem(
@@ -89,7 +92,7 @@ def _draft(
     if front_ends:
         if _is_for_another_host(index, front_ends[0], notes):
             return False
-        draft_front_end(index, front_ends[0], machine, draft, notes, is_alone=True)
+        draft_front_end(index, starts, front_ends[0], machine, draft, notes, is_alone=True)
         return True
     return _static_folder(index, draft, notes)
 
@@ -126,7 +129,9 @@ _PAGES = ("react-scripts", "@vue/cli-service", "vite", "@angular/cli", "parcel",
 """Tools that build whole pages. Others also pack the styles and scripts of a server's own templates."""
 
 
-def _add_front_end(index: Index, node: list[NodeProject], machine: Machine, draft: Draft, notes: Notes) -> None:
+def _add_front_end(
+    index: Index, starts: Starts, node: list[NodeProject], machine: Machine, draft: Draft, notes: Notes
+) -> None:
     """A front end beside an API: a folder of its own, no server of its own, a page to serve."""
     if draft.static is not None:
         return
@@ -139,7 +144,7 @@ def _add_front_end(index: Index, node: list[NodeProject], machine: Machine, draf
             continue
         if draft.node is not None and (cwd(project.folder) == draft.node.dir or project.folder in _NOT_SERVED):
             continue
-        draft_front_end(index, project, machine, draft, notes, is_alone=False)
+        draft_front_end(index, starts, project, machine, draft, notes, is_alone=False)
         return
     if draft.node is None or draft.node.dir != ".":
         _plain_front_end(index, draft, notes)

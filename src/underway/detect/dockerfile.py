@@ -24,6 +24,7 @@ class Dockerfile:
     images: list[tuple[str, int]] = field(default_factory=list)
     copies: list[tuple[str, str]] = field(default_factory=list)
     runs: list[tuple[str, int]] = field(default_factory=list)
+    volumes: list[tuple[str, int]] = field(default_factory=list)
 
     def evidence(self) -> Evidence:
         return Evidence(self.path, self.command_line)
@@ -59,6 +60,8 @@ def read_dockerfile(path: str, text: str) -> Dockerfile:
             words = [w for w in rest.split() if not w.startswith("--")]
             if len(words) == 2 and not rest.startswith("["):
                 out.copies.append((words[0], words[1]))
+        elif word == "VOLUME":
+            out.volumes += [(v, line) for v in re.findall(r"[\w./$-]+", rest)]
         elif word == "RUN":
             out.runs.append((rest, line))
     out.command = f"{entry} {command}".strip()

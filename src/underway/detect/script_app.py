@@ -7,10 +7,11 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from underway.detect.index import Index, folder_of
+from underway.detect.index import Index, folder_of, join
 from underway.detect.model import Evidence
 from underway.detect.python_project import PythonProject
-from underway.detect.starts import Starts
+from underway.detect.shell import Simple
+from underway.detect.starts import Start, Starts
 
 _PLACES = ("streamlit_app.py", "app.py", "main.py", "home.py", "index.py", "run.py", "demo.py", "webapp.py")
 _NO_APP = re.compile(r"(^|/)(pages|tests?|scripts?|tools?|notebooks)/|(^|/)(test_\w+|\w+_test|conftest|setup)\.py$")
@@ -18,7 +19,8 @@ _NO_APP = re.compile(r"(^|/)(pages|tests?|scripts?|tools?|notebooks)/|(^|/)(test
 
 @dataclass(frozen=True)
 class ScriptApp:
-    """`command` is the whole shell line. `server` is the package that serves, empty when it is not known."""
+    """`command` is the whole shell line. `server` is the package that serves, empty when it is not known; `kept` are
+    folders that it is told to keep its files in."""
 
     framework: str
     command: str
@@ -27,6 +29,7 @@ class ScriptApp:
     evidence: Evidence
     server: str = ""
     health: str = ""
+    kept: tuple[str, ...] = ()
 
 
 def find_script_app(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
@@ -142,6 +145,74 @@ def _dash(index: Index, starts: Starts, projects: list[PythonProject]) -> Script
     target = f"{module}:{named[1] if named else made[1] + '.server'}"
     command = f"gunicorn {target} --bind 127.0.0.1:$PORT --workers 2 --threads 4"
     return ScriptApp("dash", command, folder, path, evidence, "gunicorn")
+
+
+def declared_program(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
+    """A program that the project itself installs, or a module of it, which a container starts with `--port`."""
+    programs = {name: project for project in projects for name in _programs(index, project)}
+    for start in starts.found:
+        for command in start.commands:
+            is_module = command.words[1:2] == ("-m",) and len(command.words) > 2
+            module = command.words[2].partition(".")[0] if is_module else ""
+            project = programs.get(command.name) or next(
+                (p for p in projects if module and join(p.folder, module) in index.folders), None
+            )
+            line = _with_port(command.words, start.env)
+            if (script := _started_script(index, start, command, projects)) is not None:
+                return script
+            if project is not None and line:
+                return ScriptApp("python", line, project.folder, project.evidence.path, command.evidence)
+    return None
+
+
+_OWN_APP = re.compile(
+    r"\b(?:Flask|FastAPI|Starlette|Litestar|Quart|Sanic|Bottle)\(|\bimport\b[^\n]*\b(?:app|application)\b"
+)
+_OUTSIDE = re.compile(r"/(?!(?:app|code|src|dev|etc|usr|bin|proc|run|sys|tmp|var|opt|root|home|lib)\b)[a-z][\w-]{1,40}")
+"""A folder at the root of a container, a volume: here it is one beside the sources."""
+_READS_PORT = re.compile(r"""(?:getenv|environ(?:\.get)?)\s*[\[(]\s*['"]PORT['"]""")
+
+
+def _started_script(index: Index, start: Start, command: Simple, projects: list[PythonProject]) -> ScriptApp | None:
+    """`python X.py` of a container where X makes the app by itself, with arguments, and something reads PORT."""
+    script = next((w for w in command.words[1:2] if w.endswith(".py")), "")
+    path = join(command.folder, script)
+    if not projects or not re.fullmatch(r"python[0-9.]*", command.name) or not script or not index.has(path):
+        return None
+    own = index.text(path)
+    if _OWN_APP.search(own) or not any(_READS_PORT.search(index.text(p)) for p in index.ending(".py")[:2000]):
+        return None
+    kept = tuple(word[1:] for word in command.words[2:] if _OUTSIDE.fullmatch(word))
+    words = [word[1:] if word[1:] in kept else word.removeprefix("./") for word in command.words[1:]]
+    line = " ".join(["python", *map(shlex.quote, words)])
+    return ScriptApp("python", line, command.folder, path, command.evidence, kept=kept)
+
+
+def _programs(index: Index, project: PythonProject) -> set[str]:
+    """Names of `[project.scripts]` and `[tool.poetry.scripts]`."""
+    text = index.text(join(project.folder, "pyproject.toml"))
+    tables = re.findall(r"^\[(?:project|tool\.poetry)\.scripts\]\s*\n((?:[^\[\n].*\n?|\n)*)", text, re.MULTILINE)
+    return {name for table in tables for name in re.findall(r"^\s*[\"']?([\w.-]+)[\"']?\s*=", table, re.MULTILINE)}
+
+
+def _with_port(words: tuple[str, ...], env: dict[str, str]) -> str:
+    """The shell line with $PORT for its `--port` and loopback for its `--host`; empty when it has no port."""
+    out: list[str] = []
+    has_port = False
+    waiting = ""
+    for word in words:
+        name, equals, _ = word.partition("=")
+        asked = waiting or (name if equals else "")
+        if asked in ("--port", "-p", "--host", "--bind-host", "--address"):
+            given = "$PORT" if asked in ("--port", "-p") else "127.0.0.1"
+            has_port = has_port or given == "$PORT"
+            out.append(given if waiting else f"{name}={given}")
+            waiting = ""
+            continue
+        waiting = word if word in ("--port", "-p", "--host", "--bind-host", "--address") else ""
+        filled = re.sub(r"\$\{?(\w+)\}?", lambda found: env.get(found[1], ""), word)
+        out.append(filled if waiting else shlex.quote(filled))
+    return " ".join(out) if has_port else ""
 
 
 def _declared(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:

@@ -12,6 +12,7 @@ from underway.detect.index import Index, join
 from underway.detect.model import Evidence, Notes
 from underway.detect.python_app import WebApp
 from underway.detect.python_code import PyFile, PythonCode, dotted_name, literal
+from underway.detect.starts import Starts
 
 _SQLITE_URL = re.compile(r"sqlite(?:\+\w+)?:///(\.?/?[\w./-]+\.(?:db|sqlite3?|sqlite))")
 _SQLITE_START = re.compile(r"sqlite(?:\+\w+)?:///")
@@ -54,6 +55,43 @@ def python_shared(index: Index, code: PythonCode, app: WebApp, draft: Draft, not
         notes.claim("database", says, lost)
     if app.framework == "flask" and any(_has_instance_folder(index.text(p)) for p in code.files):
         add_shared(draft, notes, join(app.folder, "instance"), "Flask's instance folder", app.evidence)
+
+
+_MADE_ANEW = re.compile(
+    r"(^|/)(static\w*|assets?|node_modules|\.?venv|env|dist|build|cache|\.?\w*_cache|src|app|conf\w*|certs?|templates|"
+    r"tests?|migrations|bundles|\.next)(/|$)"
+)
+
+
+def declared_shared(index: Index, starts: Starts, draft: Draft, notes: Notes) -> None:
+    """Volumes of the repository's own containers inside the tree, where the repository itself has no files."""
+    for path, evidence in starts.volumes[:30]:
+        inside = [p for p in index.paths if p.startswith(f"{path}/")] if path in index.folders else []
+        is_kept = all(re.search(r"/(\.git(keep|ignore)|\.keep|README\.md)$", p) for p in inside)
+        if is_kept and not index.has(path) and not _MADE_ANEW.search(path):
+            add_shared(draft, notes, path, "a volume of the repository's own containers", evidence)
+
+
+_NODE_FILES = re.compile(
+    r"""(?:\bstorage|\bfilename|\bdatabase|new\s+(?:\w+\.)?Database\(|\bdbPath|DB_PATH)\s*[:=(]?\s*['"`](?:file:)?"""
+    r"""(\.?/?[\w./-]+\.(?:db|sqlite3?))['"`]"""
+)
+_NODE_UPLOADS = re.compile(
+    r"""\b(?:dest|destination|uploadDir|upload_dir)\s*:\s*['"`](\.?/?[\w/-]*uploads?[\w/-]*)/?['"`]"""
+)
+
+
+def node_shared(index: Index, paths: list[str], folder: str, draft: Draft, notes: Notes) -> None:
+    """SQLite files and folders of uploads that sources of a Node server name by a path relative to where it runs."""
+    for path in paths:
+        if re.search(r"(^|/)(tests?|__tests__|e2e|scripts?|examples?)/|\.(test|spec)\.", path):
+            continue
+        text = index.text(path)
+        for pattern, what in ((_NODE_FILES, "the SQLite database"), (_NODE_UPLOADS, "what users upload")):
+            found = pattern.search(text)
+            if found and not found[1].startswith("/") and not (what.startswith("the SQLite") and draft.postgres):
+                at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+                add_shared(draft, notes, join(folder, found[1].removeprefix("./")), what, at)
 
 
 def sqlite_files(index: Index, file: PyFile, folder: str, relative_to: str) -> Iterator[tuple[str, Evidence]]:

@@ -51,7 +51,10 @@ def simple_commands(line: str, evidence: Evidence, index: Index, folder: str = "
         script = _script(words[0], index, here) if words else ""
         if script:
             for number, text in enumerate(_joined(index.text(script)) if depth < 4 else (), 1):
-                out += simple_commands(text, Evidence(script, number), index, here, depth + 1)
+                if re.match(r"\s*(exec\s+)?(?:[\w-]+\s+)*\"?\$[@*]\"?\s*$", text) and len(words) > 1:
+                    out += simple_commands(shlex.join(words[1:]), evidence, index, here, depth + 1)
+                else:
+                    out += simple_commands(text, Evidence(script, number), index, here, depth + 1)
                 if len(out) > 200:
                     return out
             continue

@@ -38,7 +38,7 @@ class Starts:
     """Everything such files say.
 
     `images` are the images of compose services with their evidence; `healthchecks` shell lines that ask a server;
-    `environment` is what compose and Dockerfiles give the app.
+    `environment` is what compose and Dockerfiles give the app; `volumes` are paths of the tree that containers keep.
     """
 
     found: list[Start] = field(default_factory=list)
@@ -46,6 +46,7 @@ class Starts:
     healthchecks: list[tuple[str, Evidence]] = field(default_factory=list)
     environment: dict[str, tuple[str, Evidence]] = field(default_factory=dict)
     dockerfiles: list[Dockerfile] = field(default_factory=list)
+    volumes: list[tuple[str, Evidence]] = field(default_factory=list)
 
 
 def read_starts(index: Index) -> Starts:
@@ -67,6 +68,9 @@ def read_starts(index: Index) -> Starts:
             out.found.append(Start("web", each.command, each.evidence(), folder, dict(each.env)))
         if each.healthcheck:
             out.healthchecks.append((each.healthcheck, Evidence(each.path, each.healthcheck_line)))
+        folder = _context_folder(index, each, folder_of(each.path))
+        for volume, line in each.volumes:
+            _volume(out, each, folder, volume, Evidence(each.path, line))
         for name, value in each.env.items():
             out.environment.setdefault(name, (value, index.line(each.path, name)))
     out.found = [start for start in out.found if len(start.line) <= _LONGEST]
@@ -127,6 +131,9 @@ def _compose(index: Index, path: str, out: Starts) -> None:
         command, folder = service.at("command"), context
         if docker is not None:
             folder = _context_folder(index, docker, context)
+            for item in service.at("volumes").items:
+                target = item.at("target").text or item.text.partition(":")[2].partition(":")[0]
+                _volume(out, docker, folder, target, Evidence(path, item.line))
         said = _command_text(command)
         evidence = Evidence(path, command.line)
         if not said and docker is not None:
@@ -136,6 +143,14 @@ def _compose(index: Index, path: str, out: Starts) -> None:
             start = Start(name, said, evidence, folder, {k: v for k, (v, _) in environment.items()})
             start.replicas = int(replicas) if replicas.isascii() and replicas.isdigit() and len(replicas) < 3 else 1
             out.found.append(start)
+
+
+def _volume(out: Starts, docker: Dockerfile, folder: str, target: str, evidence: Evidence) -> None:
+    """Note the path of the tree that a container's path stands for; `folder` is that of its working directory."""
+    workdir = docker.workdir.rstrip("/")
+    inner = target[len(workdir) + 1 :] if target.startswith(f"{workdir}/") else target.removeprefix("./")
+    if workdir and inner and not inner.startswith(("/", "$", ".")):
+        out.volumes.append((join(folder, inner.strip("/")), evidence))
 
 
 def _is_service_image(image: str) -> bool:

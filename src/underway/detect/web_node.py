@@ -18,6 +18,7 @@ from underway.detect.env_names import (
 from underway.detect.foreign import foreign_databases
 from underway.detect.health import declared_health, text_health
 from underway.detect.index import Index, cwd, folder_of, join
+from underway.detect.laid_out import made_folders, put_by_dockerfile
 from underway.detect.model import Evidence, Machine, Notes
 from underway.detect.needs import Given, Variable, gather, give, places
 from underway.detect.node import SERVERS, NodeProject, output_folder
@@ -25,6 +26,7 @@ from underway.detect.node_database import followed, migrate_node, prisma_file, p
 from underway.detect.node_env import node_env_reads
 from underway.detect.node_listen import listening
 from underway.detect.services import has_redis_password, image_name
+from underway.detect.shared import node_shared
 from underway.detect.starts import Starts
 from underway.manifest.model import EnvVar, Health, NodeBuild, Postgres, Process, Redis, Static
 
@@ -68,6 +70,8 @@ def draft_node_server(
         draft.env["HOSTNAME"] = EnvVar(value="127.0.0.1")
     _variables(index, paths, project, starts, draft, notes)
     migrate_node(index, project, draft, notes)
+    node_shared(index, paths, project.folder, draft, notes)
+    made_folders(starts, project.folder, draft)
     found = declared_health(starts) or text_health(index, paths)
     if found is not None:
         draft.health = Health(path=found[0])
@@ -229,7 +233,14 @@ def _examples(variables: dict[str, Variable], given: Given, notes: Notes) -> Non
 
 
 def draft_front_end(
-    index: Index, project: NodeProject, machine: Machine, draft: Draft, notes: Notes, *, is_alone: bool
+    index: Index,
+    starts: Starts,
+    project: NodeProject,
+    machine: Machine,
+    draft: Draft,
+    notes: Notes,
+    *,
+    is_alone: bool,
 ) -> None:
     """Fill `draft` with a front end that is built into static files."""
     folder, evidence, spa = output_folder(index, project)
@@ -244,6 +255,10 @@ def draft_front_end(
         draft.node = build
     else:
         draft.front_end = build
+    if not is_alone and (put := put_by_dockerfile(starts, project.folder, folder)):
+        draft.commands.append(put[0])
+        notes.claim("static", "put where the server serves it, as the Dockerfile does", put[1], "build.commands")
+        return
     if served := None if is_alone else _served_by(index, project, folder):
         notes.claim("static", f"the server itself serves {folder}", served)
         return

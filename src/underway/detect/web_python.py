@@ -21,10 +21,10 @@ from underway.detect.python_app import WebApp, find_web_app, web_command
 from underway.detect.python_code import PythonCode
 from underway.detect.python_env import env_reads
 from underway.detect.python_project import PythonProject
-from underway.detect.script_app import find_script_app
+from underway.detect.script_app import ScriptApp, declared_program, find_script_app
 from underway.detect.services import has_redis_password, needs_postgres, needs_redis, postgres_scheme, with_own_schemes
 from underway.detect.several import refuse_several
-from underway.detect.shared import django_shared, python_shared
+from underway.detect.shared import add_shared, django_shared, python_shared
 from underway.detect.smoke import propose_smoke
 from underway.detect.starts import Starts
 from underway.detect.workers import python_workers
@@ -42,8 +42,13 @@ def draft_python(
         app is None or app.module in (django.wsgi, django.asgi) or not _is_direct(projects, app)
     ):
         app = _django_app(index, django, app) or app
-    if app is None:
-        return _draft_script(index, code, starts, projects, machine, draft, notes)
+    own = (
+        None
+        if django is not None or (app is not None and app.is_declared)
+        else declared_program(index, starts, projects)
+    )
+    if app is None or own is not None:
+        return _draft_script(index, code, starts, projects, machine, draft, notes, own)
     if not app.framework.startswith("django"):
         django = None
         apart = [p.folder for p in projects if any(o.path.startswith(f"{p.folder}/") for o in others)]
@@ -81,9 +86,10 @@ def _draft_script(
     machine: Machine,
     draft: Draft,
     notes: Notes,
+    own: ScriptApp | None,
 ) -> bool:
     """Fill `draft` with an app that is started as a script; return whether there is one."""
-    script = find_script_app(index, starts, projects)
+    script = own or find_script_app(index, starts, projects)
     if script is None:
         return False
     project = _project_of(projects, script.folder, script.path)
@@ -92,6 +98,8 @@ def _draft_script(
     app = WebApp(script.framework, script.path, script.folder, script.folder, script.path, script.evidence)
     _build(index, code, starts, project, machine, app, draft, notes)
     draft.processes["web"] = Process(command=script.command, cwd=cwd(script.folder))
+    for folder in script.kept:
+        add_shared(draft, notes, join(script.folder, folder), "where it is told to keep its files", script.evidence)
     if script.server:
         _add_server(project, script.server, draft, notes)
     _variables(index, code, starts, project, app, None, draft, notes)

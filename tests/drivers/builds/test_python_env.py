@@ -338,3 +338,18 @@ def test_without_a_lock_poetrys_constraints_are_read(stated: str, means: str) ->
 def test_without_a_lock_a_pipfile_is_read() -> None:
     text = '[packages]\ntiny = "*"\nother = {version = "==1.0", extras = ["x"]}\n[dev-packages]\npytest = "*"\n'
     assert locks.pipfile(text, ()).requirements == ("tiny", "other[x]==1.0")
+
+
+def test_what_is_pinned_for_a_newer_python_than_the_one_named_is_installed_for_that(
+    bench: Any, add_wheel: Callable[..., None]
+) -> None:
+    """A Dockerfile that was forgotten names an interpreter that the requirements have left behind."""
+    minors = sorted({tuple(map(int, v.split(".")[:2])) for v in available_pythons(bench.home.cache, bench.environ)})
+    if len(minors) < 2:
+        pytest.skip(f"this machine has one Python: {minors}")
+    (_, old), (_, new) = minors[-2:]
+    add_wheel("modern", "1.0", f"Requires-Python: >=3.{new}\n")
+    bench.write({"requirements.txt": "modern==1.0\n"})
+    build = bench.make(python("pip", version=f"3.{old}"))
+    assert bench.python(build, "import sys; print(sys.version_info[1])") == str(new)
+    assert f"does not install for Python 3.{old}" in Path(build.dir).parent.joinpath("build.log").read_text()

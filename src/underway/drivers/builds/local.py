@@ -26,6 +26,7 @@ from underway.drivers.builds.node_env import NodeEnvironment
 from underway.drivers.builds.problems import no_python, static_missing
 from underway.drivers.builds.python_env import PythonEnvironment, wanted_version
 from underway.drivers.builds.store import Store, remove, size_of
+from underway.drivers.builds.version import accepts
 from underway.drivers.builds.wheels import by_fit, lock_text
 from underway.drivers.builds.workshop import Workshop, disk_full, in_thread, is_no_space
 from underway.drivers.private_file import write_private
@@ -49,6 +50,9 @@ MOST_INTERPRETERS = 3
 """How many interpreters are tried when packages cannot be built for the first."""
 
 _NOT_FOR_THIS_PYTHON = re.compile(r"Failed to (download and )?build|matching Python|no wheels|Python requirement")
+
+_TOO_OLD = re.compile(r"(?:current Python version \([\d.]+\) does not satisfy Python|requires Python )>=([\d.]+)")
+"""uv's words for a requirement that no version of fits this interpreter."""
 
 LEAST_FREE = 200_000_000
 """Bytes that must be free before a build begins."""
@@ -285,19 +289,39 @@ class LocalBuilds:
         candidates.sort(
             key=lambda one: frozen.recall(earlier, frozen.inputs_of(python, one, folder, shop.tree)) is None
         )
+        candidates = candidates[:MOST_INTERPRETERS]
         first: Failure | None = None
-        for interpreter in candidates[:MOST_INTERPRETERS]:
+        for interpreter in candidates:
             shop.note(f"installing Python packages with {python.manager} for Python {interpreter.says}")
             try:
                 await PythonEnvironment(shop, find_uv_bin(), python, interpreter, earlier).make()
             except Failure as failure:
                 first = first or failure
+                if newer := await in_thread(self._newer, python, shop.tree, failure, candidates):
+                    shop.note(f"what it requires does not install for Python {interpreter.says}: trying {newer.says}")
+                    candidates.append(newer)  # the loop goes on to it
+                    continue
                 if failure.problem.code != "build.install" or not _NOT_FOR_THIS_PYTHON.search(failure.problem.why):
                     raise first from None
             else:
                 return
         assert first is not None
         raise first
+
+    def _newer(
+        self, python: PythonBuild, tree: Path, failure: Failure, tried: Collection[Interpreter]
+    ) -> Interpreter | None:
+        """The oldest interpreter that what is pinned can be installed for, where that is a newer one than was asked."""
+        least = _TOO_OLD.search(failure.problem.why)
+        if least is None:
+            return None
+        constraint = wanted_version(python, lambda path: _text(tree, path))
+        enough = [
+            one
+            for one in fitting(interpreters(self._home.cache, self._environ), constraint, "")
+            if accepts(f">={least[1]}", one.version) and one not in tried
+        ]
+        return enough[-1] if enough else None
 
     def _fitting(self, python: PythonBuild, tree: Path) -> list[Interpreter]:
         """Interpreters that the project accepts, the best first."""
