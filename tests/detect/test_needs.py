@@ -182,6 +182,22 @@ def test_a_required_plain_setting_takes_the_examples_value(look: Look) -> None:
     assert any(c.evidence == ".env.example:2" for c in detection.claims)
 
 
+def test_what_a_name_alone_settles_is_not_asked_for(look: Look) -> None:
+    settings = (
+        SETTINGS + "class S(BaseSettings):\n    ALGORITHM: str\n    ACCESS_TOKEN_EXPIRE_MINUTES: int\n    DEBUG: bool\n"
+        "    ACCESS_TOKEN_EXPIRE_DAYS: int\n"
+    )
+    detection = look(fastapi(settings))
+    env = drafted(detection).env
+    assert (env["ALGORITHM"].value, env["ACCESS_TOKEN_EXPIRE_MINUTES"].value, env["DEBUG"].value) == (
+        "HS256",
+        "30",
+        "False",
+    )
+    assert env["ACCESS_TOKEN_EXPIRE_DAYS"] == EnvVar(required=True), "its name speaks of a token and holds none"
+    assert len(detection.problems) == 1
+
+
 def test_an_example_that_is_no_number_is_not_given_where_one_is_read(look: Look) -> None:
     settings = SETTINGS + "class S(BaseSettings):\n    WORKERS: int\n    TEST_DB_PORT: int\n"
     detection = look({**fastapi(settings), ".env.example": "WORKERS=how-many\nTEST_DB_PORT=port\n"})

@@ -336,6 +336,27 @@ def test_django_static_files_are_gathered_and_served(look: Look) -> None:
     assert drafted(look(with_whitenoise)).static is None
 
 
+def test_a_front_end_and_django_static_files_are_served_from_one_folder(look: Look) -> None:
+    settings = DJANGO["config/settings.py"] + 'STATIC_URL = "assets/"\nSTATIC_ROOT = BASE_DIR / "staticfiles"\n'
+    files = {
+        **DJANGO,
+        "config/settings.py": settings,
+        "frontend/package.json": '{"scripts": {"build": "react-scripts build"}, "dependencies":'
+        ' {"react-scripts": "5"}}',
+        "frontend/package-lock.json": '{"lockfileVersion": 3}',
+        "frontend/public/index.html": "<div id=root></div>",
+    }
+    moved = {path if path.startswith("frontend/") else f"backend/{path}": text for path, text in files.items()}
+    manifest = drafted(look(moved))
+    assert manifest.static is not None
+    assert (manifest.static.dir, manifest.static.url) == ("frontend/build", "/")
+    assert manifest.build.node is not None
+    assert manifest.build.commands == (
+        "cd backend && python manage.py collectstatic --noinput",
+        "mkdir -p frontend/build/assets && cp -R backend/staticfiles/. frontend/build/assets",
+    )
+
+
 @pytest.mark.parametrize(
     ("branch", "is_run"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from types import MappingProxyType
 
 from underway.detect.draft import Draft
@@ -133,7 +134,8 @@ def _add_front_end(
     index: Index, starts: Starts, node: list[NodeProject], machine: Machine, draft: Draft, notes: Notes
 ) -> None:
     """A front end beside an API: a folder of its own, no server of its own, a page to serve."""
-    if draft.static is not None:
+    gathered = draft.static
+    if gathered is not None and gathered.url == "/":
         return
     web = draft.processes.get("web")
     has_root = web is None or web.cwd == "." or (draft.node is not None and draft.node.dir == ".")
@@ -145,9 +147,20 @@ def _add_front_end(
         if draft.node is not None and (cwd(project.folder) == draft.node.dir or project.folder in _NOT_SERVED):
             continue
         draft_front_end(index, starts, project, machine, draft, notes, is_alone=False)
+        if gathered is not None and draft.static is not None and draft.static is not gathered:
+            _beside_gathered(gathered, draft.static, draft, notes)
         return
-    if draft.node is None or draft.node.dir != ".":
+    if gathered is None and (draft.node is None or draft.node.dir != "."):
         _plain_front_end(index, draft, notes)
+
+
+def _beside_gathered(gathered: Static, pages: Static, draft: Draft, notes: Notes) -> None:
+    """The proxy serves one folder: what collectstatic gathered goes where its addresses lie in the front end's."""
+    folder = join(pages.dir, gathered.url.strip("/"))
+    draft.commands.append(
+        f"mkdir -p {shlex.quote(folder)} && cp -R {shlex.quote(gathered.dir)}/. {shlex.quote(folder)}"
+    )
+    notes.claim("static", f"{gathered.dir} is put into {folder}, beside the front end", key="build.commands")
 
 
 _NOT_SERVED = ("docs", "doc", "website", "documentation", "landing", "mobile", "e2e")

@@ -317,6 +317,19 @@ _UNUSED_PORT = "9"
 """The discard port (RFC 863): nothing answers there."""
 
 
+_USUAL = (
+    (re.compile(r"(?:JWT_|TOKEN_|AUTH_|HASH_)?ALGORITHM"), "HS256"),
+    (re.compile(r"(?:JWT_)?(?:ACCESS_)?TOKEN_EXPIRES?_(?:IN_)?MINUTES"), "30"),
+    (re.compile(r"(?:\w+_)?DEBUG"), "False"),
+)
+"""What a name alone settles: the algorithm for the one secret that is generated, how long a token of the FastAPI
+tutorial lives (fastapi.tiangolo.com/tutorial/security/oauth2-jwt), and no error pages for everybody."""
+
+
+def _usual(name: str) -> str:
+    return next((value for pattern, value in _USUAL if pattern.fullmatch(name.upper()[:100])), "")
+
+
 def _required(one: Variable, out: Given, notes: Notes) -> None:
     example = one.example
     foreign = next(
@@ -349,7 +362,11 @@ def _required(one: Variable, out: Given, notes: Notes) -> None:
         out.env[one.name] = EnvVar(value=example)
         notes.claim("env", f"{one.name} is required; the example's value", one.example_at or "", f"env.{one.name}")
         return
-    is_secret = is_secret_like(one.name)
+    if usual := _usual(one.name):
+        out.env[one.name] = EnvVar(value=usual)
+        notes.claim("env", f"{one.name} is required, and has no value here: {usual}", one.evidence, f"env.{one.name}")
+        return
+    is_secret = is_secret_like(one.name) and not _SPAN.search(one.name)
     out.env[one.name] = EnvVar(required=True, secret=is_secret)
     notes.comments[f"env.{one.name}"] = f"required, and only you know it ({one.evidence})"
     notes.problem(
