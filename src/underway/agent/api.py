@@ -18,7 +18,7 @@ from underway import __version__
 from underway.agent import env_api
 from underway.agent.access_api import ACCESS_ENDPOINTS
 from underway.agent.agent import Agent
-from underway.agent.endpoint import JSON, LINES, Endpoint, app_state, body, json_answer, number
+from underway.agent.endpoint import HEALTH, JSON, LINES, Endpoint, app_state, body, json_answer, number
 from underway.agent.env_views import (
     EnvChangeAsk,
     EnvChanged,
@@ -269,7 +269,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         streams=RolloutLine,
     ),
     Endpoint("POST", "/v1/stop", stop, None, query=(("everything", "true: apps, proxy and services as well"),)),
-    Endpoint("GET", "/v1/openapi.json", openapi, None),
+    Endpoint("GET", "/v1/openapi.json", openapi, dict[str, Any]),
     *KEEPING_ENDPOINTS,
     *ACCESS_ENDPOINTS,
     *STATUS_ENDPOINTS,
@@ -298,7 +298,7 @@ def openapi_document() -> dict[str, Any]:
     for e in ENDPOINTS:
         content: dict[str, Any] = {LINES: _between(e, schemas)}
         if e.gives is not None:
-            content = {JSON: {"schema": schemas[repr(e.gives)]}}
+            content = {e.text or JSON: {"schema": schemas[repr(e.gives)]}}
         elif e.text:
             content = {e.text: {"schema": {"type": "string"}}}
         names = [part[1:-1] for part in e.path.split("/") if part.startswith("{")]
@@ -314,6 +314,8 @@ def openapi_document() -> dict[str, Any]:
                 "4XX": {"description": "refused; nothing was changed", "content": {JSON: {"schema": refused}}},
             },
         }
+        if e.text == HEALTH:
+            operation["responses"]["503"] = {"description": "it is not well", "content": content}
         if e.takes is not None:
             operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schemas[repr(e.takes)]}}}
         paths.setdefault(e.path, {})[e.method.lower()] = operation

@@ -16,6 +16,7 @@ from underway.terms.release import no_such_app
 
 JSON = "application/json"
 LINES = "application/x-ndjson"
+HEALTH = "application/health+json"
 MAX_BODY_BYTES = 64 * 1024
 _T = TypeVar("_T")
 
@@ -32,7 +33,7 @@ class Endpoint(NamedTuple):
     streams: Any = None
     """The shape of lines between events, where it gives such."""
     text: str = ""
-    """The media type of an answer that is neither JSON nor lines of it."""
+    """The media type of an answer that is neither plain JSON nor lines of it."""
 
 
 def app_state(agent: Agent, request: Request) -> AppState:

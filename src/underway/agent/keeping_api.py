@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from underway.agent.access_api import door_of
 from underway.agent.agent import Agent
-from underway.agent.endpoint import LINES, Endpoint, app_state, body, json_answer, number
+from underway.agent.endpoint import HEALTH, LINES, Endpoint, app_state, body, json_answer, number
 from underway.agent.ping_views import PingsAsk, PingsView
 from underway.agent.stream import until_left
 from underway.agent.views import AlertAsk
@@ -56,7 +56,7 @@ async def deep_health(agent: Agent, request: Request) -> Response:
 
 def _health(found: AppHealth) -> Response:
     answer = json_answer(found, 200 if found.is_well else 503)
-    answer.headers["content-type"] = "application/health+json"
+    answer.headers["content-type"] = HEALTH
     return answer
 
 
@@ -181,8 +181,8 @@ KEEPING_ENDPOINTS = (
             ("steps", "at most so many steps, 240 by default"),
         ),
     ),
-    Endpoint("GET", "/v1/apps/{app}/health", health, AppHealth),
-    Endpoint("GET", "/v1/apps/{app}/health/deep", deep_health, AppHealth),
+    Endpoint("GET", "/v1/apps/{app}/health", health, AppHealth, text=HEALTH),
+    Endpoint("GET", "/v1/apps/{app}/health/deep", deep_health, AppHealth, text=HEALTH),
     Endpoint("GET", "/v1/apps/{app}/monitors", monitors, list[MonitorStatus]),
     Endpoint("POST", "/v1/apps/{app}/pings/{monitor}", ping, list[MonitorStatus]),
     Endpoint("POST", "/v1/apps/{app}/acknowledgements", acknowledge, list[Alert], takes=AlertAsk),
