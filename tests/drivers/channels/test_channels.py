@@ -58,6 +58,8 @@ class Inbox(BaseHTTPRequestHandler):
         self.server.got.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
         self.send_response(self.server.status)
         self.send_header("Content-Length", "0")
+        if self.server.status == 307:
+            self.send_header("Location", "/elsewhere")
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
@@ -137,10 +139,23 @@ def test_private_addresses_are_refused_unless_allowed(receiver: Receiver) -> Non
             with pytest.raises(Failure) as failure:
                 send(ChannelKeys(name="team", kind=kind, url=url, key="${KEY}"))
             assert failure.value.problem.code == "channel.private"
-    with pytest.raises(Failure) as failure:
-        send(ChannelKeys(name="team", kind="apprise", url=f"json://127.0.0.1:{receiver.server_port}/"))
-    assert failure.value.problem.code == "channel.private"
+    for url in (
+        "json://127.0.0.1:{}/",
+        "gotifys://localhost:{}/token",
+        "mailto://a:b@x.example?smtp=127.0.0.1&port={}",
+    ):
+        with pytest.raises(Failure) as failure:
+            send(ChannelKeys(name="team", kind="apprise", url=url.format(receiver.server_port)))
+        assert failure.value.problem.code == "channel.private", url
     assert receiver.got == []
+
+
+def test_a_redirect_of_a_webhook_is_not_followed(receiver: Receiver) -> None:
+    receiver.status = 307
+    with pytest.raises(Failure) as failure:
+        send(ChannelKeys(name="team", url=f"http://127.0.0.1:{receiver.server_port}/hook", private=True))
+    assert failure.value.problem.code == "channel.refused"
+    assert [path for path, _, _ in receiver.got] == ["/hook"]
 
 
 def test_what_is_not_taken_is_told_without_the_secret(receiver: Receiver) -> None:

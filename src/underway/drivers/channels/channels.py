@@ -172,8 +172,6 @@ def _title(what: str, alerts: Sequence[Alert]) -> str:
 
 async def _apprise(url: str, title: str, body: str, channel: ChannelKeys) -> None:
     """In a process of its own: apprise and all it imports stay out of the agent. The address goes in by a pipe."""
-    if not channel.private and urlsplit(url).scheme in ("json", "jsons", "xml", "xmls", "form", "forms"):
-        raise Failure(_problem("channel.private", channel, "that kind of apprise address may name any machine"))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -184,10 +182,14 @@ async def _apprise(url: str, title: str, body: str, channel: ChannelKeys) -> Non
     )
     try:
         async with asyncio.timeout(2 * TIMEOUT_S):
-            await process.communicate(msgspec.json.encode({"url": url, "title": title, "body": body}))
+            await process.communicate(
+                msgspec.json.encode({"url": url, "title": title, "body": body, "private": channel.private})
+            )
     except TimeoutError:
         process.kill()
         await process.wait()
+    if process.returncode == 3:
+        raise Failure(_problem("channel.private", channel, "its address is in a private network or on this machine"))
     if process.returncode == 2:
         raise Failure(_problem("channel.refused", channel, "apprise does not know that kind of address"))
     if process.returncode:
