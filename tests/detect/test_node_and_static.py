@@ -49,7 +49,7 @@ VITE = {"devDependencies": {"vite": "5"}, "scripts": {"build": "vite build", "de
             "node dist/s.js",
         ),
         ({**package(dependencies=EXPRESS, main="./lib/app.js"), "lib/app.js": ""}, "node lib/app.js"),
-        ({**package(dependencies=EXPRESS, lock="yarn.lock", scripts={"start": "tsx src/main.ts"})}, "yarn run start"),
+        ({**package(dependencies=EXPRESS, lock="yarn.lock", scripts={"start": "tsx src/main.ts"})}, "npm start"),
         (
             {
                 **package(dependencies=EXPRESS, scripts={"start": "pm2 start eco.json"}),
@@ -322,3 +322,34 @@ def test_pages_beside_an_api_are_served_unless_it_serves_them(look: Look, main: 
     files = {"backend/main.py": api + main, "backend/requirements.txt": "fastapi\nuvicorn\n"}
     manifest = drafted(look({**files, "frontend/index.html": "<h1>Hi</h1>"}))
     assert (manifest.static.dir if manifest.static else None) == folder
+
+
+def test_a_migration_is_run_without_the_manager_that_its_script_names(look: Look) -> None:
+    """The machine may have no yarn: the build brings its own, and is over when the migration runs."""
+    files = {
+        **package(
+            dependencies={**EXPRESS, "pg": "8", "drizzle-kit": "1"},
+            lock="yarn.lock",
+            scripts={"start": "node s.js", "migration:run": "yarn drizzle-kit migrate --config=src/d.ts"},
+        ),
+        "s.js": "",
+    }
+    migrate = drafted(look(files)).migrate
+    assert migrate is not None
+    assert migrate.command == "node_modules/.bin/drizzle-kit migrate --config=src/d.ts"
+
+
+def test_functions_that_read_a_variable_by_its_name_are_followed_over_files(look: Look) -> None:
+    reader = (
+        "export const env = (key: string, other?: string) => process.env[key] ?? other;\n"
+        "export const mandatoryEnv = (key: string) => { const v = env(key); if (!v) throw Error(key); return v; };\n"
+    )
+    files = {
+        **package(dependencies={**EXPRESS, "pg": "8"}, scripts={"start": "node s.js"}),
+        "s.js": "",
+        "src/env.ts": reader,
+        "src/db.ts": "const host = mandatoryEnv('DB_HOST'), name = mandatoryEnv('DB_NAME'), s = env('DB_SCHEMA', 'x');",
+    }
+    postgres = drafted(look(files)).services.postgres
+    assert postgres is not None
+    assert dict(postgres.env) == {"DB_HOST": "host", "DB_NAME": "database"}

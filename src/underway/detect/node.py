@@ -172,3 +172,11 @@ def _angular(index: Index, project: NodeProject) -> str:
         return f"dist/{project.name}/browser" if project.name else "dist"
     builder = "application" in (re.search(r'"builder"\s*:\s*"([^"]+)"', text) or [""])[0]
     return f"{found[1]}/browser" if builder else found[1]
+
+
+def running(project: NodeProject, script: str) -> str:
+    """The line that runs a script of package.json. npm is wherever Node is; yarn and pnpm need not be there, and the
+    script is the same."""
+    if project.manager == "bun":
+        return f"bun run {script}"
+    return "npm start" if script == "start" else f"npm run {script}"

@@ -8,7 +8,7 @@ from underway.detect.draft import Draft
 from underway.detect.index import Index, cwd, join
 from underway.detect.model import Evidence, Notes
 from underway.detect.needs import Variable
-from underway.detect.node import NodeProject
+from underway.detect.node import NodeProject, running
 from underway.detect.shared import add_shared
 from underway.manifest.migrate import Migrate
 from underway.manifest.model import EnvVar
@@ -66,7 +66,8 @@ def migrate_node(index: Index, project: NodeProject, draft: Draft, notes: Notes)
         if not line or re.search(r"reset|drop|--force|fresh|seed|revert|rollback", whole) or "migrate dev" in whole:
             continue
         without = re.sub(r"^(?:env-cmd(?: -f \S+)?|dotenv(?: -e \S+)*)(?: --)? ", "", whole)
-        command = without if without != whole else f"{project.manager} run {script}"
+        direct = without if without != whole or whole.startswith("node_modules/.bin/") else ""
+        command = direct or running(project, script)
         draft.migrate = Migrate(command, cwd(folder))
         notes.claim("migrate", f"the script {script}", index.line(project.path, f'"{script}"'), "migrate")
         return
@@ -102,4 +103,18 @@ def followed(project: NodeProject, line: str) -> str:
         if not found or found[1] not in project.scripts:
             break
         line = f"{project.scripts[found[1]]} {found[2] or ''}".strip()
-    return re.sub(r"^(?:(?:npm|pnpm|yarn|bun) (?:run )?build|tsc)\s*&&\s*(?=node\s)", "", line)
+    line = re.sub(r"^(?:(?:npm|pnpm|yarn|bun) (?:run )?build|tsc)\s*&&\s*(?=node\s)", "", line)
+    return _without_manager(line)
+
+
+def _without_manager(line: str) -> str:
+    """`yarn drizzle-kit migrate` as what it runs: where the app runs there may be no yarn."""
+    found = re.fullmatch(
+        r"(?:yarn(?: run)?|npx|bunx|pnpm(?: exec)?|npm exec(?: --)?) ([a-z][\w-]*)((?: [^&|;<>]*)?)", line
+    )
+    return line if found is None or found[1] in _VERBS else f"node_modules/.bin/{found[1]}{found[2]}"
+
+
+_VERBS = frozenset(
+    {"install", "add", "run", "start", "test", "build", "dlx", "exec", "workspace", "workspaces", "node"}
+)

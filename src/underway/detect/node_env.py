@@ -32,8 +32,11 @@ _DEFINED = re.compile(r"""['"]process\.env\.([A-Za-z_]\w*)['"]\s{0,4}:""")
 def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
     """Reads of `process.env`, and what a Joi, zod, envalid or JSON schema says must be there."""
     reads: list[EnvRead] = []
+    has_readers = any(_BY_KEY.search(index.text(path)) for path in paths)
     for path in paths:
         text = _COMMENT.sub("", index.text(path))
+        if has_readers:
+            reads += _through_readers(path, text)
         if "process.env" in text:
             for found in _READ.finditer(text):
                 default = found[6].strip() if found[4] else None
@@ -64,6 +67,27 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
             break
     made = _made_by_next(index, paths) | _defined(index, paths)
     return [read for read in reads if read.name not in made]
+
+
+_BY_KEY = re.compile(r"process\.env\[\s*[a-z]")
+_READER = re.compile(
+    r"""\b((?:[a-z]\w*)?[eE]nv(?:Var(?:iable)?)?)\(\s*['"]([A-Z][A-Z0-9_]{2,80})['"](?:,\s{0,40}['"]([^'"\n]{0,500})['"])?"""
+)
+_IS_STRICT = re.compile(r"mandatory|required?|must|assert|ensure|throw", re.IGNORECASE)
+
+
+def _through_readers(path: str, text: str) -> list[EnvRead]:
+    """Calls of functions that some file has for it: `mandatoryEnv("DB_HOST")`, `env("SCHEMA", "public")`."""
+    return [
+        EnvRead(
+            found[2],
+            Evidence(path, text.count("\n", 0, found.start()) + 1),
+            is_required=bool(_IS_STRICT.search(found[1])) and found[3] is None,
+            default=found[3],
+            is_number=bool(re.search(r"int|num|float", found[1], re.IGNORECASE)),
+        )
+        for found in _READER.finditer(text)
+    ]
 
 
 def _defined(index: Index, paths: list[str]) -> set[str]:

@@ -21,7 +21,7 @@ from underway.detect.index import Index, cwd, folder_of, join
 from underway.detect.laid_out import made_folders, put_by_dockerfile
 from underway.detect.model import Evidence, Machine, Notes
 from underway.detect.needs import Given, Variable, gather, give, places
-from underway.detect.node import SERVERS, NodeProject, output_folder
+from underway.detect.node import SERVERS, NodeProject, output_folder, running
 from underway.detect.node_database import followed, migrate_node, prisma_file, prisma_variable
 from underway.detect.node_env import node_env_reads
 from underway.detect.node_listen import listening
@@ -110,13 +110,13 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
     if start_line and not re.search(
         r"nx serve|nest start|nodemon|react-scripts|vite(\s|$)|webpack|--watch|ts-node-dev|ng serve", start_line
     ):
-        return f"{project.manager} run start" if project.manager != "npm" else "npm start", at
+        return running(project, "start"), at
     for script in ("start:prod", "serve:prod", "prod", "production"):
         line = followed(project, project.scripts.get(script, ""))
         if re.fullmatch(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+", line):
             return re.sub(r"^NODE_ENV=\w+\s+", "", line), index.line(project.path, f'"{script}"')
     if prod := next((s for s in ("start:prod", "serve:prod", "prod", "production") if s in project.scripts), ""):
-        return f"{project.manager} run {prod}", index.line(project.path, f'"{prod}"')
+        return running(project, prod), index.line(project.path, f'"{prod}"')
     candidates = [
         project.main,
         "server.js",
@@ -314,7 +314,7 @@ def _same_origin(index: Index, project: NodeProject, draft: Draft, notes: Notes)
     unbuilt = NodeBuild(manager=front.manager, dir=front.dir)
     draft.node, draft.front_end = (unbuilt, None) if draft.front_end is None else (draft.node, unbuilt)
     step = f"cd {shlex.quote(project.folder)} && " if project.folder else ""
-    draft.commands.append(f"{step}{values} {project.manager} run build")
+    draft.commands.append(f"{step}{values} {running(project, 'build')}")
     for name, evidence in sorted(names.items())[:5]:
         notes.claim("static", f"{name} is baked in: the API is on the same origin", evidence, "build.commands")
 

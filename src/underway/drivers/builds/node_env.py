@@ -168,6 +168,7 @@ class NodeEnvironment:
             "COREPACK_HOME": str(self.shop.cache / "corepack"),
             "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0",
             "YARN_ENABLE_TELEMETRY": "0",
+            "YARN_NODE_LINKER": "node-modules",  # what starts the app is node, which does not know Plug-and-Play
             "NEXT_TELEMETRY_DISABLED": "1",
             "ASTRO_TELEMETRY_DISABLED": "1",
         }
