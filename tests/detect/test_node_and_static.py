@@ -353,3 +353,12 @@ def test_functions_that_read_a_variable_by_its_name_are_followed_over_files(look
     postgres = drafted(look(files)).services.postgres
     assert postgres is not None
     assert dict(postgres.env) == {"DB_HOST": "host", "DB_NAME": "database"}
+
+
+@pytest.mark.parametrize(("more", "codes"), [("", ["detect.database-fixed"]), (", port: process.env.DB_PORT", [])])
+def test_a_database_without_a_port_is_told_of(look: Look, more: str, codes: list[str]) -> None:
+    files = {
+        **package(dependencies={**EXPRESS, "pg": "8", "sequelize": "6"}, scripts={"start": "node s.js"}),
+        "s.js": f"new Sequelize({{host: process.env.DB_HOST, database: process.env.DB_NAME{more}}})",
+    }
+    assert [problem.code for problem in look(files).problems] == codes

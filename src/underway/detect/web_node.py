@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from underway.detect.draft import Draft
@@ -198,12 +199,34 @@ def _variables(
             index.line(project.path, f'"{driver}"'),
             "services.postgres",
         )
+        _without_port(index, project, paths, variables, names, notes)
     if with_redis:
         has_password = has_redis_password(variables, given.redis, notes)
         draft.redis = Redis(env=MappingProxyType(given.redis), has_password=has_password)
         notes.claim(
             "redis", f"Redis: the app depends on {client}", index.line(project.path, f'"{client}"'), "services.redis"
         )
+
+
+def _without_port(
+    index: Index,
+    project: NodeProject,
+    paths: list[str],
+    variables: dict[str, Variable],
+    parts: Mapping[str, str],
+    notes: Notes,
+) -> None:
+    """Say so when the app is told the database's host and not its port: Sequelize then takes 5432 whatever is set."""
+    host = next((name for name, part in parts.items() if part == "host"), "")
+    is_told = {"port", "url"} & set(parts.values()) or "DATABASE_URL" in variables
+    if not host or is_told or not project.has("sequelize") or any("PGPORT" in index.text(p) for p in paths):
+        return
+    notes.problem(
+        "detect.database-fixed",
+        variables[host].evidence,
+        f"{host} is read and no port, so Sequelize connects to 5432; the app's database listens at a port of its own",
+        "read the port beside the host: port: process.env.DB_PORT",
+    )
 
 
 def _chooses(text: str, word: str) -> bool:
