@@ -36,24 +36,33 @@ class Books:
         place = on.metrics.place()
         self._figures_at = place if kept and place != self._ledger.offset else None
         """Up to where only the figures over time were counted: they are written first."""
+        self._heard_of = 0
+        """So many requests were counted by this agent."""
         self._written_at = on.clock.monotonic()
         self._is_new = kept is None
         if kept is None:  # an agent that is killed before its first writing has begun here, not at the next one's start
             self.write()
 
-    def catch_up(self) -> None:
-        """Count what the proxy has logged by now (a busy log in parts), and write it down now and then."""
+    def catch_up(self, most: int = 0) -> bool:
+        """Count what the proxy has logged by now (a busy log in parts), and write it down now and then. With `most` at
+        most so many lines; True when there are more."""
         now, log = self._on.clock.now(), self._on.request_log
         if self._figures_at is not None:
             while self._ledger.catch_up(log, self._counting, now, until=self._figures_at):
                 self._is_new = True
             self._figures_at = None
-        grew = self._ledger.catch_up(log, self._counting, now, tell=self._heard)
+        heard = self._heard_of
+        if most:
+            grew = self._ledger.catch_up(log, self._counting, now, 1, self._heard, limit=most)
+        else:
+            grew = self._ledger.catch_up(log, self._counting, now, tell=self._heard)
         self._is_new = self._is_new or grew
         if self._on.clock.monotonic() - self._written_at >= WRITE_EVERY_S:
             self.write()
+        return 0 < most <= self._heard_of - heard
 
     def _heard(self, request: Request, kind: Kind, now: float) -> None:
+        self._heard_of += 1
         self.recorder.heard(request, kind, now)
         self.meter.heard(request, kind)
         if self.also is not None:

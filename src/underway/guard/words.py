@@ -27,10 +27,12 @@ def percent(rate: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration: 37 s, 4 min, 2 h."""
+    """A duration: 37 s, 4 min, 2 h, 9 days."""
     if seconds < 90:
         return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    if seconds < 172_800:
+        return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:.0f} days"
 
 
 def worst_stretch(state: Evidence) -> tuple[Counts, float]:

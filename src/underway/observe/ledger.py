@@ -115,12 +115,13 @@ class Ledger(msgspec.Struct):
         slices: int = 10,
         tell: Tell | None = None,
         until: LogOffset | None = None,
+        limit: int = 10_000,
     ) -> bool:
-        """Count what the log has by now (or up to `until`), at most `slices` slices of it, and `tell` of each request.
-        Return whether there was anything."""
+        """Count what the log has by now (or up to `until`), at most `slices` slices of `limit` lines, and `tell` of
+        each request. Return whether there was anything."""
         began = self.offset
         for _ in range(slices):
-            requests, self.offset = log.read(self.offset, until=until)
+            requests, self.offset = log.read(self.offset, limit, until)
             if not requests:
                 break
             self.add(requests, counting, now, tell)
