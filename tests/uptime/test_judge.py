@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from underway.agent.monitoring import expected_at
 from underway.terms.monitor import Checked, MonitorState
 from underway.uptime.judge import Quorum, Standing, judge
 
@@ -76,3 +77,11 @@ def test_whatever_comes_down_needs_its_quorum_and_up_its_passes(
         if before.state is MonitorState.DOWN and standing.state is not MonitorState.DOWN:
             assert standing.state is MonitorState.UP
             assert seen.endswith("." * min(passes, len(seen)))
+
+
+def test_a_schedule_that_told_a_dead_agent_is_not_missed() -> None:
+    assert expected_at(100.0, 60.0, (0.0, 0.0)) == 160.0
+    assert expected_at(100.0, 60.0, (150.0, 170.0)) == 220.0
+    assert expected_at(100.0, 20.0, (110.0, 163.0)) == 180.0
+    assert expected_at(100.0, 60.0, (110.0, 140.0)) == 160.0, "it was back in time to hear it"
+    assert expected_at(100.0, 60.0, (10.0, 40.0)) == 160.0

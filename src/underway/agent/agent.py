@@ -82,6 +82,7 @@ class Agent:
         self.books = Books(on, journal)
         self.keeping = Keeping(on, journal, self.books, self.leaving.is_set)
         self.alive = Alive(on, journal, self.books)
+        self.keeping.monitoring.away = (self.alive.last_at, self.alive.began_at)
         self.access = Access(on, journal)
         self.lookout = Lookout(on, self.leaving.is_set)
         self.access.tell_refused = self.lookout.refused

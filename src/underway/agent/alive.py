@@ -20,7 +20,7 @@ from underway.terms.problem import Problem
 
 _log = logging.getLogger(__name__)
 KEY = "agent"
-_NAME = "alive"
+_NAME, _LEFT = "alive", "left"
 MARK_EVERY_S = 5.0
 """How exactly the next agent knows when this one ended."""
 SHORT_S = 30.0
@@ -36,9 +36,9 @@ class Alive:
 
     def __init__(self, on: Drivers, journal: Journal, books: Books) -> None:
         self._on, self._journal, self._books = on, journal, books
-        self._began_at = on.clock.now()
-        self._last_at = self._kept()
-        """The last sign of life of an agent that was not told to end; 0 for none."""
+        self.began_at = on.clock.now()
+        self.last_at, self._was_told = self._kept()
+        """The last sign of life of the agent before, 0 for none; and whether it ended by order."""
         self._next: dict[str, float] = {}
         """By app: when its heartbeat is asked next."""
         self._failing: set[str] = set()
@@ -48,14 +48,14 @@ class Alive:
         """Without end."""
         self._mark()
         try:
-            if self._last_at:
+            if self.last_at and not self._was_told:
                 self._tell()
             while True:
                 self._mark()
-                if self._on.clock.now() - self._began_at > STANDS_S:
+                if self._on.clock.now() - self.began_at > STANDS_S:
                     for app, state in list(self._journal.states().items()):
                         if KEY in state.alerts.standing:
-                            clear_alert(app, KEY, f"the agent runs again since {_clock(self._began_at)}", self._journal)
+                            clear_alert(app, KEY, f"the agent runs again since {_clock(self.began_at)}", self._journal)
                 self._beat()
                 await self._on.clock.sleep(MARK_EVERY_S)
         finally:
@@ -64,8 +64,7 @@ class Alive:
 
     def leave(self) -> None:
         """It ends by order: the next agent has nothing to tell."""
-        with contextlib.suppress(OSError):
-            self._on.snapshots.drop("", _NAME)
+        self._mark(_LEFT)
 
     def _tell(self) -> None:
         """Raise it for every app that is live, with whom failures touched meanwhile: the proxy wrote them down."""
@@ -75,15 +74,15 @@ class Alive:
                 continue
             if KEY in state.alerts.standing:  # it died again before the last time was over
                 clear_alert(app, KEY, "it came back, and was away again", self._journal)
-            away_s = self._began_at - self._last_at
+            away_s = self.began_at - self.last_at
             raise_alert(
                 app,
                 KEY,
-                _away(app, self._last_at, self._began_at),
+                _away(app, self.last_at, self.began_at),
                 self._journal,
                 severity=Severity.NOTE if away_s < SHORT_S else Severity.WARNING,
-                since=self._last_at,
-                users_touched=self._books.recorder.users_touched(app, self._last_at),
+                since=self.last_at,
+                users_touched=self._books.recorder.users_touched(app, self.last_at),
             )
 
     def _beat(self) -> None:
@@ -112,15 +111,16 @@ class Alive:
             self._failing.add(app)
             _log.error("the heartbeat of %s was not heard: %s", app, checked.came)
 
-    def _mark(self) -> None:
+    def _mark(self, word: str = "") -> None:
         with contextlib.suppress(OSError):  # a disk that is full is told of elsewhere
-            self._on.snapshots.save("", _NAME, f"{self._on.clock.now():.3f}".encode())
+            self._on.snapshots.save("", _NAME, f"{self._on.clock.now():.3f} {word}".encode())
 
-    def _kept(self) -> float:
+    def _kept(self) -> tuple[float, bool]:
+        at, _, word = (self._on.snapshots.load("", _NAME) or b"").decode(errors="replace").partition(" ")
         try:
-            return float(self._on.snapshots.load("", _NAME) or 0)
+            return float(at or 0), word == _LEFT
         except ValueError:
-            return 0.0
+            return 0.0, False
 
 
 def _away(app: str, since: float, until: float) -> Problem:

@@ -77,6 +77,8 @@ class Monitoring:
         self._asking_offline: asyncio.Task[bool] | None = None
         self._pings = self._kept_pings()
         self._looked_at = -LOOK_EVERY_S
+        self.away: tuple[float, float] = (0.0, 0.0)
+        """From when to when there was no agent that could have heard a ping."""
         self.ping_url_of: Callable[[str, str], str] | None = None
         """The address of a schedule's ping from elsewhere, where they are answered there."""
 
@@ -218,7 +220,7 @@ class Monitoring:
         now = self._on.clock.now()
         key = (it.app, it.keys.name)
         last = self._pings.setdefault(key, now)
-        late_s = now - last - it.keys.interval_s - it.keys.grace_s
+        late_s = now - expected_at(last, it.keys.interval_s, self.away) - it.keys.grace_s
         if late_s > 0:
             self._take(
                 it, Checked(at=now, took_ms=0.0, came=f"nothing was heard for {round(now - last)} s"), is_counted=False
@@ -281,6 +283,15 @@ class Monitoring:
             ping_path=f"/v1/apps/{it.app}/pings/{it.keys.name}" if is_ping else "",
             ping_url=self.ping_url_of(it.app, it.keys.name) if is_ping and self.ping_url_of else "",
         )
+
+
+def expected_at(last: float, interval_s: float, away: tuple[float, float]) -> float:
+    """When a schedule should tell next. What it would have told while there was no agent nobody could hear: the first
+    time after that counts."""
+    due = last + interval_s
+    if away[0] <= due <= away[1]:
+        due += interval_s * ((away[1] - due) // interval_s + 1)
+    return due
 
 
 def _of_app(state: AppState, rules: KeepingRules, route: AppRoute, on: Drivers) -> list[Watched]:

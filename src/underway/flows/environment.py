@@ -175,10 +175,18 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,}")
 
 
 def _mentioned(tree: Tree, manifest: Manifest, entries: Mapping[str, Entry]) -> frozenset[str]:
-    """Those names that stand in the tree's texts outside the manifest and `.env` files, or in a command."""
+    """Those names that stand in the tree's texts outside the manifest and `.env` files, in a command, or in what
+    monitors and channels of the manifest ask for."""
     wanted = set(entries)
-    commands = [process.command for process in manifest.processes.values()]
-    found = wanted & set(_WORD.findall(" ".join([*commands, *manifest.build.commands])))
+    alerts = manifest.alerts
+    said = [
+        *(process.command for process in manifest.processes.values()),
+        *manifest.build.commands,
+        *(text for each in alerts.channels for text in (each.url, each.key)),
+        *(monitor.target for monitor in manifest.monitors),
+        alerts.heartbeat,
+    ]
+    found = wanted & set(_WORD.findall(" ".join(said)))
     for path in tree.paths[:_MOST_LOOKED_THROUGH]:
         if not wanted - found:
             break

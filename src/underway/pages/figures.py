@@ -29,15 +29,17 @@ def clock(then: float) -> str:
 
 
 def seconds(value: float) -> str:
-    """`0.04 s`, `1.2 s`, `48 s`, `3 min 20 s`, `2 h 5 min`."""
+    """`0.04 s`, `1.2 s`, `48 s`, `3 min 20 s`, `1 h`, `2 h 5 min`, `3 days`."""
     if value < 10:
         return f"{value:.2g} s" if value >= 0.005 else "0 s"
     if value < 90:
         return f"{value:.0f} s"
     whole = round(value)
-    if whole < 7200:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min" if whole < 172_800 else f"{whole // 86_400} days"
+    if whole < 7200 and whole % 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    if whole < 172_800:
+        return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 >= 60 else "")
+    return f"{whole // 86_400} days"
 
 
 def milliseconds(value: float | None) -> str:

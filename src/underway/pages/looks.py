@@ -95,6 +95,7 @@ async def overview(visit: Visit) -> Response:
 def overview_of(visit: Visit) -> dict[str, object]:
     state = state_of(visit)
     view = app_view(visit.agent, state)
+    alerts = visit.agent.keeping.alerts(state.app)
     return {
         "view": view,
         "standing": standing_of(view),
@@ -102,7 +103,9 @@ def overview_of(visit: Visit) -> dict[str, object]:
         "traffic": live_traffic(view),
         "memory": memory(view),
         "releases": release_views(state)[:6],
-        "alerts": visit.agent.keeping.alerts(state.app),
+        "answered": visit.agent.books.of(state.app).traffic(),
+        "alerts": alerts,
+        "troubles": [each for each in view.troubles if not any(each.startswith(it.problem.why) for it in alerts)],
         "health": visit.agent.keeping.health(state.app, is_deep=True),
         **over_time(visit, state.app),
         **act_of(visit, state, state.act.id if state.act else ""),
@@ -226,7 +229,12 @@ async def releases(visit: Visit) -> Response:
     state = state_of(visit)
     view = app_view(visit.agent, state)
     return visit.page(
-        "releases.html", view=view, standing=standing_of(view), tab="releases", releases=release_views(state)
+        "releases.html",
+        view=view,
+        standing=standing_of(view),
+        tab="releases",
+        releases=release_views(state),
+        answered=visit.agent.books.of(state.app).traffic(),
     )
 
 
