@@ -593,3 +593,17 @@ def test_a_line_of_evidence_is_on_every_claim_about_a_file(look: Look) -> None:
     detection = look({**fastapi('import os\nX = os.environ["SECRET_KEY"]\n', "alembic\n"), **ALEMBIC})
     for claim in detection.claims:
         assert claim.evidence or claim.about == "health"
+
+
+def test_the_sqlite_file_of_the_example_is_used_and_outlives_releases(look: Look) -> None:
+    settings = 'import environ\nenv = environ.Env()\nDATABASES = {"default": env.db_url()}\n'
+    example = {".env.example": "DATABASE_URL=sqlite:///data/db.sqlite3\n"}
+    manifest = drafted(look({**fastapi(settings), **example}))
+    assert manifest.env["DATABASE_URL"] == EnvVar(value="sqlite:///data/db.sqlite3")
+    assert "data/db.sqlite3" in manifest.shared
+
+
+def test_debug_that_only_the_example_has_on_is_off(look: Look) -> None:
+    settings = 'import environ\nenv = environ.Env()\nDEBUG = env.bool("DEBUG")\n'
+    manifest = drafted(look({**fastapi(settings), ".env.example": "DEBUG=True\n"}))
+    assert manifest.env["DEBUG"] == EnvVar(value="False")

@@ -257,13 +257,15 @@ def folder_path(index: Index, file: PyFile, node: ast.expr, root: str, depth: in
         left = (
             folder_path(index, file, node.left, root, depth + 1)
             if not _is_base(node.left)
-            else _base(file, node.left, root)
+            else _base(index, file, node.left, root, depth)
         )
         right = literal(node.right)
         return join(left, right) if right is not None and not right.startswith("/") else ""
     if isinstance(node, ast.Call):
         name = dotted_name(node.func, file.imports)
         short = name.rpartition(".")[2]
+        if (default := _default_of(node, short)) is not None:
+            return folder_path(index, file, default, root, depth + 1)
         if short in ("str", "abspath", "Path", "realpath", "root", "path", "resolve") and node.args:
             if short in ("root", "path"):
                 text = literal(node.args[0])
@@ -272,12 +274,12 @@ def folder_path(index: Index, file: PyFile, node: ast.expr, root: str, depth: in
         if short == "join" and node.args:
             parts = [literal(a) for a in node.args[1:]]
             if all(p is not None and not p.startswith("/") for p in parts):
-                base = _base(file, node.args[0], root) if _is_base(node.args[0]) else ""
+                base = _base(index, file, node.args[0], root, depth) if _is_base(node.args[0]) else ""
                 if base or _is_base(node.args[0]):
                     return join(base, "/".join(p for p in parts if p is not None))
         if isinstance(node.func, ast.Attribute) and short in ("joinpath", "__truediv__") and node.args:
             part = literal(node.args[0])
-            return join(_base(file, node.func.value, root), part) if part else ""
+            return join(_base(index, file, node.func.value, root, depth), part) if part else ""
         if isinstance(node.func, ast.Call) and node.args:  # environ.Path: root("static")
             part = literal(node.args[0])
             return join(root, part) if part else ""
@@ -290,11 +292,21 @@ def folder_path(index: Index, file: PyFile, node: ast.expr, root: str, depth: in
     if isinstance(node, ast.JoinedStr):
         first = node.values[0] if node.values else None
         if isinstance(first, ast.FormattedValue) and _is_base(first.value):
-            root = _base(file, first.value, root)
+            root = _base(index, file, first.value, root, depth)
         texts = [v.value if isinstance(v, ast.Constant) else None for v in node.values]
         tail = "".join(str(t) for t in texts[1:] if t is not None)
         return join(root, tail.lstrip("/")) if texts and texts[0] is None and tail.startswith("/") else ""
     return ""
+
+
+def _default_of(node: ast.Call, short: str) -> ast.expr | None:
+    """What `env.str("MEDIA_ROOT", default)` and its like say where the variable is not set."""
+    name = literal(node.args[0]) if node.args else None
+    if name is None or not re.fullmatch(r"[A-Z][A-Z0-9_]+", name):
+        return None
+    given = next((k.value for k in node.keywords if k.arg == "default"), None)
+    is_second = short in ("str", "path", "get", "getenv", "config", "env") and len(node.args) > 1
+    return given if given is not None else node.args[1] if is_second else None
 
 
 def _is_base(node: ast.expr) -> bool:
@@ -304,13 +316,14 @@ def _is_base(node: ast.expr) -> bool:
     )
 
 
-def _base(file: PyFile, node: ast.expr, root: str) -> str:
+def _base(index: Index, file: PyFile, node: ast.expr, root: str, depth: int = 0) -> str:
     """The folder that BASE_DIR is."""
     if isinstance(node, ast.Name) and node.id in file.literals:
         node = file.literals[node.id][0]
     source = source_of(node)
     if "__file__" not in source:
-        return root
+        is_joined = isinstance(node, ast.Call) and depth < 8 and bool(re.search(r"\bjoin\(|env", source))
+        return (folder_path(index, file, node, root, depth + 1) if is_joined else "") or root
     ups = len(re.findall(r"\.parent\b(?!s)|dirname\(", source))
     parents = re.search(r"\.parents\[(\d)\]", source)
     ups += int(parents[1]) + 1 if parents else 0

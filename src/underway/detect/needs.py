@@ -177,10 +177,10 @@ def give(
                 _fernet(one, out, notes)
         elif _is_own_secret(one):
             _generate(one, out, notes, is_django=is_django)
+        elif (name == "DEBUG" or name.endswith("_DEBUG")) and _switch_debug_off(one, out, notes):
+            continue
         elif one.is_required:
             _required(one, out, notes)
-        elif name == "DEBUG" or name.endswith("_DEBUG"):
-            _switch_debug_off(one, out, notes)
     return out
 
 
@@ -378,11 +378,14 @@ def _required(one: Variable, out: Given, notes: Notes) -> None:
     )
 
 
-def _switch_debug_off(one: Variable, out: Given, notes: Notes) -> None:
+def _switch_debug_off(one: Variable, out: Given, notes: Notes) -> bool:
+    """Set it off where its default or its example has it on; return whether there is nothing left to decide."""
     default = (one.default or "").lower()
     if any(r.default and r.default.lower() in ("false", "0", "off", "no") for r in one.reads):
-        return
+        return True
     if default in ("true", "1", "on", "yes") or (one.example or "").lower() in ("true", "1", "on", "yes"):
         value = "0" if any(r.is_number for r in one.reads) or default == "1" else "False"
         out.env[one.name] = EnvVar(value=value)
         notes.claim("env", f"{one.name} is on unless set: switched off", one.evidence, f"env.{one.name}")
+        return True
+    return False

@@ -255,11 +255,24 @@ def _variables(
         is_node=False,
         has_own=draft.postgres is not None,
     )
+    _sqlite_of_example(variables, app, draft, notes)
     if draft.postgres is not None and django is None:
         _fixed_address(code, variables, given, notes)
     if django is not None and django.names_settings:
         draft.env.setdefault("DJANGO_SETTINGS_MODULE", EnvVar(value=django.settings))
         notes.claim("env", f"the settings in use are {django.settings}", django.evidence, "env.DJANGO_SETTINGS_MODULE")
+
+
+def _sqlite_of_example(variables: dict[str, Variable], app: WebApp, draft: Draft, notes: Notes) -> None:
+    """An app without a driver of PostgreSQL that is told its database: the SQLite file of its example."""
+    one = variables.get("DATABASE_URL")
+    found = re.fullmatch(r"sqlite(?:\+\w+)?:///(\.?/?[\w-][\w./-]*)", (one.example or "") if one is not None else "")
+    if one is None or found is None or not one.is_required or draft.postgres is not None or ".." in found[1]:
+        return
+    draft.env["DATABASE_URL"] = EnvVar(value=one.example or "")
+    notes.claim("env", "DATABASE_URL is required; the example's value", one.example_at or "", "env.DATABASE_URL")
+    path = join(app.folder, found[1].removeprefix("./"))
+    add_shared(draft, notes, path, "the SQLite database", one.example_at or app.evidence)
 
 
 def _has_fernet(index: Index, code: PythonCode) -> bool:

@@ -300,6 +300,7 @@ class LocalBuilds:
                 if newer := await in_thread(self._newer, python, shop.tree, failure, candidates):
                     shop.note(f"what it requires does not install for Python {interpreter.says}: trying {newer.says}")
                     candidates.append(newer)  # the loop goes on to it
+                    first = None  # what is told is why the newer one failed
                     continue
                 if failure.problem.code != "build.install" or not _NOT_FOR_THIS_PYTHON.search(failure.problem.why):
                     raise first from None
