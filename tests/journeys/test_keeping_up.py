@@ -10,14 +10,19 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.parse
 import urllib.request
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import psutil
 import pytest
 import yaml
 
+from underway.manifest.windows import DAYS
 from underway.terms.home import Home
 
 from . import bad
@@ -32,23 +37,70 @@ name = "pages"
 objective = "99%"
 window = "7d"
 least = 20
+
+[budget]
+requests = 50
+hours = 1000
+cost = 10
+
+[budget.prices]
+month = 6
+
+[[keep_awake]]
+name = "far"
+target = "http://127.0.0.1:PORT/"
+private = true
+every = "1s"
+sleeps_after = "2s"
+allowance = "5s"
+
+[[keep_awake]]
+name = "closed"
+target = "http://127.0.0.1:PORT/closed"
+private = true
+allowance = "750h"
+hours = ["DAY"]
 """
+
+
+class Sleepy(BaseHTTPRequestHandler):
+    """A server elsewhere that takes its time when nobody has asked for a while."""
+
+    asked: ClassVar[list[tuple[float, str]]] = []
+
+    def do_GET(self):
+        last = self.asked[-1][0] if self.asked else 0.0
+        self.asked.append((time.monotonic(), self.path))
+        if time.monotonic() - last > 2.0:
+            time.sleep(0.4)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *words):
+        pass
 
 
 @pytest.fixture(scope="module")
 def kept():
     """A home in which `plain` is live with a Redis server and a promise, and has answered and failed."""
     world = make_world()
+    far = ThreadingHTTPServer(("127.0.0.1", 0), Sleepy)
+    threading.Thread(target=far.serve_forever, daemon=True).start()
+    other_day = DAYS[(datetime.now(UTC).weekday() + 3) % 7]
+    manifest = MANIFEST.replace("PORT", str(far.server_port)).replace("DAY", other_day)
     server = (APPS / "plain" / "server.py").read_text()
     grow = 'elif self.path == "/grow"'
     failing = server.replace(grow, f'elif self.path == "/fail":\n            status = 500\n        {grow}')
     assert failing != server
-    path = bad.plain(world, MANIFEST, MODE="good", VERSION="1", server_dot_py=failing)
+    path = bad.plain(world, manifest, MODE="good", VERSION="1", server_dot_py=failing)
     done = world.deploy(path, timeout=300)
     assert done["outcome"] == "live", done
     world.path, world.release = path, done["release"]
     yield world
     world.close()
+    far.shutdown()
+    far.server_close()
 
 
 def told(world, *words) -> dict:
@@ -233,6 +285,41 @@ def test_a_release_of_an_app_whose_budget_is_spent_needs_a_reason(kept):
 
     back = json.loads(kept.run("rollback", "plain", "--json").stdout.splitlines()[-1])
     assert back["outcome"] == "live", "a way back needs no reason"
+
+
+def test_what_is_kept_warm_stays_in_its_hours_and_its_allowance(kept):
+    def warm() -> dict[str, dict]:
+        return {it["name"]: it for it in told(kept, "budgets", "plain")[0]["warm"]}
+
+    wait_until(lambda: "used up" in warm()["far"]["says"], 60)
+    far, closed = warm()["far"], warm()["closed"]
+    assert 2 <= far["pings"] <= 4, "the first is worth two seconds, each further one at least one"
+    assert far["used_s"] <= 5.0
+    assert [path for _, path in Sleepy.asked] == ["/"] * far["pings"]
+    assert far["failed"] == 0
+    assert far["cold"] >= 1
+    assert far["cold_p50_ms"] > 390
+    assert (closed["pings"], closed["used_s"]) == (0, 0.0)
+    assert closed["says"] == "it may sleep: outside its hours"
+
+
+def test_a_budget_of_the_month_is_shown_and_told_at_its_marks(kept):
+    for _ in range(25):
+        kept.ask(app="plain")
+
+    def alerts() -> dict[str, dict]:
+        return {it["key"]: it for it in told(kept, "alerts")}
+
+    wait_until(lambda: {"spending requests 50", "spending cost 50", "spending awake far 50"} <= set(alerts()), 90)
+    alert = alerts()["spending requests 50"]
+    assert (alert["severity"], alert["problem"]["code"]) == ("note", "budget.used")
+    assert alert["problem"]["why"].startswith("50 % of the budget requests of plain: ")
+    found = {it["name"]: it for it in told(kept, "budgets", "plain")[0]["budgets"]}
+    assert found["requests"]["used"] >= 25
+    assert found["cost"]["used"] == 6.0
+    wait_until(lambda: {it["name"]: it for it in told(kept, "budgets")[0]["budgets"]}["hours"]["used"] > 0, 60)
+    assert "of 50 requests are used" in kept.run("budgets", "plain").stdout
+    assert "of 50 requests are used" in look(kept, "/apps/plain")
 
 
 def look(world, path: str) -> str:

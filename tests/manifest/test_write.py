@@ -17,7 +17,7 @@ from underway.manifest import backup, kinds, probe_words, words
 from underway.manifest.hosts import expand, with_own_names
 from underway.manifest.keys import Declared, Key, Table, declared
 from underway.manifest.limits import LimitKeys
-from underway.manifest.model import EnvVar, Health, Journey, Manifest, Process, PythonBuild, Smoke
+from underway.manifest.model import EnvVar, Health, Journey, KeepAwakeKeys, Manifest, Process, PythonBuild, Smoke
 from underway.manifest.read import read_manifest
 from underway.manifest.reference import EXAMPLE
 from underway.manifest.release import Margins, Windows
@@ -166,6 +166,8 @@ def fitted(made: Any) -> Any:
     if isinstance(made, Journey):
         plain = (dataclasses.replace(step, keep={}) for step in made.steps)
         return dataclasses.replace(made, steps=tuple(plain))
+    if isinstance(made, KeepAwakeKeys):
+        return dataclasses.replace(made, every_s=60.0, sleeps_after_s=90.0, allowance_s=max(90.0, made.allowance_s))
     if isinstance(made, LimitKeys):
         return dataclasses.replace(made, of="errors", over="2%", under="")
     if getattr(made, "extensions", None) and made.url:

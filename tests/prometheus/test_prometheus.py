@@ -22,6 +22,7 @@ from underway.prometheus.readings import AppReading, Readings, ReleaseReading
 from underway.prometheus.rules import duration, rules
 from underway.prometheus.scrape import scrape
 from underway.slo.budget import Objective, budget
+from underway.spending.budget import Used, spending
 from underway.terms.monitor import MonitorKind, MonitorState, MonitorStatus
 from underway.terms.objective import Budget
 from underway.terms.route import Request
@@ -101,6 +102,7 @@ def readings() -> Readings:
         objectives=[(PAGES, meter.counted("shop", "pages"))],
         monitors=[monitor, waiting],
         alerts=[("critical", 2)],
+        budgets=[spending("shop", Used("hours", "h", 75, 100, 7, 7 * DAY_S), 0.0, 31 * DAY_S, 10 * DAY_S)],
         database_bytes=1e9,
         connections=None,
     )
@@ -149,6 +151,7 @@ def test_openmetrics_is_read_back_as_it_was_meant() -> None:
     assert value("slo_bad_requests_total", app="shop", slo="pages") == 1
     assert value("monitor_up", app="shop", monitor='front "page"\n', kind="http") == 0
     assert value("monitor_up", app="shop", monitor="new", kind="http") is None, "nothing is known of it yet"
+    assert value("budget_used_ratio", app="shop", budget="hours") == 0.75
     assert value("app_up", app="other") is None, "it is down by order"
     assert value("database_connections", app="shop") is None
 

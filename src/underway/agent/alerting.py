@@ -14,6 +14,7 @@ from underway.flows.alert import clear_alert, raise_alert
 from underway.flows.books import Books
 from underway.flows.gates import closed_window
 from underway.flows.keeping_rules import keeping_rules
+from underway.flows.spending import spent
 from underway.flows.values import keeping_values
 from underway.flows.wrongs import KEYS, wrongs
 from underway.journal.alert_book import Undelivered
@@ -25,6 +26,7 @@ from underway.manifest.release import Windows
 from underway.ports.drivers import Drivers
 from underway.terms.alert import Alert, Severity
 from underway.terms.problem import Failure, Problem
+from underway.terms.spending import Spending
 
 _log = logging.getLogger(__name__)
 LOOK_EVERY_S = 5.0
@@ -42,10 +44,12 @@ class Alerting:
         books: Books,
         monitoring: Monitoring,
         is_leaving: Callable[[], bool],
+        spendings: Callable[[AppState], list[Spending]],
     ) -> None:
         self._on, self._journal, self._books = on, journal, books
         self._monitoring = monitoring
         self._is_leaving = is_leaving
+        self._spendings = spendings
         self._lasting: dict[str, dict[str, Lasting]] = {}
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[str, tuple[int, float]] = {}
@@ -81,7 +85,10 @@ class Alerting:
         lasting = self._lasting.get(app)
         if lasting is None:
             lasting = from_standing(_ours(state), now)
-        found = wrongs(state, self._monitoring.statuses(app, has_history=False), self._on, now) if state.live else []
+        found: list[Condition] = []
+        if state.live:
+            found = wrongs(state, self._monitoring.statuses(app, has_history=False), self._on, now)
+            found += spent(self._spendings(state))
         turned = turn(lasting, found, now)
         self._lasting[app] = turned.lasting
         for it in turned.to_raise:

@@ -12,11 +12,14 @@ from underway.agent.alerting import Alerting
 from underway.agent.gathering import Gathering
 from underway.agent.monitoring import Monitoring
 from underway.agent.sampling import Sampling
+from underway.agent.warming import Warming
 from underway.flows.books import Books
 from underway.flows.budgets import budgets
 from underway.flows.health import alive, deep
+from underway.flows.spending import spendings
 from underway.journal.events import AlertAcknowledged, AlertSilenced
 from underway.journal.journal import Journal
+from underway.journal.state import AppState
 from underway.observe.figures import STEPS, figures
 from underway.ports.drivers import Drivers
 from underway.terms.alert import Alert, Severity
@@ -27,9 +30,11 @@ from underway.terms.objective import Budget
 from underway.terms.output import LEVELS, LineAsk
 from underway.terms.problem import Problem, Refusal
 from underway.terms.seen_error import ErrorStory, FoundLine, SeenError
+from underway.terms.spending import Spending, SpendingView
 
 _WORST_FIRST = list(Severity)
 MOST_CLEARED = 200
+SPENDING_FRESH_S = 10.0
 FOLLOW_EVERY_S = 0.5
 LONGEST_SILENCE_S = 30 * 86_400.0
 
@@ -43,17 +48,14 @@ class Keeping:
         self.monitoring = Monitoring(on, journal, is_leaving)
         self._sampling = Sampling(on, journal, is_leaving)
         self._gathering = Gathering(on, journal, books, is_leaving)
-        self._alerting = Alerting(on, journal, books, self.monitoring, is_leaving)
+        self._warming = Warming(on, journal, is_leaving)
+        self._alerting = Alerting(on, journal, books, self.monitoring, is_leaving, self._spendings)
+        self._spent: dict[str, tuple[float, list[Spending]]] = {}
 
     def loops(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """What runs for as long as the agent does."""
-        return (
-            self._sampling.go(),
-            self._gathering.go(),
-            self.monitoring.go(),
-            self._alerting.look(),
-            self._alerting.tell(),
-        )
+        asking = (self._sampling.go(), self._gathering.go(), self.monitoring.go(), self._warming.go())
+        return (*asking, self._alerting.look(), self._alerting.tell())
 
     def figures(self, app: str, since: float, until: float, steps: int = STEPS) -> Figures:
         """Traffic, quantiles, memory and processors of the app and of each release, with the releases on the axis."""
@@ -100,6 +102,20 @@ class Keeping:
         raised."""
         until = self._on.clock.now() + min(for_s, LONGEST_SILENCE_S) if for_s > 0 else 0.0
         self._journal.record(AlertSilenced(app=app, key=key, by=by, until=until, because=because))
+
+    def spending(self, app: str) -> SpendingView:
+        """What the app used of its month, and how what it keeps warm stands."""
+        state = self._journal.state(app)
+        return SpendingView(app=app, budgets=tuple(self._spendings(state)), warm=tuple(self._warming.warmths(state)))
+
+    def _spendings(self, state: AppState) -> list[Spending]:
+        """A month of hours is not read more often than now and then."""
+        now = self._on.clock.monotonic()
+        read_at, found = self._spent.get(state.app, (-SPENDING_FRESH_S, []))
+        if now - read_at >= SPENDING_FRESH_S:
+            found = spendings(state, self._on.metrics, self._on.clock.now())
+            self._spent[state.app] = (now, found)
+        return sorted([*found, *self._warming.spendings(state)], key=lambda it: -it.share)
 
     def budgets(self, app: str) -> list[Budget]:
         """The app's objectives, the most spent first."""

@@ -23,6 +23,7 @@ from underway.terms.objective import Budget
 from underway.terms.output import LineAsk
 from underway.terms.security import SecurityEvent
 from underway.terms.seen_error import ErrorStory, FoundLine, SeenError
+from underway.terms.spending import SpendingView
 
 _HOUR_S = 3600
 _LONGEST_S = 400 * 86_400
@@ -114,6 +115,13 @@ async def budgets(agent: Agent, request: Request) -> Response:
     return json_answer(agent.keeping.budgets(app_state(agent, request).app))
 
 
+async def spending(agent: Agent, request: Request) -> Response:
+    """What the app used of its month's budgets, when each runs out at the pace of the last week, and what is kept
+    warm."""
+    agent.books.catch_up()
+    return json_answer(agent.keeping.spending(app_state(agent, request).app))
+
+
 async def errors(agent: Agent, request: Request) -> Response:
     """Errors that the app's processes reported, each once, with the releases it was seen in, those seen last first."""
     return json_answer(await agent.keeping.errors(app_state(agent, request).app))
@@ -190,6 +198,7 @@ KEEPING_ENDPOINTS = (
     Endpoint("GET", "/v1/pings", pings, PingsView),
     Endpoint("POST", "/v1/pings", expose_pings, PingsView, takes=PingsAsk),
     Endpoint("GET", "/v1/apps/{app}/budgets", budgets, list[Budget]),
+    Endpoint("GET", "/v1/apps/{app}/spending", spending, SpendingView),
     Endpoint("GET", "/v1/apps/{app}/errors", errors, list[SeenError]),
     Endpoint("GET", "/v1/apps/{app}/errors/{fingerprint}", error, ErrorStory),
     Endpoint("GET", "/v1/apps/{app}/lines", lines, list[FoundLine], query=_LINES_QUERY),

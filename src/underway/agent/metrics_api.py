@@ -47,6 +47,7 @@ def _app(agent: Agent, state: AppState) -> AppReading:
         objectives=[(budget, meter.counted(app, budget.name)) for budget in keeping.budgets(app)],
         monitors=keeping.monitoring.statuses(app, has_history=False),
         alerts=sorted(alerts.items()),
+        budgets=keeping.spending(app).budgets,
         database_bytes=database.get(DATABASE_BYTES),
         connections=database.get(CONNECTIONS),
     )

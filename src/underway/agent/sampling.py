@@ -16,6 +16,8 @@ from underway.terms.metrics import (
     DATABASE_BYTES,
     MEMORY,
     RESTARTS,
+    ROWS,
+    RUN_S,
     Level,
     Point,
     release_subject,
@@ -37,6 +39,7 @@ class Sampling:
         self._is_leaving = is_leaving
         self._cpu: dict[tuple[str, int], tuple[float, float]] = {}
         """By instance and life: its processor time, and when that was read."""
+        self._looked_at = on.clock.now()
         self._database_at = self._pruned_at = -PRUNE_EVERY_S
 
     async def go(self) -> None:
@@ -55,7 +58,8 @@ class Sampling:
     def look(self) -> None:
         """Read every instance once."""
         now, known = self._on.clock.now(), self._cpu
-        self._cpu = {}
+        since_s = min(max(0.0, now - self._looked_at), 3 * EVERY_S)  # a machine that slept ran nothing
+        self._cpu, self._looked_at = {}, now
         whole: dict[tuple[str, str], dict[str, float]] = {}
         for instance in self._on.runtime.instances():
             sample = self._on.runtime.sample(instance.spec.id)
@@ -66,6 +70,7 @@ class Sampling:
             sums = whole.setdefault((instance.spec.app, instance.spec.release), dict.fromkeys((MEMORY, RESTARTS), 0.0))
             sums[MEMORY] += sample.rss_bytes
             sums[RESTARTS] += instance.restarts
+            sums[RUN_S] = sums.get(RUN_S, 0.0) + since_s
             if (before := known.get(key)) is not None and now > before[1]:
                 cores = max(0.0, sample.cpu_s - before[0]) / (now - before[1])
                 sums[CPU] = sums.get(CPU, 0.0) + cores
@@ -87,6 +92,7 @@ class Sampling:
             except (Failure, Refusal):  # a database that is away is told of by its monitor
                 continue
             figures = {DATABASE_BYTES: float(found.size_bytes), CONNECTIONS: float(found.connections)}
+            figures[ROWS] = float(found.rows)
             self._add(app, DATABASE, self._on.clock.now(), figures)
 
     def _add(self, app: str, subject: str, at: float, figures: dict[str, float]) -> None:

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "alerts": ("underway.cli.alerts:alerts", "Show what is wrong now, acknowledge it or silence it."),
     "security": ("underway.cli.security:security", "Show who tried to get in."),
     "slo": ("underway.cli.slo:slo", "Show what was promised, and how much of each error budget is left."),
+    "budgets": ("underway.cli.budgets:budgets", "Show what a month may cost and use, and when it runs out."),
     "metrics": ("underway.cli.metrics:metrics", "Print what is measured, for Prometheus and Grafana."),
     "db": ("underway.cli.db:db", "Look after an app's database."),
     "dashboard": ("underway.cli.dashboard:dashboard", "Look at everything in a browser."),

@@ -39,7 +39,7 @@ SECURITY_S = 300.0
 """What went on within so long is wrong now."""
 _DAY_S = 86_400.0
 KEYS = (
-    *("monitor ", "certificate ", "process ", "budget ", "limit "),
+    *("monitor ", "certificate ", "process ", "budget ", "limit ", "spending "),
     *("errors", "latency", "memory", "disk", "offline", "security "),
 )
 """How the keys of these conditions begin; alerts of other keys are raised and cleared by who found them."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from underway.manifest.limits import LimitKeys, limit_fits
-from underway.manifest.model import EnvVar, Health, Journey, Manifest, Postgres, PythonBuild, Smoke
+from underway.manifest.model import EnvVar, Health, Journey, KeepAwakeKeys, Manifest, Postgres, PythonBuild, Smoke
 from underway.manifest.probe_words import PLACEHOLDER, UNIQUE
 from underway.manifest.release import Margins, Windows
 from underway.manifest.spot import Spot
@@ -149,6 +149,21 @@ def _named_in(smoke: Smoke) -> Mapping[str, set[str]]:
     return {key: {name for text in texts for name in PLACEHOLDER.findall(text)} for key, texts in parts.items()}
 
 
+def _keep_awake(keys: KeepAwakeKeys, spot: Spot) -> None:
+    if keys.every_s >= keys.sleeps_after_s:
+        spot.at("every").refuse(
+            f"it falls asleep after {keys.sleeps_after_s:g} s, before it is asked again",
+            "ask more often than it falls asleep",
+            "manifest.conflict",
+        )
+    if keys.allowance_s < keys.sleeps_after_s:
+        spot.at("allowance").refuse(
+            f"one ping keeps it awake for {keys.sleeps_after_s:g} s, which is more than its allowance",
+            "allow more, or remove it",
+            "manifest.conflict",
+        )
+
+
 CHECKS: Mapping[type[Any], tuple[Callable[[Any, Spot], None], ...]] = {
     PythonBuild: (_python_build,),
     Health: (_health,),
@@ -159,6 +174,7 @@ CHECKS: Mapping[type[Any], tuple[Callable[[Any, Spot], None], ...]] = {
     Smoke: (_smoke,),
     Journey: (_journey,),
     LimitKeys: (limit_fits,),
+    KeepAwakeKeys: (_keep_awake,),
 }
 """By table: what must hold once each of its keys is right."""
 

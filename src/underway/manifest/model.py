@@ -20,6 +20,8 @@ from underway.manifest.release import Limits as Limits
 from underway.manifest.release import ReleaseKeys as ReleaseKeys
 from underway.manifest.smoke import Journey as Journey
 from underway.manifest.smoke import Smoke as Smoke
+from underway.manifest.spending import BudgetKeys as BudgetKeys
+from underway.manifest.spending import KeepAwakeKeys as KeepAwakeKeys
 from underway.terms.environment import PRODUCTION
 
 MANIFEST_VERSION = 1
@@ -416,3 +418,16 @@ class Manifest:
     alerts: Annotated[AlertKeys, Table("alerts", AlertKeys, "Who is told when something is wrong, and when.")] = field(
         default_factory=AlertKeys
     )
+    budget: Annotated[
+        BudgetKeys,
+        Table("budget", BudgetKeys, "What may be used in a month; somebody is told at 50, 80 and 100 % of it."),
+    ] = field(default_factory=BudgetKeys)
+    keep_awake: Annotated[
+        tuple[KeepAwakeKeys, ...],
+        Table(
+            "keep_awake",
+            KeepAwakeKeys,
+            "An address elsewhere whose host lets it sleep, and which is asked so that it stays awake.",
+            is_list=True,
+        ),
+    ] = ()

@@ -111,6 +111,20 @@ route = "GET /api/letters/*"
 latency = "300ms"
 objective = "99%"
 
+[budget]
+requests = 1_000_000
+cost = 25
+
+[budget.prices]
+month = 7
+gigabyte = 0.1
+
+[[keep_awake]]
+name = "staging"
+target = "https://shop-staging.onrender.com/health"
+allowance = "260h"
+hours = ["Mon-Fri 07:00-19:00"]
+
 [alerts]
 timezone = "Europe/Berlin"
 quiet = ["Mon-Sun 22:00-07:00"]

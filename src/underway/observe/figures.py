@@ -101,6 +101,7 @@ def _whole(curves: Sequence[Curve], folds: Sequence[Sequence[Point | None]], cou
 
 def _add(known: Point, other: Point) -> None:
     """Another release in the same stretch: gauges of both run at once, so they are added, not averaged."""
+    known.sent_bytes += other.sent_bytes
     known.served += other.served
     known.failed += other.failed
     known.gone += other.gone

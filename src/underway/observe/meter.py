@@ -58,7 +58,7 @@ class Meter:
 
     def heard(self, request: Request, kind: Kind) -> None:
         """One request of whatever kind."""
-        if kind is Kind.LEFT_OUT:
+        if kind is Kind.LEFT_OUT or not request.app:
             return
         count = self._count(request)
         if kind is Kind.GONE:

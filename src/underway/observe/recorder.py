@@ -105,6 +105,7 @@ class Recorder:
 
 
 def _count(point: Point, request: Request, kind: Kind) -> None:
+    point.sent_bytes += request.sent_bytes
     if kind is Kind.GOOD:
         point.served += 1
         point.took.add(request.took_ms)

@@ -106,6 +106,7 @@ def overview_of(visit: Visit) -> dict[str, object]:
         "answered": visit.agent.books.of(state.app).traffic(),
         "alerts": alerts,
         "troubles": [each for each in view.troubles if not any(each.startswith(it.problem.why) for it in alerts)],
+        "spending": visit.agent.keeping.spending(state.app),
         "health": visit.agent.keeping.health(state.app, is_deep=True),
         **over_time(visit, state.app),
         **act_of(visit, state, state.act.id if state.act else ""),

@@ -41,6 +41,7 @@ _LOOKS = frozenset(
         "/v1/apps/{app}/health/deep",
         "/v1/apps/{app}/monitors",
         "/v1/apps/{app}/budgets",
+        "/v1/apps/{app}/spending",
         "/v1/apps/{app}/errors",
         "/v1/apps/{app}/errors/{fingerprint}",
         "/v1/apps/{app}/lines",

@@ -77,6 +77,7 @@ def _machines() -> list[dict[str, Any]]:
         _chart("Memory", f"underway_release_memory_bytes{_APP}", "{{app}} {{release}}", "bytes"),
         _chart("Processors busy", f"underway_release_cpu_cores{_APP}", "{{app}} {{release}}", "none"),
         _chart("Monitors", f"underway_monitor_up{_APP}", "{{app}} {{monitor}}", "none"),
+        _chart("Budgets of the month", f"underway_budget_used_ratio{_APP}", "{{app}} {{budget}}", "percentunit"),
         _chart("Disk that is free", free, "{{instance}}", "percentunit"),
     ]
 

@@ -121,6 +121,7 @@ def _releases(apps: Iterable[AppReading]) -> Iterator[Metric]:
     size = Gauge("underway_database_size_bytes", "The app's database on disk.", labels=("app",))
     connections = Gauge("underway_database_connections", "Open connections to it.", labels=("app",))
     alerts = Gauge("underway_alerts", "Alerts that stand.", labels=("app", "severity"))
+    used = Gauge("underway_budget_used_ratio", "The share of a month's budget that is used.", labels=("app", "budget"))
     for it in apps:
         if it.is_well is not None:
             well.add_metric((it.app,), it.is_well)
@@ -135,7 +136,9 @@ def _releases(apps: Iterable[AppReading]) -> Iterator[Metric]:
                 family.add_metric((it.app,), value)
         for severity, count in it.alerts:
             alerts.add_metric((it.app, severity), count)
-    yield from (well, live, memory, cpu, restarts, size, connections, alerts)
+        for budget in it.budgets:
+            used.add_metric((it.app, budget.name), budget.share)
+    yield from (well, live, memory, cpu, restarts, size, connections, alerts, used)
 
 
 def _monitors(apps: Iterable[AppReading]) -> Iterator[Metric]:

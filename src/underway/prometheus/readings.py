@@ -8,6 +8,7 @@ from typing import NamedTuple
 from underway.observe.meter import Counted, RouteCount
 from underway.terms.monitor import MonitorStatus
 from underway.terms.objective import Budget
+from underway.terms.spending import Spending
 
 
 class ReleaseReading(NamedTuple):
@@ -32,6 +33,7 @@ class AppReading(NamedTuple):
     monitors: Sequence[MonitorStatus]
     alerts: Sequence[tuple[str, int]]
     """(severity, how many)."""
+    budgets: Sequence[Spending]
     database_bytes: float | None
     connections: float | None
 

@@ -49,6 +49,8 @@ class DatabaseHealth(msgspec.Struct, frozen=True, kw_only=True):
     cache_hit: float | None
     deadlocks: int
     has_statements: bool
+    rows: int = 0
+    """Live rows of all its tables, as the server counts them."""
     slow: tuple[SlowQuery, ...] = ()
     transactions: tuple[LongTransaction, ...] = ()
     bloated: tuple[BloatedTable, ...] = ()

@@ -28,7 +28,9 @@ _KEPT_S = {Level.FINE: 2 * _DAY_S, Level.MINUTE: 30 * _DAY_S, Level.HOUR: 400 * 
 
 MEMORY, CPU, RESTARTS = "memory_bytes", "cpu_cores", "restarts"
 """Gauges of a release: all its processes together; `cpu_cores` 1.0 is one processor busy."""
-DATABASE_BYTES, CONNECTIONS = "database_bytes", "connections"
+RUN_S = "run_s"
+"""Seconds that its instances ran since the reading before, added up."""
+DATABASE_BYTES, CONNECTIONS, ROWS = "database_bytes", "connections", "rows"
 """Gauges of the subject `database`."""
 
 DATABASE = "database"
@@ -47,6 +49,16 @@ def monitor_subject(monitor: str) -> str:
 def objective_subject(objective: str) -> str:
     """Requests of the route of an objective that names one."""
     return f"slo:{objective}"
+
+
+def warm_subject(name: str) -> str:
+    """Every ping of a `[[keep_awake]]`."""
+    return f"warm:{name}"
+
+
+def cold_subject(name: str) -> str:
+    """Those of them that had to wake it."""
+    return f"cold:{name}"
 
 
 class Gauge(msgspec.Struct, array_like=True):
@@ -82,8 +94,11 @@ class Point(msgspec.Struct, array_like=True):
     gone: int = 0
     took: Sketch = msgspec.field(default_factory=Sketch)
     gauges: dict[str, Gauge] = msgspec.field(default_factory=dict)
+    sent_bytes: int = 0
+    """Bodies of answers."""
 
     def merge(self, later: Point) -> None:
+        self.sent_bytes += later.sent_bytes
         self.served += later.served
         self.failed += later.failed
         self.gone += later.gone

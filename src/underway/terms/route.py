@@ -45,10 +45,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `status` is 0 when the client went away before an answer. `took_ms` is the whole time in the proxy,
     `upstream_ms` the app's. `client` identifies who asked (cohort bucket and address hashed), not a person. `address`
     likewise, without the cohort: the same for everybody who shares an address and a browser. `agent` is the browser's
-    own word. `is_monitor` marks health checks and probes of our own. `share_of_b` is the share of visitors that slot B
-    got when the request arrived, None for one that named its release in a header. `is_sticky` is true for a visitor
-    who keeps a release by cookie; each request of any other draws its release anew. `ip` is the client's address itself
-    and `host` the name it asked for: for security events alone. `app` is empty where no app has that name.
+    own word. `sent_bytes` is the answer's body. `is_monitor` marks health checks and probes of our own. `share_of_b`
+    is the share of visitors that slot B got when the request arrived, None for one that named its release in a header.
+    `is_sticky` is true for a visitor who keeps a release by cookie; each request of any other draws its release anew.
+    `ip` is the client's address itself and `host` the name it asked for: for security events alone. `app` is empty
+    where no app has that name.
     """
 
     at: float
@@ -70,6 +71,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     agent: str = ""
     ip: str = ""
     host: str = ""
+    sent_bytes: int = 0
 
 
 class LogOffset(msgspec.Struct, frozen=True, kw_only=True):

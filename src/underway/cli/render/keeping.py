@@ -11,6 +11,7 @@ from underway.terms.alert import Alert, AlertStanding, Severity
 from underway.terms.health import AppHealth, Health
 from underway.terms.monitor import MonitorState, MonitorStatus
 from underway.terms.objective import Budget
+from underway.terms.spending import SpendingView
 
 _STATES = {MonitorState.UP: "green", MonitorState.DOWN: "red", MonitorState.WAITING: "dim"}
 _SEVERITIES = {Severity.CRITICAL: "red", Severity.WARNING: "amber", Severity.NOTE: "dim"}
@@ -104,3 +105,24 @@ def show_budgets(found: Sequence[Budget], terminal: Terminal) -> None:
         for burn in it.burns:
             if burn.is_firing:
                 t.line(f"    {t.mark('warning')} burns {burn.long_rate:.1f}× too fast over {burn.long_s / 3600:g} h")
+
+
+def show_spending(found: Sequence[SpendingView], terminal: Terminal) -> None:
+    t = terminal
+    if not any(it.budgets or it.warm for it in found):
+        t.line("No app has a [budget], and nothing is kept warm.")
+    for view in found:
+        wide = max((len(it.name) for it in view.budgets), default=0)
+        for it in view.budgets:
+            colour = "red" if it.share >= 1 else "amber" if it.share >= 0.8 else "green"
+            share = t.paint(f"{100 * it.share:6.1f} %", colour)
+            t.line(f"{t.paint(view.app, 'bold')}  {clean(it.name):<{wide}}  {share}  {clean(it.says)}")
+        for one in view.warm:
+            asked = f"asked {ago(one.last_at)}" if one.last_at else "not asked yet"
+            t.line(f"{t.paint(view.app, 'bold')}  {clean(one.name)}: {one.says}; {asked}  {clean(one.target)}")
+            failed = f", {one.failed:,} failed" if one.failed else ""
+            cold = f"; {one.cold:,} cold starts" if one.cold else ""
+            if one.cold_p50_ms:
+                cold += f", p50 {one.cold_p50_ms:,.0f} ms, p95 {one.cold_p95_ms:,.0f} ms"
+            warm = f"; p50 of all {one.warm_p50_ms:,.0f} ms" if one.warm_p50_ms else ""
+            t.line(t.paint(f"    {one.pings:,} pings in 30 days{failed}{cold}{warm}", "dim"))

@@ -68,6 +68,7 @@ class PostgresStats:
             cache_hit=row.cache_hit,
             deadlocks=row.deadlocks,
             has_statements=has_statements,
+            rows=sum(it.rows for it in tables),
             slow=slow,
             transactions=tuple(
                 LongTransaction(

@@ -59,6 +59,7 @@ class _Line(msgspec.Struct):
     agent: str | None = None
     probe: str | None = None
     share: str | None = None
+    size: int = 0
 
 
 class CaddyRequestLog:
@@ -165,6 +166,7 @@ class CaddyRequestLog:
             is_sticky=bool(line.bucket),
             ip=line.request.client_ip,
             host=line.request.host[:_HOST_LIMIT],
+            sent_bytes=max(0, line.size),
         )
 
     def _hash(self, known: str) -> str:
