@@ -21,7 +21,7 @@ from bench.lone_home import APP, WORD, On
 from bench.report import machine, options, put, table
 from underway.drivers.database.tools import ClientTools
 from underway.steps.back_up import BackupAsk, take_backup
-from underway.terms.backup import Reason, differences
+from underway.terms.backup import Backup, Reason, differences
 from underway.terms.home import Home
 from underway.terms.release import release_id
 
@@ -41,21 +41,36 @@ async def measure(root: Path, rows: int, times: int) -> list[tuple[object, ...]]
     bare: dict[str, list[float]] = {"backup": [], "restore": []}
     for number in range(times + 1):
         file = root / f"bare-{number}.dump"
-        took = {"bare backup": await _bare(tools, "pg_dump", "--format=custom", f"--file={file}", "--dbname=app_shop")}
-        began = time.perf_counter()
-        ask = BackupAsk(app=APP, id=release_id(time.time(), number), reason=Reason.ASKED, has_postgres=True)
-        made = await take_backup(ask, on)  # type: ignore[arg-type]  # it has what a backup of a database needs
-        took["backup"] = time.perf_counter() - began
-        await tools.sql("postgres", "DROP DATABASE IF EXISTS bare; CREATE DATABASE bare TEMPLATE template0;")
-        jobs = f"--jobs={min(4, os.cpu_count() or 1)}"
-        took["bare restore"] = await _bare(tools, "pg_restore", jobs, "--dbname=bare", str(file))
-        began = time.perf_counter()
-        assert await on.backups.damage(APP, made.id) == ""
-        part = made.parts[0]
-        found = await on.dumps.restore_beside(APP, on.backups.file(APP, made.id, part.file))
-        assert differences(part, found) == ()
-        took["restore"] = time.perf_counter() - began
-        on.backups.remove(APP, made.id)
+        took: dict[str, float] = {}
+        made: list[Backup] = []
+
+        async def backup(number: int = number, took: dict[str, float] = took, made: list[Backup] = made) -> None:
+            began = time.perf_counter()
+            ask = BackupAsk(app=APP, id=release_id(time.time(), number), reason=Reason.ASKED, has_postgres=True)
+            made.append(await take_backup(ask, on))  # type: ignore[arg-type]  # it has what a backup needs
+            took["backup"] = time.perf_counter() - began
+
+        async def bare_backup(file: Path = file, took: dict[str, float] = took) -> None:
+            words = ("--format=custom", f"--file={file}", "--dbname=app_shop")
+            took["bare backup"] = await _bare(tools, "pg_dump", *words)
+
+        async def restore(took: dict[str, float] = took, made: list[Backup] = made) -> None:
+            began = time.perf_counter()
+            assert await on.backups.damage(APP, made[0].id) == ""
+            part = made[0].parts[0]
+            found = await on.dumps.restore_beside(APP, on.backups.file(APP, made[0].id, part.file))
+            assert differences(part, found) == ()
+            took["restore"] = time.perf_counter() - began
+
+        async def bare_restore(file: Path = file, took: dict[str, float] = took) -> None:
+            await tools.sql("postgres", "DROP DATABASE IF EXISTS bare; CREATE DATABASE bare TEMPLATE template0;")
+            jobs = f"--jobs={min(4, os.cpu_count() or 1)}"
+            took["bare restore"] = await _bare(tools, "pg_restore", jobs, "--dbname=bare", str(file))
+
+        for pair in ((backup, bare_backup), (restore, bare_restore)):
+            for one in pair if number % 2 else reversed(pair):  # each is as often the first as the second
+                await one()
+        on.backups.remove(APP, made[0].id)
         file.unlink()
         if number:  # the first warms the caches
             for what in ours:
@@ -64,18 +79,23 @@ async def measure(root: Path, rows: int, times: int) -> list[tuple[object, ...]]
     await on.database.stop()
     lines: list[tuple[object, ...]] = []
     for what, name in (("backup", "pg_dump -Fc"), ("restore", "pg_restore")):
-        ratio = median(mine / theirs for mine, theirs in zip(ours[what], bare[what], strict=True))
+        over = [(mine / theirs - 1) * 100 for mine, theirs in zip(ours[what], bare[what], strict=True)]
         mb = size / 1e6
         lines.append(
             (
                 what,
-                f"{mb / median(ours[what]):.0f} MB/s ({median(ours[what]):.2f} s)",
-                f"{name}: {mb / median(bare[what]):.0f} MB/s ({median(bare[what]):.2f} s)",
-                f"{(ratio - 1) * 100:+.1f} %",
+                f"{mb / median(ours[what]):.0f} MB/s ({_from_to(ours[what])})",
+                f"{name}: {mb / median(bare[what]):.0f} MB/s ({_from_to(bare[what])})",
+                f"{median(over):+.1f} % ({min(over):+.1f} to {max(over):+.1f})",
             )
         )
     lines.append(("database", f"{size / 1e6:.0f} MB, {rows:,} rows", f"{times} pairs", ""))
     return lines
+
+
+def _from_to(took_s: list[float]) -> str:
+    """Seconds: the median, the shortest and the longest."""
+    return f"{median(took_s):.2f} s, {min(took_s):.2f} to {max(took_s):.2f}"
 
 
 async def _bare(tools: ClientTools, program: str, *words: str) -> float:
@@ -101,10 +121,10 @@ def main() -> None:
     root = Path(tempfile.mkdtemp(prefix="uw-bench-", dir="/tmp"))
     root.chmod(0o755)
     try:
-        lines = asyncio.run(measure(root, 200_000 if chosen.quick else 2_000_000, 3 if chosen.quick else 4))
+        lines = asyncio.run(measure(root, 200_000 if chosen.quick else 1_000_000, 4 if chosen.quick else 14))
     finally:
         shutil.rmtree(root, ignore_errors=True)
-    text = table(("what", "Underway", "bare", "overhead (median of pairs)"), lines)
+    text = table(("what", "Underway", "bare", "overhead (median of pairs, and their range)"), lines)
     print(text)
     put(chosen.write, "backup", "Backup and restore", "python -m bench.backup", on, text)
 

@@ -229,3 +229,9 @@ def test_only_a_demo_is_reset(kept):
     kept.ask("/notes", method="POST", body="of a visitor")
     assert kept.run("db", "reset", "tiny", "--yes", "--to", "demo").returncode == 0
     assert kept.ask("/notes").json()["ids"] == ids
+    (listed,) = json.loads(kept.run("db", "snapshot", "tiny", "--json").stdout)
+    assert listed["name"] == "demo"
+    removed = json.loads(kept.run("db", "snapshot", "tiny", "demo", "--remove", "--json").stdout)
+    assert removed == {"removed": [listed["id"]]}
+    assert codes(kept.run("db", "snapshot", "tiny", "demo", "--remove", "--json")) == ["reset.none"]
+    assert "has no snapshot" in kept.run("db", "snapshot", "tiny").stdout

@@ -270,3 +270,18 @@ def test_a_schedule_that_did_not_run(watched):
     alert = watched.told("alert_raised", key="backup missed")
     assert alert["problem"]["code"] == "schedule.missed"
     wait_until(lambda: watched.told("alert_cleared", key="backup missed"), 60)  # it runs again
+
+
+@pytest.mark.slow
+def test_a_drill_that_did_not_run(watched):
+    """The same turn as a backup's, with its own event and alert."""
+    made(watched)
+    backed_up(watched, 'every = "0s"\ndrill = "2s"')
+    wait_until(lambda: watched.told("backup_proven"), 90)
+    last = time.time()
+    os.kill(watched.agent_pid(), signal.SIGKILL)
+    wait_until(lambda: time.time() > last + 8, 60)
+    missed = wait_until(lambda: watched.told("schedule_missed", what="drill"), 90)
+    assert missed["overdue_s"] > 1
+    assert watched.told("alert_raised", key="drill missed")["problem"]["code"] == "schedule.missed"
+    wait_until(lambda: watched.told("alert_cleared", key="drill missed"), 90)

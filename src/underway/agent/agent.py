@@ -18,7 +18,7 @@ from underway.agent.rounds import Rounds
 from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk, WorkAsk, WorkKind
 from underway.agent.works import Work, Works
 from underway.flows.access import Access
-from underway.flows.back_up import back_up, fetch, manifest_of, snapshot_name
+from underway.flows.back_up import back_up, fetch, forget, manifest_of, snapshot_name
 from underway.flows.books import Books
 from underway.flows.carry_out import Rollouts, carry_out, end_watch
 from underway.flows.copy_in import copy_in
@@ -228,6 +228,8 @@ class Agent:
                     return await fetch(app, ask.backup, ask.remote, on, journal)
                 case WorkKind.COPY:
                     return await copy_in(app, ask.source, on, journal, work.say, work.progress)
+                case WorkKind.FORGET:
+                    return await forget(app, ask.name, on, journal)
                 case _:
                     assert_never(ask.kind)
 

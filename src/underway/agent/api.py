@@ -98,7 +98,7 @@ async def evidence(agent: Agent, request: Request) -> Response:
 
 async def database(agent: Agent, request: Request) -> Response:
     """How the app's database is: one reading of the server's own statistics, the values of queries masked."""
-    return json_answer(await read_database(app_state(agent, request).app, agent.on.database_stats))
+    return json_answer(await read_database(app_state(agent, request).app, agent.on.database_stats, agent.on.replicas))
 
 
 async def make_plan(agent: Agent, request: Request) -> Response:

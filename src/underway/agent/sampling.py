@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from underway.flows.alert import clear_alert, raise_alert
 from underway.flows.back_up import manifest_of
 from underway.journal.journal import Journal
-from underway.observe.database import read_database
+from underway.observe.database import late, read_database
 from underway.ports.drivers import Drivers
+from underway.terms.database_health import Follower
 from underway.terms.metrics import (
     CONNECTIONS,
     CPU,
@@ -22,7 +24,7 @@ from underway.terms.metrics import (
     Point,
     release_subject,
 )
-from underway.terms.problem import Failure, Refusal
+from underway.terms.problem import Failure, Problem, Refusal
 
 _log = logging.getLogger(__name__)
 EVERY_S = float(Level.FINE.value)
@@ -87,16 +89,34 @@ class Sampling:
             try:
                 postgres = manifest_of(app, self._journal).services.postgres
                 if postgres is None or postgres.url:
+                    self._tell_of_late(app, self._on.replicas.behind(app))
                     continue
-                found = await read_database(app, self._on.database_stats)
+                found = await read_database(app, self._on.database_stats, self._on.replicas)
             except (Failure, Refusal):  # a database that is away is told of by its monitor
                 continue
             figures = {DATABASE_BYTES: float(found.size_bytes), CONNECTIONS: float(found.connections)}
             figures[ROWS] = float(found.rows)
             self._add(app, DATABASE, self._on.clock.now(), figures)
+            self._tell_of_late(app, found.followers)
+
+    def _tell_of_late(self, app: str, followers: tuple[Follower, ...]) -> None:
+        if behind := late(followers):
+            raise_alert(app, "followers", _behind(app, behind[0]), self._journal)
+        else:
+            clear_alert(app, "followers", "what follows the database is up to date", self._journal)
 
     def _add(self, app: str, subject: str, at: float, figures: dict[str, float]) -> None:
         point = Point()
         for name, value in figures.items():
             point.gauge(name).add(value)
         self._on.metrics.put(app, subject, at, point)
+
+
+def _behind(app: str, it: Follower) -> Problem:
+    return Problem(
+        code="database.behind",
+        where=f"{app} {it.name}",
+        why=f"it is {it.behind_s or 0:.0f} s behind: a restore to a moment would miss what was written since",
+        remedy="see whether the disk is full or slow, and whether it runs at all",
+        command=f"underway db stats {app}",
+    )

@@ -26,6 +26,7 @@ class WorkKind(Enum):
     SNAPSHOT = "snapshot"
     FETCH = "fetch"
     COPY = "copy in"
+    FORGET = "forget"
 
 
 class Alive(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,8 +5,9 @@ from typing import IO
 import click
 import msgspec
 
-from underway.agent.views import WorkAsk, WorkKind
-from underway.cli.render.backups import show_made, show_proof, show_read
+from underway.agent.views import BackupsView, WorkAsk, WorkKind
+from underway.cli.client import connect, of_app
+from underway.cli.render.backups import show_made, show_proof, show_read, show_snapshots
 from underway.cli.render.terminal import Terminal, print_json
 from underway.cli.work import do_work
 from underway.terms.backup import Backup, Proof
@@ -29,10 +30,22 @@ def backup(app: str, is_json: bool) -> None:
 
 @click.command()
 @click.argument("app")
-@click.argument("name")
+@click.argument("name", default="")
+@click.option("--remove", is_flag=True, help="Remove the snapshots of this name, here and where copies of them are.")
 @_JSON
-def snapshot(app: str, name: str, is_json: bool) -> None:
-    """Keep the data of APP as it is now under NAME, for `db reset`. It stays until it is removed by hand."""
+def snapshot(app: str, name: str, remove: bool, is_json: bool) -> None:
+    """Keep the data of APP as it is now under NAME, for `db reset`; without NAME list the snapshots. One stays until it
+    is removed by hand."""
+    if remove:
+        ask = WorkAsk(kind=WorkKind.FORGET, name=name)
+        gone = msgspec.json.decode(do_work(app, ask, progress_terminal(is_json)).result, type=list[str])
+        print_json({"removed": gone}) if is_json else Terminal().line(f"Removed snapshot {name} ({', '.join(gone)}).")
+        return
+    if not name:
+        view = connect().get(of_app(app, "/backups"), BackupsView)
+        named = [it for it in view.backups if it.name]
+        print_json(named) if is_json else show_snapshots(app, named, Terminal())
+        return
     done = do_work(app, WorkAsk(kind=WorkKind.SNAPSHOT, name=name), progress_terminal(is_json))
     made = msgspec.json.decode(done.result, type=Backup)
     print_json(made) if is_json else show_made(made, Terminal())

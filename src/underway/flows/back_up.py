@@ -14,7 +14,7 @@ from underway.plan.parts import backup_ask
 from underway.ports.copies import Progress, unheard
 from underway.ports.drivers import Drivers
 from underway.steps.back_up import damaged, take_backup
-from underway.terms.backup import SNAPSHOT_NAME, Backup, Reason
+from underway.terms.backup import SNAPSHOT_NAME, Backup, Kept, Reason
 from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.release import release_id
 
@@ -41,6 +41,7 @@ async def back_up(
         clear_alert(app, key, f"backup {backup.id} was made", journal)
     await copy_out(app, manifest, on, journal)
     let_go(app, manifest, on, journal)
+    await let_go_remotely(app, manifest, on, journal)
     return backup
 
 
@@ -71,15 +72,71 @@ async def copy_out(app: str, manifest: Manifest, on: Drivers, journal: Journal) 
 
 
 def let_go(app: str, manifest: Manifest, on: Drivers, journal: Journal) -> tuple[str, ...]:
-    """Remove what the app's retention no longer keeps. Remotes keep their own time."""
-    keys = manifest.backup
-    policy = Retention(daily=keys.daily, weekly=keys.weekly, monthly=keys.monthly)
-    pinned = {release for release, it in journal.state(app).releases.items() if not it.is_pruned}
-    gone = to_remove(on.backups.all(app), policy, on.clock.now(), pinned)
+    """Remove what the app's retention no longer keeps."""
+    gone = to_remove(on.backups.all(app), _policy(manifest), on.clock.now(), _pinned(app, journal))
     if gone:
         freed = sum(on.backups.remove(app, backup_id) for backup_id in gone)
         journal.record(BackupsRemoved(app=app, backups=gone, freed_bytes=freed))
     return gone
+
+
+async def let_go_remotely(app: str, manifest: Manifest, on: Drivers, journal: Journal) -> tuple[str, ...]:
+    """Remove at each remote what retention no longer keeps of what lies there, by the same rules, unless
+    `prune_remotes` is off. The newest that this machine has proven stays there too; while it has proven none of what
+    lies there it removes nothing. What goes wrong is an alert, and the next backup tries again."""
+    gone: list[str] = []
+    here = {kept.backup.id: kept for kept in on.backups.all(app)}
+    for remote in manifest.backup.remotes if manifest.backup.prune_remotes else ():
+        try:
+            held = await on.remotes.held(app, remote)
+            there = [here.get(it) or Kept(backup=await on.remotes.read(app, it, remote)) for it in held]
+            is_proven = any(it.proof for it in there)
+            old = to_remove(there, _policy(manifest), on.clock.now(), _pinned(app, journal)) if is_proven else ()
+            for backup_id in old:
+                await on.remotes.remove(app, backup_id, remote)
+        except Failure as failure:
+            raise_alert(app, f"removal {remote}", failure.problem, journal)
+            continue
+        clear_alert(app, f"removal {remote}", "what is old was removed there", journal)
+        if old:
+            journal.record(BackupsRemoved(app=app, backups=old, freed_bytes=0, remote=remote))
+            gone += old
+    return tuple(gone)
+
+
+async def forget(app: str, name: str, on: Drivers, journal: Journal) -> tuple[str, ...]:
+    """Remove the snapshots of this name, here and where copies of them are. Raises `Refusal` (`reset.none`) and
+    `Failure`."""
+    found = [kept for kept in on.backups.all(app) if kept.backup.name == snapshot_name(name)]
+    if not found:
+        raise Refusal([no_snapshot(app, name)])
+    for kept in found:
+        for remote in kept.copies:
+            await on.remotes.remove(app, kept.backup.id, remote)
+    freed = sum(on.backups.remove(app, kept.backup.id) for kept in found)
+    gone = tuple(kept.backup.id for kept in found)
+    journal.record(BackupsRemoved(app=app, backups=gone, freed_bytes=freed))
+    return gone
+
+
+def no_snapshot(app: str, name: str) -> Problem:
+    return Problem(
+        code="reset.none",
+        where=app,
+        why=f"{app} has no snapshot {name[:40]!r}" if name else f"{app} has no snapshot",
+        remedy="make one of how it should be",
+        command=f"underway db snapshot {app} {name[:40] or 'demo'}",
+    )
+
+
+def _policy(manifest: Manifest) -> Retention:
+    keys = manifest.backup
+    return Retention(daily=keys.daily, weekly=keys.weekly, monthly=keys.monthly)
+
+
+def _pinned(app: str, journal: Journal) -> set[str]:
+    """The backups that a rollback to a release would go back to."""
+    return {release for release, it in journal.state(app).releases.items() if not it.is_pruned}
 
 
 async def fetch(app: str, backup_id: str, remote: str, on: Drivers, journal: Journal) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from underway.flows.back_up import manifest_of
+from underway.flows.back_up import manifest_of, no_snapshot
 from underway.flows.drill import chosen
 from underway.flows.facts import url_of
 from underway.flows.obstacles import held, unknown
@@ -89,7 +89,7 @@ def _snapshot(manifest: Manifest, name: str, on: Drivers) -> Kept:
         raise Refusal([_production(manifest.app)])
     found = [kept for kept in on.backups.all(manifest.app) if kept.backup.name and name in ("", kept.backup.name)]
     if not found:
-        raise Refusal([_no_snapshot(manifest.app, name)])
+        raise Refusal([no_snapshot(manifest.app, name)])
     return found[0]
 
 
@@ -110,16 +110,6 @@ def _production(app: str) -> Problem:
         why=f"{app} is not a demo or a staging place, so its data is not thrown away",
         remedy="where it is one, say so in its manifest: [backup] may_reset = true",
         command=f"underway db restore {app}",
-    )
-
-
-def _no_snapshot(app: str, name: str) -> Problem:
-    return Problem(
-        code="reset.none",
-        where=app,
-        why=f"{app} has no snapshot {name[:40]!r}" if name else f"{app} has no snapshot",
-        remedy="make one of how it should be",
-        command=f"underway db snapshot {app} {name[:40] or 'demo'}",
     )
 
 

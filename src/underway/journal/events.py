@@ -214,10 +214,12 @@ class BackupCopied(Event, frozen=True, kw_only=True, tag="backup_copied"):
 
 
 class BackupsRemoved(Event, frozen=True, kw_only=True, tag="backups_removed"):
-    """Retention removed these; `freed_bytes` is what they took."""
+    """Retention removed these, or a person a snapshot; `freed_bytes` is what they took. `remote` is where, empty for
+    this machine."""
 
     backups: tuple[str, ...]
     freed_bytes: int
+    remote: str = ""
 
 
 class ScheduleMissed(Event, frozen=True, kw_only=True, tag="schedule_missed"):

@@ -78,6 +78,16 @@ class BackupKeys:
             "kept values (`RCLONE_CONFIG_S3_TYPE` …) or in rclone's own configuration.",
         ),
     ] = ()
+    prune_remotes: Annotated[
+        bool,
+        Key(
+            "prune_remotes",
+            Flag(),
+            "false",
+            "Whether copies at remotes that `daily`, `weekly` and `monthly` let go are removed there too; `false` "
+            "leaves that to the remote (object lock, lifecycle rules).",
+        ),
+    ] = True
     continuous: Annotated[
         bool,
         Key(

@@ -14,7 +14,7 @@ from underway.observe.database import read_database
 from underway.pages.looks import standing_of, state_of
 from underway.pages.site import Visit
 from underway.ports.logs import LogLine
-from underway.terms.database_health import DatabaseHealth
+from underway.terms.database_health import LATE_S, DatabaseHealth
 from underway.terms.output import LEVELS, LineAsk
 from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.seen_error import FoundLine
@@ -141,7 +141,7 @@ async def data(visit: Visit) -> Response:
     health: DatabaseHealth | None = None
     problem: Problem | None = None
     try:
-        health = await read_database(state.app, visit.agent.on.database_stats)
+        health = await read_database(state.app, visit.agent.on.database_stats, visit.agent.on.replicas)
     except (Refusal, Failure) as error:
         problem = error.problems[0] if isinstance(error, Refusal) else error.problem
     return visit.page(
@@ -150,6 +150,8 @@ async def data(visit: Visit) -> Response:
         standing=standing_of(view),
         tab="data",
         health=health,
+        files=visit.agent.on.replicas.behind(state.app) if health is None else (),
+        late_s=LATE_S,
         problem=problem,
         backups=backups_view(visit.agent, state),
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from underway.terms.backup import Part
+from underway.terms.database_health import Follower
 
 
 class Replicas(Protocol):
@@ -22,6 +23,10 @@ class Replicas(Protocol):
 
     async def detach(self) -> None:
         """Stop watching what replicates and leave it running (the agent ends)."""
+        ...
+
+    def behind(self, app: str) -> tuple[Follower, ...]:
+        """How far what is kept of each database is behind it, in seconds."""
         ...
 
     def held(self, app: str, until: float) -> tuple[str, ...]:

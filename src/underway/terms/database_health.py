@@ -35,6 +35,21 @@ class BloatedTable(msgspec.Struct, frozen=True, kw_only=True):
     total_bytes: int
 
 
+LATE_S = 60.0
+"""A follower that is this far behind is told of: what it would lose is no longer a moment."""
+
+
+class Follower(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that receives every change of a database: what receives the server's log for restores to any moment
+    ("the log's receiver"), a standby, or what follows an SQLite file. `behind_bytes` and `behind_s` are what it has not
+    got yet, None where that is not known; nothing is to be got while nothing is written."""
+
+    name: str
+    state: str
+    behind_bytes: int | None = None
+    behind_s: float | None = None
+
+
 class DatabaseHealth(msgspec.Struct, frozen=True, kw_only=True):
     """One reading. `connections` are those to this database, `server_connections` all of the server's,
     `max_connections` what it takes, `app_connections` what one app may have. `cache_hit` is the share of blocks that
@@ -55,3 +70,6 @@ class DatabaseHealth(msgspec.Struct, frozen=True, kw_only=True):
     transactions: tuple[LongTransaction, ...] = ()
     bloated: tuple[BloatedTable, ...] = ()
     largest: tuple[BloatedTable, ...] = ()
+    followers: tuple[Follower, ...] = ()
+    head: str = ""
+    """What the migration tool calls what the database carries ("alembic 3f2a91c"), empty where that is not known."""

@@ -16,6 +16,7 @@ import pytest
 from underway.drivers.backups.replicas import LitestreamReplicas, databases, program
 from underway.drivers.backups.shared import SharedCopies
 from underway.drivers.clock.system import SystemClock
+from underway.observe.database import late
 from underway.ports.copies import PartFile
 from underway.terms.home import Home
 from underway.terms.problem import Failure
@@ -68,6 +69,9 @@ def test_a_marked_second_is_had_back_through_a_kill_and_a_file_that_took_its_pla
         await replicas.keep(wanted)
         first = await marked()
         assert replicas.held("shop", first) == ("data/app.db",)
+        (follower,) = replicas.behind("shop")
+        assert (follower.name, follower.state) == ("data/app.db", "streaming")
+        assert follower.behind_s == 0
         write(path, 2)
         os.kill(replicas._server.pid, signal.SIGKILL)  # type: ignore[union-attr]  # it runs
         write(path, 3)
@@ -78,6 +82,13 @@ def test_a_marked_second_is_had_back_through_a_kill_and_a_file_that_took_its_pla
         assert await numbers(home, replicas, "data/app.db", second, tmp_path / "b") == [1, 2, 3]
 
         await replicas.pause()
+        write(path, 5)
+        os.utime(path.with_name("app.db-wal") if path.with_name("app.db-wal").exists() else path, (2e9, 2e9))
+        (follower,) = replicas.behind("shop")
+        assert follower.state == "stopped"
+        assert follower.behind_s
+        assert late((follower,)) == (follower,)
+        os.utime(path, None)
         other = path.with_name("other.tmp")
         write(other, 100)
         for each in path.parent.glob("app.db*"):

@@ -36,6 +36,13 @@ def show_backups(view: BackupsView, terminal: Terminal) -> None:
         t.line(f"  prove it: underway db drill {view.app}")
 
 
+def show_snapshots(app: str, snapshots: list[BackupView], terminal: Terminal) -> None:
+    for it in snapshots:
+        terminal.line(f"{it.name:<20}  {it.id}  {clock(it.at)}  {ago(it.at):>12}  {megabytes(it.size_bytes):>9}")
+    if not snapshots:
+        terminal.line(f"{app} has no snapshot; make one: underway db snapshot {app} NAME")
+
+
 def _more(it: BackupView) -> str:
     words = [*(["encrypted"] if it.is_encrypted else []), *(f"copy at {clean(place)}" for place in it.copies)]
     return f"  ({', '.join(words)})" if words else ""

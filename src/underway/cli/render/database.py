@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import megabytes, seconds
-from underway.terms.database_health import DatabaseHealth
+from underway.terms.database_health import LATE_S, DatabaseHealth, Follower
 
 _GOOD_HITS = 0.95
 
@@ -22,6 +22,12 @@ def show_database(it: DatabaseHealth, terminal: Terminal) -> None:
             f"  memory hits  {t.paint(f'{it.cache_hit:.1%}', colour)}"
             + f"  {it.deadlocks} deadlocks" * bool(it.deadlocks)
         )
+    if it.head:
+        t.line(f"  migrations   {clean(it.head)}")
+    for one in it.followers:
+        late = "nothing is behind" if not (one.behind_bytes or one.behind_s) else _late(one)
+        colour = "amber" if (one.behind_s or 0) > LATE_S else "dim"
+        t.line(f"  follower     {clean(one.name)}: {one.state}, {t.paint(late, colour)}")
     for table in it.largest:
         t.line(f"  table        {clean(table.table)}  {table.rows:,} rows, {megabytes(table.total_bytes)}")
     for table in it.bloated:
@@ -37,3 +43,9 @@ def show_database(it: DatabaseHealth, terminal: Terminal) -> None:
         t.line(t.paint(f"    {clean(query.statement)}", "dim"))
     if not it.has_statements:
         t.line(t.paint("  slow queries are not known: the server has no pg_stat_statements", "dim"))
+
+
+def _late(one: Follower) -> str:
+    parts = [megabytes(one.behind_bytes)] if one.behind_bytes else []
+    parts += [seconds(one.behind_s)] if one.behind_s else []
+    return f"{', '.join(parts)} behind"

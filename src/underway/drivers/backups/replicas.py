@@ -20,6 +20,7 @@ from underway.drivers.private_file import write_private
 from underway.drivers.server_process import ServerProcess, ServerSpec, is_wanted
 from underway.ports.clock import Clock
 from underway.terms.backup import Content, Part
+from underway.terms.database_health import Follower
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 
@@ -72,6 +73,28 @@ class LitestreamReplicas:
     async def detach(self) -> None:
         if self._server is not None:
             await self._server.detach()
+
+    def behind(self, app: str) -> tuple[Follower, ...]:
+        """By the times of files: when the database's log was written last, and when the newest copy was."""
+        found = []
+        for source in self._sources(app):
+            path = self._home.shared(app) / source
+            generations = self._generations(app, source)
+            files = _files(generations[-1]) if generations else []
+            if not path.exists() or not files:
+                continue
+            wal = path.with_name(path.name + "-wal")
+            written = (wal if wal.exists() else path).stat().st_mtime  # a checkpoint writes what is kept already
+            kept = max(each.stat().st_mtime for each in files)
+            is_kept = self._server is not None
+            found.append(
+                Follower(
+                    name=source,
+                    state="streaming" if is_kept else "stopped",
+                    behind_s=round(max(0.0, written - kept - _SYNC_S), 1),
+                )
+            )
+        return tuple(found)
 
     def held(self, app: str, until: float) -> tuple[str, ...]:
         return tuple(source for source in self._sources(app) if self._generation(app, source, until) is not None)

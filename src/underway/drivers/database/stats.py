@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import msgspec
 
+from underway.drivers.database.measure import HEADS, read_head
 from underway.drivers.database.postgres import PostgresDatabase, database_of, require
 from underway.drivers.database.tools import literal
 from underway.lint.statements import masked
-from underway.terms.database_health import BloatedTable, DatabaseHealth, LongTransaction, SlowQuery
+from underway.terms.database_health import (
+    BloatedTable,
+    DatabaseHealth,
+    Follower,
+    LongTransaction,
+    SlowQuery,
+)
 
 LONG_S = 60.0
 """From this age on an open transaction is told."""
 BLOATED_SHARE = 0.2
 """Autovacuum begins at a fifth of dead rows (`autovacuum_vacuum_scale_factor`): more than that was left behind."""
+
+
+RECEIVER = "the log's receiver"
+"""What keeps the server's log for restores to any moment (`drivers/database/points.py`)."""
 
 
 class _Row(msgspec.Struct, frozen=True, array_like=True):
@@ -25,6 +36,7 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
     deadlocks: int
     transactions: tuple[tuple[int, float, str, str, str, int], ...]
     tables: tuple[tuple[str, int, int, int], ...]
+    followers: tuple[tuple[str, str, int | None, float | None], ...]
 
 
 _row = msgspec.json.Decoder(_Row)
@@ -59,7 +71,18 @@ class PostgresStats:
             BloatedTable(table=table, rows=rows, dead_rows=dead, total_bytes=size)
             for table, rows, dead, size in row.tables
         ]
+        heads = await tools.sql(name, _CALM + HEADS)
         return DatabaseHealth(
+            head="" if heads.exit_code else read_head(heads.out),
+            followers=tuple(
+                Follower(
+                    name=RECEIVER if who == "underway" else who,
+                    state=state,
+                    behind_bytes=behind,
+                    behind_s=None if late is None else round(late, 1),
+                )
+                for who, state, behind, late in row.followers
+            ),
             size_bytes=row.size_bytes,
             connections=row.connections,
             server_connections=row.server_connections,
@@ -130,7 +153,12 @@ SELECT json_build_array(
               + coalesce((SELECT relpages FROM pg_class WHERE oid = c.reltoastrelid), 0)
               + coalesce((SELECT sum(i.relpages) FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
                            WHERE x.indrelid = c.oid), 0)))), '[]')
-     FROM pg_stat_user_tables s2 JOIN pg_class c ON c.oid = s2.relid))
+     FROM pg_stat_user_tables s2 JOIN pg_class c ON c.oid = s2.relid),
+  (SELECT coalesce(json_agg(json_build_array(r.application_name, r.state,
+            greatest(0, pg_wal_lsn_diff(pg_current_wal_lsn(),
+                                        coalesce(r.replay_lsn, r.flush_lsn, r.write_lsn)))::bigint,
+            extract(epoch FROM coalesce(r.replay_lag, r.flush_lag, r.write_lag)))), '[]')
+     FROM pg_stat_replication r WHERE r.state <> 'backup'))
 FROM (SELECT current_setting('max_connections')::int AS most) s;
 """
 _SLOW = """\
