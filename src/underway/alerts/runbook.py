@@ -68,6 +68,14 @@ STEPS: Mapping[str, str] = {
         "Nothing was watched and nothing deployed meanwhile; apps went on running. Look in the system's log "
         "for why the agent ended, and let systemd keep it (underway agent install)."
     ),
+    "security.log-ins": (
+        "Look whose account is tried and whether any log-in came through (underway security shows the client); "
+        "block the address where your network ends, and let that person change the password."
+    ),
+    "security.scan": (
+        "Something was answered that a scanner looked for. Ask for that path yourself: if it gives away what it "
+        "should not, take it out, and change every secret that stood in it."
+    ),
     "backup.late": ("Make a backup now and see in the events why the schedule did not."),
     "backup.damaged": ("Make a backup now; do not remove the damaged one before it is there."),
     "clock.jumped": (
