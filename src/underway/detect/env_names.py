@@ -50,7 +50,7 @@ _OWN_MAIL = re.compile(
 )
 """Mail that the app itself sends to check an address: the secret beside it is the app's own."""
 _SECRET_KEY = re.compile(
-    r"(?:[A-Z0-9]+_+){0,4}?(?:SECRET_?KEY(?:_BASE)?|SECRET|JWT_KEY|JWT_SECRET(?:_KEY)?|SESSION_(?:KEY|SECRET)|"
+    r"(?:[A-Z0-9]+_+){0,8}?(?:SECRET_?KEY(?:_BASE)?|SECRET|JWT_KEY|JWT_SECRET(?:_KEY)?|SESSION_(?:KEY|SECRET)|"
     r"COOKIE_(?:KEY|SECRET)|APP_KEY|SIGNING_KEY|AUTH_SECRET|TOKEN_SECRET|HASH_SECRET|CSRF_(?:KEY|SECRET)|SALT|PEPPER|"
     r"SECURITY_PASSWORD_SALT|PASSWORD_SALT|ENCRYPTION_KEY|SECRET_TOKEN|REFRESH_SECRET|ACCESS_SECRET)(?:_\d)?"
 )
