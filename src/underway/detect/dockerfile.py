@@ -69,6 +69,18 @@ def read_dockerfile(path: str, text: str) -> Dockerfile:
     return out
 
 
+def commands(text: str) -> list[tuple[str, int]]:
+    """What any stage starts or asks at a health check, as shell lines with the line of the file: a stage may go on from
+    another one of its own."""
+    out: list[tuple[str, int]] = []
+    for line, word, rest in _instructions(text):
+        if word in ("CMD", "ENTRYPOINT"):
+            out.append((_line(rest), line))
+        elif word == "HEALTHCHECK" and (found := re.search(r"\bCMD\b(.*)", rest, re.DOTALL)):
+            out.append((_line(found[1].strip()), line))
+    return out
+
+
 def _instructions(text: str) -> list[tuple[int, str, str]]:
     out: list[tuple[int, str, str]] = []
     waiting, began = "", 0

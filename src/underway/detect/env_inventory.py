@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from underway.detect.config_env import config_reads
 from underway.detect.env_go import go_reads
 from underway.detect.index import Index
 from underway.detect.model import Evidence
@@ -12,11 +13,13 @@ from underway.detect.node_env import node_env_reads
 from underway.detect.python_code import EnvRead, PythonCode
 from underway.detect.python_env import env_reads
 from underway.detect.python_prefixed import prefixed_reads
+from underway.detect.shell_env import shell_reads
 from underway.terms.tree import Tree
 
 _SCRIPTS = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte", ".astro")
 _OF_OTHERS = re.compile(
-    r"(?:^|/)(?:cypress|dist|out|\.next|\.output|\.yarn|public|assets/vendor|third_party)/.*|.*\.(?:min\.[cm]?js|d\.[cm]?ts)$|"
+    r"(?:^|/)(?:cypress|dist|out|\.next|\.output|\.yarn|public|assets/vendor|third_party)/.*|"
+    r"(?:.*/)?test[-_](?:helpers?|utils?|support|setup)/.*|.*\.(?:min\.[cm]?js|d\.[cm]?ts)$|"
     r"(?:.*/)?[^/]*(?:[._-](?:test|spec|stories)\.\w+|(?:playwright|cypress|jest|vitest|karma|wdio)[\w.-]*\.config\.\w+)$"
 )
 _LARGEST_SCRIPT = 300_000
@@ -72,7 +75,7 @@ def every_read(tree: Tree) -> list[EnvRead]:
             for part in _TEMPLATED.finditer(_without_comments(path, text)):
                 line = text.count("\n", 0, part.start())
                 out += _by_pattern(path, part[0], _RUBY, line)
-    return out
+    return [*out, *shell_reads(index), *config_reads(index)]
 
 
 def _by_pattern(path: str, text: str, pattern: re.Pattern[str], before: int = 0) -> Iterator[EnvRead]:

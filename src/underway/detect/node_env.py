@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from underway.detect.index import Index
+from underway.detect.index import Index, folder_of
 from underway.detect.model import Evidence
+from underway.detect.node_env_objects import reads_through_objects
 from underway.detect.python_code import EnvRead
 
 _READ = re.compile(
@@ -21,6 +22,7 @@ _SCHEMA = re.compile(
 _CONVICT = re.compile(r"""env:\s*['"]([A-Z][A-Z0-9_]{1,80})['"]""")
 _JSON_SCHEMA = re.compile(r"\brequired:\s{0,40}\[([^\]]{1,4000})\]")
 _PROPERTY = re.compile(r"\b([A-Z][A-Z0-9_]{1,80}):\s{0,40}\{(\s{0,40}type:[^}]{0,500})\}")
+_ENV_VAR = re.compile(r"""\.get\(\s*['"]([A-Z][A-Z0-9_]{1,80})['"]\s*\)([^\n;]{0,200})""")
 _OPTIONAL = re.compile(r"optional|default|nullish|nullable|devDefault|catch\(")
 
 
@@ -32,9 +34,9 @@ _DEFINED = re.compile(r"""['"]process\.env\.([A-Za-z_]\w*)['"]\s{0,4}:""")
 def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
     """Reads of `process.env`, and what a Joi, zod, envalid or JSON schema says must be there."""
     reads: list[EnvRead] = []
-    has_readers = any(_BY_KEY.search(index.text(path)) for path in paths)
-    for path in paths:
-        text = _COMMENT.sub("", index.text(path))
+    texts = {path: _COMMENT.sub("", index.text(path)) for path in paths}
+    has_readers = any(_BY_KEY.search(text) for text in texts.values())
+    for path, text in texts.items():
         if has_readers:
             reads += _through_readers(path, text)
         if "process.env" in text:
@@ -62,11 +64,23 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
                 default = re.search(r"""\bdefault:\s*['"]([^'"\n]{0,200})['"]""", block)
                 value = default[1] if default else None
                 reads.append(EnvRead(found[1], at, is_required=is_checked and is_null, default=value))
+        if "env-var" in text:
+            for found in _ENV_VAR.finditer(text):
+                at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+                must = ".required(" in found[2] and ".default(" not in found[2]
+                reads.append(EnvRead(found[1], at, is_required=must))
         reads += _other_ways(path, text)
         if len(reads) > 2000:
             break
+    reads += reads_through_objects(texts)
     made = _made_by_next(index, paths) | _defined(index, paths)
-    return [read for read in reads if read.name not in made]
+    emptied = tuple(f"{folder_of(path)}/src/".lstrip("/") for path in paths if _emptied(path, texts[path]))
+    return [read for read in reads if read.name not in made and not read.evidence.path.startswith(emptied or ("//",))]
+
+
+def _emptied(path: str, text: str) -> bool:
+    """True for a bundler's configuration that puts an empty object in place of the whole environment."""
+    return "config" in path and bool(re.search(r"""['"]process\.env['"]\s*:\s*\{\s*\}""", text))
 
 
 _BY_KEY = re.compile(r"process\.env\[\s*[a-z]")
@@ -135,15 +149,10 @@ _UNPACKED_ELSEWHERE = re.compile(
     r"(?:const|let|var)\s*\{([^}]{1,2000})\}\s*=\s*(?:import\.meta\.env|Bun\.env|loadEnv\()|"
     r"import\s*\{([^}]{1,2000})\}\s*from\s*['\"]\$env/static/(?:private|public)['\"]"
 )
-_HELPER = re.compile(
-    r"(?:function\s+(\w+)\s*\(\s*(\w+)|(?:const|let)\s+(\w+)\s*=\s*\(?\s*(\w+)[^=\n]{0,80}=>)"
-    r"(?:(?!\nfunction |\n\}).){0,1500}?process\.env\[\s*(?:\2|\4)\b",
-    re.DOTALL,
-)
 
 
 def _other_ways(path: str, text: str) -> list[EnvRead]:
-    """Vite, Bun, Deno, SvelteKit and Nest, optional chaining, and functions that read the variable they are given."""
+    """Vite, Bun, Deno, SvelteKit and Nest, and optional chaining."""
     out: list[EnvRead] = []
 
     def add(name: str, start: int) -> None:
@@ -160,16 +169,6 @@ def _other_ways(path: str, text: str) -> list[EnvRead]:
         for part in (found[1] or found[2]).split(","):
             if (name_found := re.match(r"\s*([A-Z_][A-Z0-9_]*)\b", part)) and name_found[1] not in _BUILT_IN:
                 add(name_found[1], found.start())
-    if "process.env[" in text:
-        for found in _HELPER.finditer(text):
-            helper, parameter = found[1] or found[3], found[2] or found[4]
-            body = text[found.start() : found.start() + 2000]
-            ends = set(re.findall(rf"""process\.env\[\s*{parameter}\s*\+\s*['"](\w+)['"]""", body))
-            ends |= set(re.findall(rf"""process\.env\[\s*`\$\{{{parameter}\}}(\w+)`""", body))
-            for call in re.finditer(rf"""\b{helper}\(\s*['"`]([A-Z][A-Z0-9_]{{1,80}})['"`]""", text):
-                add(call[1], call.start())
-                for end in sorted(ends):
-                    add(call[1] + end, call.start())
     return out
 
 

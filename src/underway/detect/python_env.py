@@ -10,6 +10,7 @@ from dataclasses import replace
 from underway.detect.model import Evidence
 from underway.detect.python_code import EnvRead, PyFile, PythonCode, dotted_name, literal, source_of
 from underway.detect.python_env_functions import EnvFunctions, env_functions
+from underway.detect.python_env_names import name_the_environment, text_of
 from underway.detect.python_prefixed import prefixed_reads
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{1,100}")
@@ -24,19 +25,20 @@ def env_reads(code: PythonCode, wanted: set[str] | None = None) -> list[EnvRead]
     """Every read of the environment in the sources (only in the files `wanted`, where given)."""
     out: list[EnvRead] = []
     settings = _settings_classes(code)
+    name_the_environment(code)
     helpers = env_functions(code)
     for path, file in code.files.items():
         if wanted is not None and path not in wanted:
             continue
-        out += _plain_reads(file, helpers[path], _readers(file) | _readers_through_stars(code, file))
-        out += _asked_for(file)
+        out += _plain_reads(code, file, helpers[path], _readers(file) | _readers_through_stars(code, file))
+        out += _asked_for(code, file)
     for path, name in settings:
         if wanted is None or path in wanted:
             out += _fields(code, path, name)
     return [*out, *prefixed_reads(code, wanted)]
 
 
-def _asked_for(file: PyFile) -> Iterator[EnvRead]:
+def _asked_for(code: PythonCode, file: PyFile) -> Iterator[EnvRead]:
     """`"X" in os.environ`, names that a loop over a list reads, and options with `envvar="X"` (click, typer)."""
     lists: dict[str, list[str]] = {}
     for node in file.nodes:
@@ -51,7 +53,7 @@ def _asked_for(file: PyFile) -> Iterator[EnvRead]:
         wanted: list[str] = []
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
             if dotted_name(node.comparators[0], file.imports) == "os.environ":
-                wanted = _named(node.left, lists)
+                wanted = _named(node.left, lists) or _constant(node.left, file, code)
         elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
             if dotted_name(node.value, file.imports) == "os.environ" and isinstance(node.slice, ast.Name):
                 wanted = _named(node.slice, lists)
@@ -60,7 +62,10 @@ def _asked_for(file: PyFile) -> Iterator[EnvRead]:
                 wanted = _named(node.args[0], lists) if isinstance(node.args[0], ast.Name) else []
             given = next((k.value for k in node.keywords if k.arg == "envvar"), None)
             if given is not None:
-                wanted = _named(given, lists)
+                texts = [literal(each) for each in given.elts] if isinstance(given, ast.List | ast.Tuple) else []
+                wanted = [text for text in texts if text] or _named(given, lists) or _constant(given, file, code)
+            if isinstance(node.func, ast.Attribute) and node.func.attr == "from_envvar" and node.args:
+                wanted = _named(node.args[0], lists)
         for name in wanted:
             if _NAME.fullmatch(name):
                 yield EnvRead(name, Evidence(file.path, getattr(node, "lineno", 1)), is_required=False)
@@ -73,10 +78,15 @@ def _named(node: ast.expr, lists: dict[str, list[str]]) -> list[str]:
     return lists.get(node.id, []) if isinstance(node, ast.Name) else []
 
 
-def _plain_reads(file: PyFile, helpers: EnvFunctions, readers: set[str]) -> Iterator[EnvRead]:
+def _constant(node: ast.expr, file: PyFile, code: PythonCode) -> list[str]:
+    text = text_of(node, file, code)
+    return [text] if text else []
+
+
+def _plain_reads(code: PythonCode, file: PyFile, helpers: EnvFunctions, readers: set[str]) -> Iterator[EnvRead]:
     schema_defaults = _schema_defaults(file)
     for place, node in enumerate(file.nodes):
-        read = _subscript(node, file) or _call_read(node, file, readers, helpers, schema_defaults)
+        read = _subscript(node, file, code) or _call_read(node, file, code, readers, helpers, schema_defaults)
         if read is None:
             continue
         above = file.nodes[file.above[place]]
@@ -91,7 +101,8 @@ def _plain_reads(file: PyFile, helpers: EnvFunctions, readers: set[str]) -> Iter
         compared = ""
         if isinstance(above, ast.Compare) and isinstance(above.ops[0], ast.Eq):
             compared = literal(above.comparators[0]) or ""
-        yield _with(
+        shapes = helpers.get(dotted_name(node.func, {}), frozenset()) if isinstance(node, ast.Call) else frozenset()
+        whole = _with(
             read,
             is_conditional=_is_conditional(file, place),
             separator=_separator(above, file.nodes[file.above[file.above[place]]]),
@@ -99,9 +110,11 @@ def _plain_reads(file: PyFile, helpers: EnvFunctions, readers: set[str]) -> Iter
             compared=compared,
             part=_django_part(file, place),
         )
-        if isinstance(node, ast.Call):
-            for end in helpers.get(dotted_name(node.func, {}), frozenset()) - {""}:
-                yield EnvRead(read.name + end, read.evidence, is_required=False)
+        if not shapes:
+            yield whole
+        for shape in sorted(shapes, key=lambda each: (len(each.after), each.before)):
+            if _NAME.fullmatch(name := shape.name(read.name)):
+                yield replace(whole, name=name) if not shape.after else EnvRead(name, read.evidence, is_required=False)
 
 
 _BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.BoolOp)
@@ -170,12 +183,12 @@ def _separator(above: ast.AST, call: ast.AST) -> str | None:
     return None
 
 
-def _subscript(node: ast.AST, file: PyFile) -> EnvRead | None:
+def _subscript(node: ast.AST, file: PyFile, code: PythonCode) -> EnvRead | None:
     if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
         return None
     if dotted_name(node.value, file.imports) != "os.environ":
         return None
-    name = literal(node.slice)
+    name = text_of(node.slice, file, code)
     if name is None or not _NAME.fullmatch(name):
         return None
     return EnvRead(name, Evidence(file.path, node.lineno), is_required=True)
@@ -225,7 +238,12 @@ def _schema_defaults(file: PyFile) -> dict[str, str | None]:
 
 
 def _call_read(
-    node: ast.AST, file: PyFile, readers: set[str], helpers: EnvFunctions, schema: dict[str, str | None]
+    node: ast.AST,
+    file: PyFile,
+    code: PythonCode,
+    readers: set[str],
+    helpers: EnvFunctions,
+    schema: dict[str, str | None],
 ) -> EnvRead | None:
     if not isinstance(node, ast.Call):
         return None
@@ -237,8 +255,11 @@ def _call_read(
         return EnvRead(name or "DATABASE_URL", where, is_required=False, default=default)
     local = dotted_name(node.func, {})
     owner, _, method = local.rpartition(".")
-    name = literal(node.args[0]) if node.args else None
     is_plain = full in ("os.getenv", "os.environ.get")
+    first = node.args[0] if node.args else None
+    name = literal(first)
+    if name is None and (is_plain or owner in readers or local in readers or local in helpers):
+        name = text_of(first, file, code)
     if owner in readers and method in _DB_METHODS and name is None:
         name = _DB_METHODS[method]
     if not (is_plain or local in readers or owner in readers or local in helpers):
@@ -309,9 +330,9 @@ def _fields(code: PythonCode, path: str, name: str, prefix: str | None = None, d
             continue
         if inner is not None:
             continue
-        read = _field(file, each, kind, start, field_name)
-        if _NAME.fullmatch(read.name):
-            yield read
+        for read in _field(file, each, kind, start, field_name):
+            if _NAME.fullmatch(read.name):
+                yield read
 
 
 def _nested(code: PythonCode, path: str, kind: str) -> tuple[str, str] | None:
@@ -330,7 +351,8 @@ def _nested(code: PythonCode, path: str, kind: str) -> tuple[str, str] | None:
     return None
 
 
-def _field(file: PyFile, node: ast.AnnAssign, kind: str, prefix: str, field_name: str) -> EnvRead:
+def _field(file: PyFile, node: ast.AnnAssign, kind: str, prefix: str, field_name: str) -> list[EnvRead]:
+    """One read, or one for each name that the field may be given by; only the first of these can be required."""
     default_node = node.value
     is_required = default_node is None
     names = [f"{prefix}{field_name}"]
@@ -345,26 +367,27 @@ def _field(file: PyFile, node: ast.AnnAssign, kind: str, prefix: str, field_name
         is_required = (first is None and factory is None) or is_ellipsis
         for alias in ("validation_alias", "alias", "env"):
             given = _keyword_node(call, alias)
-            text = literal(given)
-            if text is None and isinstance(given, ast.Call):
-                text = next((t for a in given.args if (t := literal(a))), None)
-            if text is not None and _NAME.fullmatch(text):
-                names = [text]
+            several = (
+                given.args if isinstance(given, ast.Call) else given.elts if isinstance(given, ast.List) else [given]
+            )
+            if found := [t for a in several if (t := literal(a)) and _NAME.fullmatch(t)]:
+                names = found
                 break
         default_node = factory if first is None or is_ellipsis else first
     if is_required and re.match(r"(typing\.)?Optional\[|.*\|\s*None$", kind) and not _is_v2(file):
         is_required = False
     source = source_of(default_node) if default_node is not None else ""
-    return EnvRead(
+    read = EnvRead(
         names[0].upper(),
         Evidence(file.path, node.lineno),
-        is_required=is_required,
+        is_required=is_required and len(names) == 1,
         default=literal(default_node) if default_node is not None else None,
         is_list=bool(re.search(r"\b(list|List|set|Set|tuple|Tuple|Sequence)\[|\b(list|set|tuple)\b", kind)),
         is_number=bool(re.match(r"(int|float|PositiveInt|conint)\b", kind)),
         separator="",
         made_up=bool(source and _MADE_UP.search(source)),
     )
+    return [replace(read, name=name.upper()) for name in names]
 
 
 def _is_v2(file: PyFile) -> bool:

@@ -1,4 +1,5 @@
-"""Settings that are read by a prefix, not by name: Flask's and Quart's `from_prefixed_env`, and Dynaconf."""
+"""Settings that are read by a prefix, not by name: Flask's and Quart's `from_prefixed_env`, Dynaconf, and
+django-configurations."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ def prefixed_reads(code: PythonCode, wanted: set[str] | None = None) -> Iterator
     for path, file in code.files.items():
         if wanted is not None and path not in wanted:
             continue
+        if _imports(file, "configurations"):
+            yield from _values(file)
         for node in file.nodes:
             if not isinstance(node, ast.Call):
                 continue
@@ -66,3 +69,29 @@ def _examples(code: PythonCode, prefix: str) -> Iterator[EnvRead]:
             found = re.match(rf"\s*(?:export\s+)?({re.escape(prefix)}_[A-Z0-9_]{{1,80}})\s*=", line)
             if found:
                 yield EnvRead(found[1], Evidence(path, number), is_required=False)
+
+
+_URL_VALUES = {"DatabaseURLValue": "DATABASE_URL", "CacheURLValue": "CACHE_URL", "EmailURLValue": "EMAIL_URL"}
+
+
+def _values(file: PyFile) -> Iterator[EnvRead]:
+    """`SECRET_KEY = values.SecretValue()` in a class of django-configurations reads `DJANGO_SECRET_KEY` unless it says
+    other; an address has a name of its own (django-configurations.readthedocs.io/en/stable/values)."""
+    for kind in file.classes.values():
+        for each in kind.body:
+            if not isinstance(each, ast.Assign) or not isinstance(call := each.value, ast.Call):
+                continue
+            called = dotted_name(call.func, file.imports)
+            if not called.startswith("configurations.values.") or not isinstance(each.targets[0], ast.Name):
+                continue
+            given = {k.arg: k.value for k in call.keywords if k.arg}
+            usual = _URL_VALUES.get(called.rpartition(".")[2])
+            prefix = literal(given.get("environ_prefix"))
+            if prefix is None and "environ_prefix" not in given and not usual:
+                prefix = "DJANGO"
+            name = literal(given.get("environ_name")) or usual or each.targets[0].id
+            if literal(given.get("environ")) != "False" and re.fullmatch(r"[A-Za-z_]\w{1,80}", name):
+                default = literal(call.args[0]) if call.args else literal(given.get("default"))
+                at = Evidence(file.path, each.lineno)
+                must = called.endswith("SecretValue")
+                yield EnvRead(f"{prefix}_{name}" if prefix else name, at, is_required=must, default=default)
