@@ -49,6 +49,7 @@ def go_reads(texts: dict[str, str]) -> Iterator[EnvRead]:
     """Reads in these Go files, by path. Tags are those of caarlos0/env, cleanenv, envconfig and go-flags: a struct in
     a field with a prefix (`envPrefix`, `env-prefix`, `env-namespace`) has its names behind that prefix."""
     yield from _through_functions(texts)
+    yield from _of_tables(texts)
     structs: dict[str, _Struct] = {}
     by_prefix: list[tuple[str, str]] = []
     for path, text in texts.items():
@@ -100,6 +101,19 @@ def _through_functions(texts: dict[str, str]) -> Iterator[EnvRead]:
             if re.fullmatch(_NAME, read):
                 for end in sorted(place[1]):
                     yield EnvRead(read + end, _at(path, text, call.start()), is_required=False)
+
+
+_KEY = re.compile(r'(?m)^[ \t]*"([A-Z][A-Z0-9_]{1,100})":|\bcase\s+((?:"[A-Z][A-Z0-9_]{1,100}"(?:,\s*)?){1,10}):')
+
+
+def _of_tables(texts: dict[str, str]) -> Iterator[EnvRead]:
+    """Keys that all variables are looked up by: a map or a switch in the package that walks over `os.Environ()`."""
+    walking = {folder_of(path) for path, text in texts.items() if re.search(r"(?:range|\()\s*os\.Environ\(\)", text)}
+    for path, text in texts.items():
+        if folder_of(path) in walking and not re.search(r"\bexec\.Command", text):
+            for found in _KEY.finditer(text):
+                for name in re.findall(r"\w+", found[1] or found[2]):
+                    yield EnvRead(name, _at(path, text, found.start()), is_required=False)
 
 
 _CONSTANT = re.compile(r'(?m)^[ \t]*(?:const\s+)?(\w+)\s*(?:string\s*)?=\s*"([A-Z][A-Z0-9_]{2,100})"')

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from underway.detect.config_env import config_reads
+from underway.detect.env_declared import declared_reads
 from underway.detect.env_go import go_reads
 from underway.detect.index import Index
 from underway.detect.model import Evidence
@@ -19,7 +20,7 @@ from underway.terms.tree import Tree
 _SCRIPTS = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte", ".astro")
 _OF_OTHERS = re.compile(
     r"(?:^|/)(?:cypress|dist|out|\.next|\.output|\.yarn|public|assets/vendor|third_party)/.*|"
-    r"(?:.*/)?test[-_](?:helpers?|utils?|support|setup)/.*|.*\.(?:min\.[cm]?js|d\.[cm]?ts)$|"
+    r"(?:.*/)?(?:cypress|playwright)/.*|(?:.*/)?test[-_](?:helpers?|utils?|support|setup)/.*|.*\.(?:min\.[cm]?js|d\.[cm]?ts)$|"
     r"(?:.*/)?[^/]*(?:[._-](?:test|spec|stories)\.\w+|(?:playwright|cypress|jest|vitest|karma|wdio)[\w.-]*\.config\.\w+)$"
 )
 _LARGEST_SCRIPT = 300_000
@@ -50,6 +51,7 @@ _BY_PATTERN: dict[str, re.Pattern[str]] = {
     ".ex": re.compile(rf"""\bSystem\.(?:get_env|fetch_env!?)\(\s*"{_NAME}\""""),
     ".exs": re.compile(rf"""\bSystem\.(?:get_env|fetch_env!?)\(\s*"{_NAME}\""""),
 }
+_TESTS = ("_spec.rb", "_test.rb", "_test.exs", "_test.go")
 _MUST = re.compile(r"fetch_env!|env::var\(|env!")
 _LINE_COMMENT = {
     "#": re.compile(r"(?m)^[ \t]*#.*$"),
@@ -68,14 +70,25 @@ def every_read(tree: Tree) -> list[EnvRead]:
     out += go_reads({path: _without_comments(path, index.text(path)) for path in go})
     for end, pattern in _BY_PATTERN.items():
         for path in index.ending(end):
-            if _is_own(index, path) and not path.endswith(("_spec.rb", "_test.rb", "_test.exs")):
+            if _is_own(index, path) and not path.endswith(_TESTS):
                 out += _by_pattern(path, _without_comments(path, index.text(path)), pattern)
     for path in index.ending(".yml", ".yaml", ".erb"):  # Rails fills these in before it reads them
         if _is_own(index, path) and "ENV" in (text := index.text(path)):
             for part in _TEMPLATED.finditer(_without_comments(path, text)):
                 line = text.count("\n", 0, part.start())
                 out += _by_pattern(path, part[0], _RUBY, line)
-    return [*out, *shell_reads(index), *config_reads(index)]
+    out += [*shell_reads(index), *config_reads(index)]
+    return [*out, *declared_reads(index, _sources(index), {read.name for read in out})]
+
+
+def _sources(index: Index) -> list[str]:
+    """The app's own sources in every language that is read here."""
+    ends = (*_PYTHON, *_SCRIPTS, ".go", *(end for end in _BY_PATTERN if end.startswith(".") and end != ".prisma"))
+    return [
+        path
+        for path in index.ending(*ends)
+        if _is_own(index, path) and not _PYTHON_TEST.search(path) and not path.endswith(_TESTS)
+    ]
 
 
 def _by_pattern(path: str, text: str, pattern: re.Pattern[str], before: int = 0) -> Iterator[EnvRead]:

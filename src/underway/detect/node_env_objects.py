@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from underway.detect.index import folder_of, join
 from underway.detect.model import Evidence
+from underway.detect.node_env_functions import Functions, calls_of, functions_of, named_elsewhere
 from underway.detect.python_code import EnvRead
 
 _NAME = r"[A-Z][A-Z0-9_]{1,80}"
@@ -26,16 +27,7 @@ _IMPORT = re.compile(
     r"\bimport\s+(?:type\s+)?(?:(\w+)\s*,?\s*)?(?:\{([^}]{0,2000})\}\s*)?from\s*['\"]([^'\"\n]{1,200})['\"]|"
     r"\b(?:const|let|var)\s+(?:(\w+)|\{([^}]{0,2000})\})\s*=\s*require\(\s*['\"]([^'\"\n]{1,200})['\"]"
 )
-_FUNCTION = re.compile(
-    r"(?:\bfunction\s+(\w+)\s*(?:<[^>\n]{0,80}>)?\(\s*(\w+)|\b(?:const|let)\s+(\w+)\s*(?::[^=\n]{1,80})?=\s*\(?\s*(\w+)[^=\n]{0,120}=>)"
-    r"(?:(?!\n(?:export )?function |\n\}).){0,1500}?process\.env\[\s*(?:\2|\4)\b",
-    re.DOTALL,
-)
-_LIST = re.compile(r"\b(?:const|let|var)\s+(\w+)[^=\n]{0,80}=\s*\[\s*((?:['\"]\w{2,80}['\"]\s*(?:,\s*)?){1,60})\]")
-_OVER = (
-    r"(?:\b{0}\s*\.\s*(?:filter|map|forEach|some|every|find|flatMap|reduce)\(\s*\(?\s*(\w+)|"
-    r"\bfor\s*\(\s*(?:const|let|var)\s+(\w+)\s+of\s+{0}\b)[\s\S]{{0,400}}?process\.env\[\s*(?:\1|\2)\s*\]"
-)
+_NAMES_IT = re.compile(r"process\??\.env|\bloadEnv\(")
 _PARSED = re.compile(
     rf"\b(\w+)\s*\.\s*(?:safeParse|parse|parseAsync|validate|validateSync|cast|assert)\(\s*(?:{_WHOLE}|\{{\s*\.\.\.process\.env)|"
     rf"\b(?:v\.)?(?:parse|safeParse)\(\s*(\w+)\s*,\s*{_WHOLE}|\bValue\.\w+\(\s*(\w+)\s*,[^)\n]{{0,60}}{_WHOLE}"
@@ -54,22 +46,26 @@ class _Module:
     """What a file gives to others: `default` and names that hold the environment, functions that read from it."""
 
     held: set[str] = field(default_factory=set)
-    reads: dict[str, frozenset[str]] = field(default_factory=dict)
-    """By name, what each read puts behind the name it is given."""
+    reads: Functions = field(default_factory=dict)
 
 
 def reads_through_objects(texts: dict[str, str]) -> Iterator[EnvRead]:
     """Reads in these files, by path, without comments."""
-    modules = {path: _module(text) for path, text in texts.items() if "process.env" in text or "loadEnv(" in text}
+    modules = {path: _module(text) for path, text in texts.items() if _NAMES_IT.search(text)}
     giving = {path: module for path, module in modules.items() if module.held or module.reads}
+    for path, text in texts.items() if any(module.reads for module in giving.values()) else ():
+        further = functions_of(text, _known_in(path, text, giving)[1])  # those that call one of these
+        if further:
+            module = giving.setdefault(path, modules.get(path, _Module()))
+            module.reads |= {name: takes for name, takes in further.items() if name not in module.reads}
     schemas = {name for text in texts.values() for found in _PARSED.finditer(text) for name in found.groups() if name}
     left = _MOST
     for path, text in texts.items():
         held, functions = _known_in(path, text, giving)
         for name, start in [
             *_of_held(text, held),
-            *_of_functions(text, functions),
-            *_of_lists(text),
+            *calls_of(text, functions),
+            *named_elsewhere(text),
             *_of_schemas(text, schemas),
         ]:
             left -= 1
@@ -88,12 +84,7 @@ def _module(text: str) -> _Module:
     out.held |= {found[1] for found in _SPREAD.finditer(text)}
     if (given := _DEFAULT.search(text)) and "=>" not in given[1]:
         out.held.add("default")
-    for found in _FUNCTION.finditer(text) if "process.env[" in text else ():
-        name, parameter = found[1] or found[3], found[2] or found[4]
-        body = text[found.start() : found.start() + 2000]
-        ends = set(re.findall(rf"process\.env\[\s*{parameter}\s*\+\s*['\"](\w+)['\"]", body))
-        ends |= set(re.findall(rf"process\.env\[\s*`\$\{{{parameter}\}}(\w+)`", body))
-        out.reads[name] = frozenset(ends | {""})
+    out.reads |= functions_of(text, {})
     for name in re.findall(r"\bexport\s+default\s+(\w+)\s*;?[ \t]*$", text, re.MULTILINE):
         out.held |= {"default"} if name in out.held else set()
         out.reads |= {"default": out.reads[name]} if name in out.reads else {}
@@ -103,7 +94,7 @@ def _module(text: str) -> _Module:
     return out
 
 
-def _known_in(path: str, text: str, giving: dict[str, _Module]) -> tuple[set[str], dict[str, frozenset[str]]]:
+def _known_in(path: str, text: str, giving: dict[str, _Module]) -> tuple[set[str], Functions]:
     """The names by which this file has the environment, and the functions that read it: its own and imported ones."""
     own = giving.get(path, _Module())
     held, functions = own.held - {"default"}, {k: v for k, v in own.reads.items() if k != "default"}
@@ -159,25 +150,6 @@ def _of_held(text: str, held: set[str]) -> Iterator[tuple[str, int]]:
         for part in found[1].split(","):
             if name := re.match(rf"\s*({_NAME})\b", part):
                 yield name[1], found.start()
-
-
-def _of_functions(text: str, functions: dict[str, frozenset[str]]) -> Iterator[tuple[str, int]]:
-    if not functions:
-        return
-    names = "|".join(map(re.escape, sorted(functions)[:40]))
-    for call in re.finditer(rf"(?<![\w$])({names})(?:<[^>\n]{{0,80}}>)?\(\s*['\"`]({_NAME})['\"`]", text):
-        for end in sorted(functions[call[1]]):
-            yield call[2] + end, call.start()
-
-
-def _of_lists(text: str) -> Iterator[tuple[str, int]]:
-    """`["A", "B"].filter((name) => process.env[name])`, with the list in a constant."""
-    if "process.env[" not in text:
-        return
-    for found in list(_LIST.finditer(text))[:40]:
-        if re.search(_OVER.format(re.escape(found[1])), text):
-            for name in re.findall(r"['\"](\w{2,80})['\"]", found[2]):
-                yield name, found.start()
 
 
 def _of_schemas(text: str, schemas: set[str]) -> Iterator[tuple[str, int]]:

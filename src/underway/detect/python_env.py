@@ -10,7 +10,7 @@ from dataclasses import replace
 from underway.detect.model import Evidence
 from underway.detect.python_code import EnvRead, PyFile, PythonCode, dotted_name, literal, source_of
 from underway.detect.python_env_functions import EnvFunctions, env_functions
-from underway.detect.python_env_names import name_the_environment, text_of
+from underway.detect.python_env_names import name_the_environment, origin, text_of
 from underway.detect.python_prefixed import prefixed_reads
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{1,100}")
@@ -30,7 +30,7 @@ def env_reads(code: PythonCode, wanted: set[str] | None = None) -> list[EnvRead]
     for path, file in code.files.items():
         if wanted is not None and path not in wanted:
             continue
-        out += _plain_reads(code, file, helpers[path], _readers(file) | _readers_through_stars(code, file))
+        out += _plain_reads(code, file, helpers[path], _readers(code, file) | _readers_through_stars(code, file))
         out += _asked_for(code, file)
     for path, name in settings:
         if wanted is None or path in wanted:
@@ -194,10 +194,11 @@ def _subscript(node: ast.AST, file: PyFile, code: PythonCode) -> EnvRead | None:
     return EnvRead(name, Evidence(file.path, node.lineno), is_required=True)
 
 
-def _readers(file: PyFile) -> set[str]:
+def _readers(code: PythonCode, file: PyFile) -> set[str]:
     """Variables that read the environment when called: `env = environ.Env()`, `config` of decouple."""
     found = {local for local, full in file.imports.items() if full in ("decouple.config", "prettyconf.config")}
-    for target, called, _ in file.assigned_calls:
+    for target, called_as, _ in file.assigned_calls:
+        called = origin(code, called_as, file.path)
         if called in (
             "environ.Env",
             "environ.FileAwareEnv",
@@ -222,7 +223,7 @@ def _readers_through_stars(code: PythonCode, file: PyFile, depth: int = 0) -> se
             continue
         source = code.files.get(code.module_file(full.removesuffix(".*"), file.path))
         if source is not None and source is not file:
-            found |= _readers(source) | _readers_through_stars(code, source, depth + 1)
+            found |= _readers(code, source) | _readers_through_stars(code, source, depth + 1)
     return found
 
 

@@ -28,6 +28,13 @@ def name_the_environment(code: PythonCode) -> None:
                 file.imports[local] = meant
 
 
+def origin(code: PythonCode, full: str, near: str) -> str:
+    """What a dotted name is where it is defined: `app.config.Config` that `app/config.py` itself imports."""
+    module, _, name = full.rpartition(".")
+    source = code.files.get(code.module_file(module, near)) if module else None
+    return source.imports.get(name, full) if source is not None else full
+
+
 def _meant(node: ast.expr, file: PyFile) -> str:
     full = dotted_name(node, file.imports)
     if full in _IS_IT:

@@ -58,7 +58,7 @@ def shell_reads(index: Index) -> Iterator[EnvRead]:
     seen = _Seen()
     for path, number, line in _starts(index, seen):
         yield from _reads(path, line, set(), number - 1)
-        yield from _follow(index, line, "", seen, 0)
+        yield from _follow(index, line, folder_of(path) if path.endswith("package.json") else "", seen, 0)
     for path in dict.fromkeys(seen.templates):
         yield from _template(path, index.text(path), seen.given)
 
@@ -136,15 +136,21 @@ def _named(index: Index, text: str, folder: str) -> Iterator[str]:
             not name.endswith((".sh", ".bash")) and "/" not in word and not _is_plainly_started(text, word)
         ):
             continue
-        direct = join(folder, re.sub(r"\$\{?\w+\}?", "", word))
-        tail = [path for path in found if f"/{path}".endswith("/" + word.strip("./"))]
-        best = (
-            direct
-            if direct in found
-            else (tail or [p for p in found if folder and p.startswith(f"{folder}/")] or found)[0]
-        )
-        if _is_shell(best, index.text(best)):
+        best = _place(found, re.sub(r"\$\{?\w+\}?", "", word), folder)
+        if best and _is_shell(best, index.text(best)):
             yield best
+
+
+def _place(found: list[str], word: str, folder: str) -> str:
+    """Which of the scripts of that name a word means: next to where it runs, or by as many folders as agree."""
+    if (direct := join(folder, word)) in found:
+        return direct
+    steps = [step for step in word.split("/") if step not in ("", ".", "..")]
+    for first in range(len(steps) - 1):
+        tail = "/".join(steps[first:])
+        if same := [path for path in found if f"/{path}".endswith(f"/{tail}")]:
+            return same[0]
+    return found[0] if len(found) == 1 or word.startswith("/") or "/" not in word else ""
 
 
 def _is_plainly_started(text: str, word: str) -> bool:
