@@ -58,7 +58,9 @@ def test_files_that_hand_variables_on() -> None:
     assert {name for name, each in found.items() if each.variable.required} == {"NEEDED", "HEROKU_ONE"}
     assert found["SHIP_TOKEN"].where == ".github/workflows/ship.yml:6"
     assert found["NEEDED"].where == "compose.yml:7"
-    assert not any(each.reads for each in found.values())
+    assert [name for name, each in found.items() if each.reads] == ["WORKERS"], (
+        "a Procfile's line is what starts the app"
+    )
 
 
 SETTINGS = """import os

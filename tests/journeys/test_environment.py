@@ -116,6 +116,10 @@ def test_another_environment_runs_beside_production_with_values_of_its_own(world
     layers = '\n[env]\nGREETING = "base"\nPLACE = "base"\n[environments.staging]\nenv = {GREETING = "from staging"}\n'
     world.write(path, underway_dot_toml=manifest + layers)
     assert given(world, path, "env", "set", "PLACE", "--env", "staging", stdin="vault of staging").returncode == 0
+    assert given(world, path, "env", "set", "RCLONE_CONFIG_X_TYPE=s3", "MODE=dev", "--env", "base").returncode == 0
+    refused = given(world, path, "env", "set", "MAP_TOKEN=s3")
+    assert refused.returncode == 3
+    assert "`MAP_TOKEN = {}`" in refused.stderr, "how to say that it is no secret"
     shown = json.loads(given(world, path, "env", "show", "--env", "staging", "--json").stdout)
     by_name = {each["name"]: each for each in shown["variables"]}
     assert by_name["GREETING"]["value"] == "from staging"

@@ -21,7 +21,7 @@ _SCRIPTS = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".vue"
 _OF_OTHERS = re.compile(
     r"(?:^|/)(?:cypress|dist|out|\.next|\.output|\.yarn|public|assets/vendor|third_party)/.*|"
     r"(?:.*/)?(?:cypress|playwright)/.*|(?:.*/)?test[-_](?:helpers?|utils?|support|setup)/.*|.*\.(?:min\.[cm]?js|d\.[cm]?ts)$|"
-    r"(?:.*/)?[^/]*(?:[._-](?:test|spec|stories)\.\w+|(?:playwright|cypress|jest|vitest|karma|wdio)[\w.-]*\.config\.\w+)$"
+    r"(?:.*/)?[^/]*(?:[._-](?:test|spec|stories)\.\w+|(?:playwright|cypress|jest|vitest|karma|wdio)[\w.-]*\.conf(?:ig)?\.\w+)$"
 )
 _LARGEST_SCRIPT = 300_000
 _MADE = re.compile(r"(?:^|/)build/")

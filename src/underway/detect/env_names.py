@@ -140,3 +140,8 @@ def is_password(name: str) -> bool:
 
 def is_secret_like(name: str) -> bool:
     return bool(_SECRET_LIKE.search(name.upper()[:100]))
+
+
+def seems_secret(name: str) -> bool:
+    """True for a name that says key, token, password or the like: what it holds is to be hard to guess."""
+    return is_secret_key(name) or is_password(name) or is_secret_like(name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from underway.detect.env_files import named_in_files
 from underway.detect.env_inventory import every_read
-from underway.detect.env_names import PUBLIC_SECRETS, is_password, is_secret_key, is_secret_like
+from underway.detect.env_names import PUBLIC_SECRETS, seems_secret
 from underway.detect.index import Index
 from underway.detect.needs import Variable, gather, places
 from underway.manifest.model import EnvVar
@@ -68,7 +68,7 @@ def _is_worth(name: str) -> bool:
 
 def _seems(name: str, one: Variable | None, *, is_required: bool) -> EnvVar:
     """Type, default and secrecy, of how the code uses it and what it is called."""
-    is_secret = is_secret_key(name) or is_password(name) or is_secret_like(name)
+    is_secret = seems_secret(name)
     if one is None:
         return EnvVar(secret=is_secret, required=is_required)
     default = one.default or ""

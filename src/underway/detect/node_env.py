@@ -10,7 +10,7 @@ from underway.detect.node_env_objects import reads_through_objects
 from underway.detect.python_code import EnvRead
 
 _READ = re.compile(
-    r"""process\.env(?:\.([A-Za-z_]\w*)|\[['"]([A-Za-z_]\w*)['"]\])(!)?"""
+    r"""process\.env(?:(?:\s{0,40}\n\s{0,40})?\.([A-Za-z_]\w*)|\[['"]([A-Za-z_]\w*)['"]\])(!)?"""
     r"""(\s{0,40}(?:\|\||\?\?)\s{0,40}(['"`]?)([^'"`;,)\n]{0,500})\5)?""",
     re.ASCII,
 )

@@ -159,7 +159,7 @@ def _of_schemas(text: str, schemas: set[str]) -> Iterator[tuple[str, int]]:
         if name in text:
             begins |= {found.end() - 1 for found in re.finditer(_OBJECT.format(re.escape(name)), text)}
     if "createEnv(" in text or re.search(_WHOLE, text):
-        for found in _INLINE.finditer(text):
+        for found in list(_INLINE.finditer(text))[:100]:
             is_parsed_here = found[2] or re.match(
                 rf"\)\s*\.\s*(?:\w+\([^()\n]{{0,80}}\)\s*\.\s*)?(?:safeParse|parse)\(\s*{_WHOLE}",
                 text[_end_of(text, found.end() - 1) :],
@@ -169,17 +169,16 @@ def _of_schemas(text: str, schemas: set[str]) -> Iterator[tuple[str, int]]:
     for begin in sorted(begins):
         body = text[begin : _end_of(text, begin)]
         for key in _KEY.finditer(body):
-            yield key[1], begin + key.start(1)
+            from_another = re.search(rf"\b{key[1]}\s*:\s*process\.env\.(?!{key[1]}\b)\w", body)
+            if from_another is None:
+                yield key[1], begin + key.start(1)
 
 
 def _end_of(text: str, begin: int) -> int:
     """Behind the bracket that closes the one at `begin`; at most 40,000 characters on."""
     depth = 0
-    for at in range(begin, min(len(text), begin + 40_000)):
-        if text[at] in "{":
-            depth += 1
-        elif text[at] == "}":
-            depth -= 1
-            if depth == 0:
-                return at + 1
+    for bracket in re.compile(r"[{}]").finditer(text, begin, begin + 40_000):
+        depth += 1 if bracket[0] == "{" else -1
+        if depth == 0:
+            return bracket.end()
     return min(len(text), begin + 40_000)

@@ -37,7 +37,7 @@ def env_functions(code: PythonCode) -> dict[str, EnvFunctions]:
     own = {path: _own(file) for path, file in code.files.items()}
     out: dict[str, EnvFunctions] = {}
     for path, file in code.files.items():
-        seen = dict(own[path])
+        seen = _through_stars(code, path, own)
         for local, full in file.imports.items():
             module, _, name = full.rpartition(".")
             if not module or full.startswith(("os.", "typing.", "collections.")):
@@ -48,6 +48,17 @@ def env_functions(code: PythonCode) -> dict[str, EnvFunctions]:
                     seen[local + given[len(name) :]] = shapes
         out[path] = seen
     return out
+
+
+def _through_stars(code: PythonCode, path: str, own: dict[str, EnvFunctions], depth: int = 0) -> EnvFunctions:
+    """A file's own functions, over those that `from .base import *` brings."""
+    seen: EnvFunctions = {}
+    for local, full in code.files[path].imports.items():
+        if local.startswith("* ") and depth < 4:
+            where = code.module_file(full.removesuffix(".*"), path)
+            if where in own and where != path:
+                seen |= _through_stars(code, where, own, depth + 1)
+    return seen | own[path]
 
 
 def _own(file: PyFile) -> EnvFunctions:

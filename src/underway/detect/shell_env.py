@@ -40,6 +40,8 @@ _SUBST = re.compile(r"\benvsubst\b([^\n|;&]{0,500})")
 _WORD = re.compile(r"[\w./${}-]{1,200}")
 _OF_SERVICES = re.compile(r"postgres|pgvector|postgis|mysql|mariadb|redis|valkey|mongo|rabbitmq|elasticsearch")
 """Images and folders of what stands beside the app."""
+_OF_OTHERS = re.compile(r"\.{1,2}|wait-for(?:-it)?(?:\.sh)?|wait-for-\w+\.sh|tini|gosu|dumb-init")
+"""Scripts that everybody copies."""
 _MOST_SCRIPTS = 40
 _LONGEST = 200_000
 
@@ -51,6 +53,8 @@ class _Seen:
     scripts: list[str] = field(default_factory=list)
     given: set[str] = field(default_factory=set)
     templates: list[str] = field(default_factory=list)
+    copied: dict[str, str] = field(default_factory=dict)
+    """By the path in an image, the file of the tree that is put there."""
 
 
 def shell_reads(index: Index) -> Iterator[EnvRead]:
@@ -70,12 +74,16 @@ def _starts(index: Index, seen: _Seen) -> Iterator[tuple[str, int, str]]:
         docker = read_dockerfile(path, text)
         if docker.images and _OF_SERVICES.search(docker.images[-1][0]):
             continue
-        for command, line in commands(text):
-            yield path, line, command
+        for source, target in docker.copies:
+            named = [each for each in index.named(source.rpartition("/")[2]) if _is_shell(each, index.text(each))]
+            if named and (place := _place(named, source, "")):
+                seen.copied[target] = place
         for source, target in docker.copies:
             if "/nginx/templates" in target:
                 inside = join("", source).rstrip("/*")
                 seen.templates += [p for p in index.paths if p.startswith(inside) and p.endswith(".template")][:20]
+        for command, line in commands(text):
+            yield path, line, command
     for path in index.matching(r"(?:[\w.-]*[_-])?entrypoint(?:\.(?:ba)?sh)?")[:12]:
         if not _OF_SERVICES.search(path):
             yield path, 1, f"exec {path}"
@@ -108,16 +116,20 @@ def _starts(index: Index, seen: _Seen) -> Iterator[tuple[str, int, str]]:
 
 def _follow(index: Index, text: str, folder: str, seen: _Seen, depth: int) -> Iterator[EnvRead]:
     """Reads in the scripts that a text names, and in those that these name."""
-    for path in _named(index, text, folder):
+    whole = [
+        source for target, source in seen.copied.items() if target in text and _is_shell(source, index.text(source))
+    ]
+    for path in [*whole, *_named(index, text, folder)]:
         if path in seen.scripts or len(seen.scripts) >= _MOST_SCRIPTS:
             continue
         seen.scripts.append(path)
         plain = _plain(index.text(path)[:_LONGEST])
         seen.templates += _substituted(index, plain)
         yield from _reads(path, plain, seen.given)
-        for found in _FILE_ENV.finditer(plain) if "_FILE" in plain else ():
+        text = index.text(path)[:_LONGEST]
+        for found in _FILE_ENV.finditer(text) if "_FILE" in text else ():
             for name in (found[1], f"{found[1]}_FILE"):
-                yield EnvRead(name, Evidence(path, plain.count("\n", 0, found.start(1)) + 1), is_required=False)
+                yield EnvRead(name, Evidence(path, text.count("\n", 0, found.start(1)) + 1), is_required=False)
         seen.given |= {
             name for found in _SET.finditer(plain) if (name := _set_name(found)) and not _is_own(found, name)
         }
@@ -129,7 +141,7 @@ def _named(index: Index, text: str, folder: str) -> Iterator[str]:
     """Shell scripts of the tree whose names stand in a text, wherever an image would have put them."""
     for word in dict.fromkeys(_WORD.findall(text)):
         name = word.rpartition("/")[2]
-        if not name or name in (".", "..") or not (name.endswith((".sh", ".bash")) or "." not in name):
+        if not name or _OF_OTHERS.fullmatch(name) or not (name.endswith((".sh", ".bash")) or "." not in name):
             continue
         found = [path for path in index.named(name) if name == path.rpartition("/")[2]]
         if not found or (

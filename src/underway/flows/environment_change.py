@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from underway.detect.env_names import seems_secret
 from underway.environment.layers import UNKNOWN, file_of
 from underway.flows.environment import EnvAt, Seen, see
 from underway.journal.events import EnvironmentChanged, EnvironmentRead
@@ -140,7 +141,7 @@ def _kept(seen: Seen, layer: str, on: Drivers) -> Mapping[str, Kept]:
 def _require_good(seen: Seen, change: Change) -> None:
     problems: list[Problem] = []
     for name, value in change.put.items():
-        variable = seen.schema.env.get(name, UNKNOWN)
+        variable = seen.schema.env.get(name) or (UNKNOWN if seems_secret(name) else EnvVar())
         if wrong := (words.ENV_NAME.check or (lambda text: None))(name):
             problems.append(Problem(code="env.name", where=name[:100], why=wrong[0], remedy=wrong[1]))
             continue
@@ -166,6 +167,8 @@ def _wrong_with(variable: EnvVar, name: str, value: str, *, is_forced: bool) -> 
         return [Problem(code="env.malformed", where=name, why=why, remedy=remedy)]
     if weak := weakness(variable.rule, value):
         remedy = "give it another value, or --force"
+        if variable is UNKNOWN:
+            remedy = f"give it another value; if it is no secret, write `{name} = {{}}` into [env], or --force"
         return [Problem(code="env.weak", where=name, why=f"{name}: {weak}", remedy=remedy)]
     return []
 
