@@ -74,3 +74,21 @@ def test_a_restore_to_a_marked_second_has_the_write_before_it_and_not_the_one_af
             await points.stop()
 
     asyncio.run(story())
+
+
+def test_a_base_from_the_future_is_older_than_all_since_the_clock_was_set_back(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    points = PostgresPoints(home, PostgresDatabase(home), SystemClock())
+    now = time.time()
+
+    def base(at: float) -> None:
+        (points._bases / f"{at:.6f}-0123456789").mkdir(parents=True)
+
+    base(now + 90 * 86_400)
+    assert points.span() is None, "the next look makes a new one"
+    base(now - 20)
+    base(now - 10)
+    span = points.span()
+    assert span is not None
+    assert [round(now - at) for at in span] == [20, 10]
+    assert [round(float(path.name.partition("-")[0]) - now) for path in points._all()] == [90 * 86_400, -20, -10]

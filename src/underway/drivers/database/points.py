@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import secrets
 import shutil
 import time
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from underway.drivers.database.postgres import PostgresDatabase, problem, requir
 from underway.drivers.database.tools import ClientTools
 from underway.drivers.private_file import sync_folder, write_private
 from underway.drivers.server_process import ServerProcess, ServerSpec
+from underway.keep.worth import AHEAD_S
 from underway.ports.clock import Clock
 from underway.terms.backup import Part
 from underway.terms.home import Home
@@ -97,7 +99,7 @@ class PostgresPoints:
         return done
 
     def span(self) -> tuple[float, float] | None:
-        bases = self._all()
+        bases = [base for base in self._all() if not self._is_ahead(base)]
         return (_time_of(bases[0]), _time_of(bases[-1])) if bases else None
 
     async def recover(self, app: str, until: float, folder: str, recipients: tuple[str, ...]) -> Part:
@@ -105,7 +107,7 @@ class PostgresPoints:
         if base is None or until > self._clock.now():
             raise Failure(self._out_of_span(app, until))
         await self._receive_up_to_now()
-        place = self._home.root / "scratch" / f"try-{release_id(self._clock.now(), 0)}"
+        place = self._home.root / "scratch" / f"try-{secrets.token_hex(5)}"
         scratch = self._recovering(place, base, until)
         try:
             await asyncio.to_thread(self._lay_out, place, base, until)
@@ -168,12 +170,16 @@ class PostgresPoints:
                 path.unlink()
 
     def _all(self) -> list[Path]:
-        """Oldest first."""
+        """Oldest first. One from the future was made before the clock was set back: it is older than all that were
+        made since."""
         try:
             found = [path for path in self._bases.iterdir() if not path.name.startswith(".")]
         except OSError:
             return []
-        return sorted(found)
+        return sorted(found, key=lambda path: (not self._is_ahead(path), path))
+
+    def _is_ahead(self, base: Path) -> bool:
+        return _time_of(base) > self._clock.now() + AHEAD_S
 
     @property
     def _wal(self) -> Path:
