@@ -362,3 +362,10 @@ def test_a_database_without_a_port_is_told_of(look: Look, more: str, codes: list
         "s.js": f"new Sequelize({{host: process.env.DB_HOST, database: process.env.DB_NAME{more}}})",
     }
     assert [problem.code for problem in look(files).problems] == codes
+
+
+def test_what_the_start_script_compiles_first_is_compiled_in_the_build(look: Look) -> None:
+    files = package(dependencies=EXPRESS, scripts={"start": "tsc -p . && node build/index.js"}, folder="api")
+    manifest = drafted(look(files))
+    assert manifest.processes["web"].command.endswith(" build/index.js")
+    assert manifest.build.commands == ("cd api && npx --no-install tsc -p .",)

@@ -96,6 +96,10 @@ def _sequelize(index: Index, inside: str) -> str:
     )
 
 
+_TSC = r"(?:npx )?tsc(?: (?:-p|--project) [\w./-]+| --build| -b)?"
+_MADE_ONCE = re.compile(rf"^(?:(?:npm|pnpm|yarn|bun) (?:run )?build|{_TSC})\s*&&\s*(?=node\s)")
+
+
 def followed(project: NodeProject, line: str) -> str:
     """The script that `npm run NAME` stands for, without the build in front of it: that is made once."""
     for _ in range(5):
@@ -103,7 +107,7 @@ def followed(project: NodeProject, line: str) -> str:
         if not found or found[1] not in project.scripts:
             break
         line = f"{project.scripts[found[1]]} {found[2] or ''}".strip()
-    line = re.sub(r"^(?:(?:npm|pnpm|yarn|bun) (?:run )?build|tsc)\s*&&\s*(?=node\s)", "", line)
+    line = _MADE_ONCE.sub("", line)
     return _without_manager(line)
 
 

@@ -49,6 +49,10 @@ def draft_node_server(
     draft.node = NodeBuild(manager=project.manager, dir=cwd(project.folder), script="build" if _builds(project) else "")
     notes.claim("build", f"packages by {project.manager}", Evidence(project.lock or project.path), "build.node")
     _unlocked(index, project, notes)
+    if not _builds(project) and (first := _COMPILES.match(project.scripts.get("start", ""))):
+        step = f"cd {shlex.quote(project.folder)} && " if project.folder else ""
+        draft.commands.append(f"{step}npx --no-install {first[1].strip()}")
+        notes.claim("build", f"{first[1].strip()} goes before the start: it is done once", evidence, "build.commands")
     if not machine.node_version:
         notes.problem(
             "detect.node-missing",
@@ -81,6 +85,9 @@ def draft_node_server(
         draft.health = Health(path="/", status="below-500")
         notes.claim("health", "no health route was found: any answer of / below 500 counts", key="health.status")
     return True
+
+
+_COMPILES = re.compile(r"(?:npx )?(tsc(?: (?:-p|--project) [\w./-]+| --build| -b)?)\s*&&\s*(?=node\s)")
 
 
 def _builds(project: NodeProject) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
 import socket
 import subprocess
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,26 @@ def test_a_lock_that_does_not_fit_says_so_first(bench: Any) -> None:
     assert failure.problem.code == "build.install"
     assert "package.json and package-lock.json" in failure.problem.why
     assert "npm ci" in failure.problem.where
+
+
+def test_packages_that_ask_for_other_versions_of_each_other_are_installed_as_the_lock_has_them(bench: Any) -> None:
+    def packed(name: str, version: str, **more: Any) -> bytes:
+        out, text = io.BytesIO(), json.dumps({"name": name, "version": version, **more}).encode()
+        with tarfile.open(fileobj=out, mode="w:gz") as archive:
+            member = tarfile.TarInfo("package/package.json")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
+        return out.getvalue()
+
+    bench.tree.mkdir(exist_ok=True)
+    (bench.tree / "menu.tgz").write_bytes(packed("menu", "1.0.0", peerDependencies={"view": "^1.0.0"}))
+    (bench.tree / "view.tgz").write_bytes(packed("view", "2.0.0"))
+    bench.write({"package.json": package(dependencies={"menu": "file:menu.tgz", "view": "file:view.tgz"})})
+    npm_6 = ["npm", "install", "--package-lock-only", "--legacy-peer-deps", "--no-audit"]
+    subprocess.run(npm_6, cwd=bench.tree, check=True, capture_output=True)
+    build = bench.make(npm())
+    assert {path.name for path in Path(build.dir, "node_modules").iterdir()} >= {"menu", "view"}
+    assert "--legacy-peer-deps" in Path(build.dir).parent.joinpath("build.log").read_text()
 
 
 def test_a_failing_script_gives_its_own_words(bench: Any) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,16 +64,27 @@ class NodeEnvironment:
         if lock is not None:
             argv = [*tool, *self._install(lock)]
             if lock not in installed:
-                await self.shop.run(argv, lock.parent, code="build.install", remedy=_MEND, env=env)
+                await self._installed(argv, lock.parent, _MEND, env)
             installed.add(lock)
         elif _has_dependencies(package):
             self.shop.note(f"no lock of {self.node.manager} says the versions: {LOCK_WRITERS[self.node.manager]}")
             argv = [*tool, *self._install_unlocked()]
-            await self.shop.run(argv, folder, code="build.install", remedy=_UNLOCKED, env=env)
+            await self._installed(argv, folder, _UNLOCKED, env)
         if self.node.script:
             argv = [*tool, "run", self.node.script]
             production = {"NODE_ENV": "production"}
             await self.shop.run(argv, folder, code="build.command", remedy=_MEND, env={**env, **production})
+
+    async def _installed(self, argv: Sequence[str], folder: Path, remedy: str, env: Mapping[str, str]) -> None:
+        """Install. npm 7 and later refuse packages that ask for other versions of each other, also where a lock that
+        npm 6 wrote has long settled it: then as npm 6 did (docs.npmjs.com, legacy-peer-deps), and say so."""
+        try:
+            await self.shop.run(argv, folder, code="build.install", remedy=remedy, env=env)
+        except Failure as failure:
+            if self.node.manager != "npm" or "ERESOLVE" not in failure.problem.why:
+                raise
+            self.shop.note(f"{failure.problem.why}: installed all the same, with --legacy-peer-deps")
+            await self.shop.run([*argv, "--legacy-peer-deps"], folder, code="build.install", remedy=remedy, env=env)
 
     async def _require_engine(self, package: Mapping[str, Any]) -> None:
         """Say before anything is installed that Prisma's engine cannot be had: `prisma generate` and `migrate` run a
