@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import os
+import re
 import signal
+import threading
 import xml.etree.ElementTree as ElementTree
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlencode
 
+import msgspec
 import pytest
 from tests.journeys.world import wait_until
 
@@ -63,14 +71,105 @@ def test_an_incident_is_published_told_more_of_and_stays_up_without_the_app_and_
     assert visited(world).status == 404
 
 
+class Receiver(ThreadingHTTPServer):
+    """A program that is told of incidents."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Inbox)
+        self.got = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def said(self, kind):
+        return [said for _, said in self.got if said["type"] == kind]
+
+
+class Inbox(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.got.append(
+            ({name.lower(): value for name, value in self.headers.items()} | {"": body}, json.loads(body))
+        )
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def posted(world, path, **fields):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return world.ask(path, app="underway-status", method="POST", body=urlencode(fields), headers=headers)
+
+
+def test_a_webhook_is_told_of_incidents_once_its_receiver_has_confirmed(world):
+    publish = ("statuspage", "publish", "underway-status.localhost", "--tls", "off", "--title", "Meadow")
+    receiver = Receiver()
+    url = f"http://127.0.0.1:{receiver.server_port}/hook"
+    try:
+        assert world.run(*publish).returncode == 0
+        assert posted(world, "/subscriptions", url=url).status == 400, "private addresses are refused unless allowed"
+        for bad_url in ("file:///etc/passwd", "http://", "nonsense", "http://a b/"):
+            assert posted(world, "/subscriptions", url=bad_url).status == 400
+        assert receiver.got == []
+        assert world.run(*publish, "--private-subscribers").returncode == 0
+        assert "Subscribe" in visited(world).text
+        answers = [posted(world, "/subscriptions", url=url).status for _ in range(3)]
+        assert set(answers) <= {202, 429}
+        ((headers, asked),) = receiver.got
+        assert asked["type"] == "subscription.asked", "one message, however often somebody asks for it"
+        signed = ".".join((headers["webhook-id"], headers["webhook-timestamp"], headers[""].decode())).encode()
+        key = base64.b64decode(asked["secret"].removeprefix("whsec_"))
+        mac = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+        assert headers["webhook-signature"] == f"v1,{mac}"
+        opened = world.run("statuspage", "open", "plain", "Search is slow", "--json")
+        incident = json.loads(opened.stdout)["id"]
+        assert posted(world, "/subscriptions/confirm", id=asked["id"], token="guess").status == 403
+        assert posted(world, "/subscriptions/confirm", id=asked["id"], token=asked["token"]).status == 200
+        update = ("statuspage", "update", "plain", incident, "--stage")
+        assert world.run(*update, "identified", "--text", "A slow query.").returncode == 0
+        wait_until(lambda: receiver.said("incident.told") or None, 60)
+        assert [it["text"] for it in receiver.said("incident.told")] == ["A slow query."], "nothing from before"
+        assert world.run(*update, "resolved").returncode == 0
+        wait_until(lambda: receiver.said("incident.resolved") or None, 60)
+        assert json.loads(world.run("statuspage", "show", "--json").stdout)["subscribers"] == 1
+        assert posted(world, "/subscriptions/end", id=asked["id"], token=asked["token"]).status == 200
+        names = [headers["webhook-id"] for headers, _ in receiver.got]
+        assert len(names) == len(set(names)) == 3
+        assert 429 in [posted(world, "/subscriptions", url=f"{url}?{number}").status for number in range(10)]
+    finally:
+        receiver.shutdown()
+        receiver.server_close()
+
+
 def test_it_is_exported_as_plain_files(world, tmp_path):
     folder = tmp_path / "public"
     assert world.run("statuspage", "export", folder, "--title", "Meadow").returncode == 0
     assert {it.name for it in folder.iterdir()} == {"index.html", "feed.xml", "status.json", "style.css", "mark.svg"}
     assert "<h1>Meadow</h1>" in (folder / "index.html").read_text()
+    page = (folder / "index.html").read_text()
+    assert "<script" not in page
+    assert "<form" not in page, "there is nobody who would take it"
+    links = re.findall(r'(?:href|src|action)="([^"]+)"', page)
+    assert links
+    assert all("://" not in link and (folder / link.partition("#")[0]).is_file() for link in links), links
+    assert "form-action 'none'" in page
     refused = world.run("statuspage", "export", "/proc/nowhere")
     assert refused.returncode == 3
     assert "statuspage.folder" in refused.stderr
+
+
+def test_it_stays_up_when_the_app_is_down(world):
+    publish = ("statuspage", "publish", "underway-status.localhost", "--tls", "off", "--title", "Meadow")
+    assert world.run(*publish).returncode == 0
+    assert world.run("down", "plain", "--yes").returncode == 0
+    assert world.ask("/", app="plain").status == 404
+
+    def said():
+        answer = visited(world)
+        return answer if "Something is down" in answer.text else None
+
+    assert wait_until(said, 60).status == 200
+    assert json.loads(visited(world, "/status.json").text)["components"][0]["state"] == "bad"
 
 
 class Lines:
@@ -130,6 +229,17 @@ def test_a_monitors_alert_opens_an_incident_once_and_its_end_ends_it(journal):
     (incident,) = journal.state("shop").incidents.values()
     assert incident.stage is IncidentStage.RESOLVED
     assert not follow_monitors("shop", [], "i4", journal)
+
+
+def test_a_page_of_several_apps_says_what_is_worst_of_them(journal):
+    shop = journal.state("shop")
+    blog = msgspec.structs.replace(shop, app="blog", incidents={})
+    blog.incidents["i"] = Incident(id="i", app="blog", title="Slow", impact=Impact.DEGRADED, opened_at=NOW - 60)
+    files = render("Meadow", "https://s", [(shop, []), (blog, [])], NOW)
+    said = json.loads(files["status.json"])
+    assert [(it["name"], it["state"]) for it in said["components"]] == [("shop", "good"), ("blog", "warn")]
+    assert said["state"] == "warn"
+    assert "Something is disturbed" in files["index.html"].decode()
 
 
 def test_bars_and_uptime_say_what_checks_and_incidents_said(journal):

@@ -29,16 +29,21 @@ class StatusPageAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     title: str = "Status"
     apps: tuple[str, ...] = ()
     tls: Literal["off", "auto", "internal"] = "auto"
+    may_be_private: bool = False
+    """Subscribers may be in private networks."""
 
 
 class StatusPageView(msgspec.Struct, frozen=True, kw_only=True):
-    """The status page as it is published; `host` is empty where it is not. `address` is where visitors find it."""
+    """The status page as it is published; `host` is empty where it is not. `address` is where visitors find it,
+    `subscribers` how many webhooks are told of incidents."""
 
     title: str = "Status"
     host: str = ""
     address: str = ""
     apps: tuple[str, ...] = ()
     tls: Literal["off", "auto", "internal"] = "auto"
+    may_be_private: bool = False
+    subscribers: int = 0
 
 
 class ExportAsk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -45,12 +45,33 @@ def export(folder: Path, address: str, title: str, apps: tuple[str, ...], is_jso
 @click.option(
     "--tls", type=click.Choice(["auto", "internal", "off"]), default="auto", help="How its certificate is made."
 )
-def publish(host: str, title: str, apps: tuple[str, ...], tls: str) -> None:
+@click.option("--private-subscribers", is_flag=True, help="Webhooks of subscribers may be in private networks.")
+def publish(host: str, title: str, apps: tuple[str, ...], tls: str, private_subscribers: bool) -> None:
     """Let the proxy serve the page under HOST. It stays up when apps are down, and when the agent is."""
     kind = {"internal": "internal", "off": "off"}.get(tls, "auto")
-    ask = StatusPageAsk(by=getpass.getuser(), host=host.lower(), title=title, apps=apps, tls=kind)  # type: ignore[arg-type]  # click lets nothing else pass
+    ask = StatusPageAsk(
+        by=getpass.getuser(),
+        host=host.lower(),
+        title=title,
+        apps=apps,
+        tls=kind,  # type: ignore[arg-type]  # click lets nothing else pass
+        may_be_private=private_subscribers,
+    )
     view = connect().post("/v1/statuspage", StatusPageView, ask)
     Terminal().line(f"The status page is at {view.address}. Let this name lead to this machine.")
+
+
+@statuspage.command()
+@click.option("--json", "is_json", is_flag=True, help="The same as JSON.")
+def show(is_json: bool) -> None:
+    """Say where the page is published, and how many webhooks are told of incidents."""
+    view = connect().get("/v1/statuspage", StatusPageView)
+    if is_json:
+        print_json(view)
+        return
+    apps = ", ".join(view.apps) or "all apps"
+    there = f"{view.address}: {apps}; {view.subscribers:,} webhooks are told of incidents."
+    Terminal().line(there if view.host else "There is no public status page.")
 
 
 @statuspage.command()

@@ -49,6 +49,9 @@ class PagesDoor:
                 await self._listen()
             if book.host:
                 await self._route(book.host, book.tls)
+            if (page := self._publisher.published()).host:
+                await self._listen()
+                await self._publisher.route(page, self._port)
             if host := self._pings.exposed().host:
                 await self._listen()
                 await self._pings.route(PingsAsk(by="", host=host, tls=self._pings.exposed().tls), self._port)
@@ -73,7 +76,8 @@ class PagesDoor:
         return self._publisher.published()
 
     async def publish(self, ask: StatusPageAsk) -> StatusPageView:
-        return await self._publisher.publish(ask)
+        await self._listen()
+        return await self._publisher.publish(ask, self._port)
 
     def pings(self) -> PingsView:
         return self._pings.exposed()
@@ -134,6 +138,9 @@ class PagesDoor:
     async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             await self._pings.answer(scope, send)
+            return
+        if scope["type"] == "http" and self._publisher.is_for(scope):
+            await self._publisher.answer(scope, receive, send)
             return
         if self._site is None:
             from underway.pages.site import make_site

@@ -36,7 +36,12 @@ class Component(NamedTuple):
 
 
 def render(
-    title: str, address: str, apps: Iterable[tuple[AppState, list[MonitorStatus]]], now: float
+    title: str,
+    address: str,
+    apps: Iterable[tuple[AppState, list[MonitorStatus]]],
+    now: float,
+    *,
+    takes_subscribers: bool = False,
 ) -> dict[str, bytes]:
     """The files of the status page by name: a page, its style, a feed, and the same as JSON. They change when
     something happens, and with the day."""
@@ -56,6 +61,7 @@ def render(
         "over": [it for it in incidents if it.ended_at],
         "worst": worst,
         "says": says.get(worst, "Work is being done"),
+        "takes_subscribers": takes_subscribers,
         "impacts": {impact: _KINDS[impact] for impact in Impact},
     }
     return {

@@ -20,3 +20,9 @@ class Channels(Protocol):
         Raises `Failure` (`channel.refused`, `channel.unreachable`, `channel.private`, `channel.no-value`) without
         any secret in it; it may be sent again then."""
         ...
+
+    async def post(self, message: str, url: str, secret: Secret, body: bytes, *, may_be_private: bool = False) -> None:
+        """Send `body`, JSON, to an address that a stranger named, signed with `secret` under the name `message`.
+
+        Raises `Failure` like `send`."""
+        ...

@@ -50,6 +50,12 @@ class Telling:
             body = msgspec.json.encode(webhook_body(message, what, alerts))
             _require(await self._post(url, body, signed(message, self._clock.now(), body, key), channel), channel)
 
+    async def post(self, message: str, url: str, secret: Secret, body: bytes, *, may_be_private: bool = False) -> None:
+        """See the port."""
+        there = ChannelKeys(name="subscriber", url=url, private=may_be_private)
+        headers = signed(message, self._clock.now(), body, secret.reveal())
+        _require(await self._post(url, body, headers, there), there)
+
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str], channel: ChannelKeys) -> Heard:
         parts = urlsplit(url)
         host = parts.hostname or ""
