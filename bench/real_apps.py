@@ -105,7 +105,7 @@ class Outcome:
             f"{self.first_s:.1f} s",
             f"{self.second_s:.1f} s",
             f"{self.served:,} / {self.failed}",
-            f"{self.rollback_s:.2f} s",
+            f"{self.rollback_s:.2f} s" if self.rollback_s else "done",
             self.asked,
             f"{self.load:.1f}" if self.load else "",
         ]

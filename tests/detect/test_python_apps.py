@@ -479,3 +479,11 @@ def test_nothing_of_the_repository_is_run(look: Look, tmp_path: object) -> None:
     trap = f"import pathlib\npathlib.Path({str(tmp_path)!r}, 'ran').touch()\n"
     look({"main.py": trap + FASTAPI, "setup.py": trap, "manage.py": trap, "requirements.txt": "fastapi\n"})
     assert not (tmp_path / "ran").exists()  # type: ignore[operator]
+
+
+def test_an_app_that_tests_something_is_not_the_app(look: Look) -> None:
+    app = "from fastapi import FastAPI\napp = FastAPI()\n"
+    manifest = drafted(
+        look({"test_app.py": app, "app/main.py": app, "app/__init__.py": "", "requirements.txt": "fastapi"})
+    )
+    assert manifest.processes["web"].command.startswith("uvicorn app.main:app ")

@@ -18,7 +18,8 @@ _SERVERS = ("uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-s
 _ASGI_SERVERS = ("uvicorn", "hypercorn", "daphne")
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _NO_APP = re.compile(
-    r"(^|/)(scripts?|tools?|migrations|alembic|notebooks|demo|management)/|(^|/)(env|conftest|gunicorn[\w.]*)\.py$"
+    r"(^|/)(scripts?|tools?|migrations|alembic|notebooks|demo|management|tests?)/"
+    r"|(^|/)(env|conftest|gunicorn[\w.]*|test_\w+|\w+_test)\.py$"
 )
 _TARGET = re.compile(r"""[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(.*\))?""")
 
@@ -104,12 +105,7 @@ def _likeliness(one: AppObject) -> tuple[bool, bool, bool, int, int, str]:
         "api.py",
         "__init__.py",
     )
-    aside = bool(
-        re.search(
-            r"(^|/)(scripts?|tools?|migrations|alembic|notebooks|demo|management)/|(^|/)(env|conftest|gunicorn[\w.]*)\.py$",
-            one.path,
-        )
-    )
+    aside = bool(_NO_APP.search(one.path))
     return (
         aside,
         one.is_factory,

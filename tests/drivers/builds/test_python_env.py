@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from underway.drivers.builds import locks
+from underway.drivers.builds import locks, python_env
 from underway.drivers.builds.interpreters import available_pythons
 from underway.manifest.model import BuildKeys, PythonBuild
 
@@ -353,3 +353,16 @@ def test_what_is_pinned_for_a_newer_python_than_the_one_named_is_installed_for_t
     build = bench.make(python("pip", version=f"3.{old}"))
     assert bench.python(build, "import sys; print(sys.version_info[1])") == str(new)
     assert f"does not install for Python 3.{old}" in Path(build.dir).parent.joinpath("build.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("address", "is_mirror"),
+    [
+        ("https://mirrors.tuna.tsinghua.edu.cn/pypi/web/simple/", True),
+        ("https://mirrors.aliyun.com/pypi/simple/", True),
+        ("https://packages.example.com/aliyun.com/simple/", False),
+        ("https://notaliyun.com/simple/", False),
+    ],
+)
+def test_a_public_mirror_of_pypi_is_told_from_an_index_of_somebodys_own(address: str, is_mirror: bool) -> None:
+    assert bool(python_env.PYPI_MIRROR.match(address)) is is_mirror

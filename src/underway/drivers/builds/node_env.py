@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from underway.drivers.builds.interpreters import tool_version
 from underway.drivers.builds.problems import LOCK_WRITERS, NODE_LOCKS, no_engine, no_tool
 from underway.drivers.builds.workshop import Workshop, in_thread
 from underway.manifest.model import NodeBuild
@@ -138,6 +139,8 @@ class NodeEnvironment:
                 return [npm, "exec", "--yes", f"--package={source}@{wanted}", "--", manager]
         if found:
             return [found]
+        if manager == "bun" and (npm := shutil.which("npm", path=path)):
+            return [npm, "exec", "--yes", "--package=bun@1", "--", "bun"]  # the npm registry holds its program
         remedy = f"install {manager} so that the user that runs Underway finds it on PATH"
         raise self._no_tool(manager, remedy, f"npm install --global {manager}" if manager != "npm" else "npm --version")
 
@@ -155,15 +158,24 @@ class NodeEnvironment:
         """The version of pnpm or yarn that the project or its lock asks for, empty when neither does."""
         manager = self.node.manager
         match = re.fullmatch(rf"{manager}@(\d+(?:\.\d+){{0,2}})(?:[-+].*)?", str(package.get("packageManager", "")))
-        if match:
-            return match[1]
         lock = self._lock(folder)
         start = _start(lock) if lock else ""
+        if match and not (manager == "pnpm" and self._is_too_new(match[1])):
+            return match[1]
         if manager == "yarn":
             metadata = re.search(r"__metadata:\s+version:\s*(\d+)", start)
             return {"4": "2", "5": "2", "6": "3"}.get(metadata[1], "4") if metadata else "1"
         version = re.search(r"lockfileVersion:\s*'?(\d+)", start)
-        return {"5": "7", "6": "8", "9": "9"}.get(version[1], "") if version else ""
+        if match and version and version[1] == "9":
+            self.shop.note(f"pnpm {match[1]} does not run on this machine's Node: taking pnpm 10, which reads its lock")
+            return "10"
+        return {"5": "7", "6": "8", "9": "9"}.get(version[1], "") if version else match[1] if match else ""
+
+    def _is_too_new(self, wanted: str) -> bool:
+        """pnpm 11 runs on Node 22.13 and newer alone (r.pnpm.io/comp)."""
+        node = shutil.which("node", path=self.shop.env["PATH"])
+        found = re.search(r"(\d+)\.(\d+)", tool_version(node)) if node else None
+        return found is not None and int(wanted.partition(".")[0]) >= 11 and (int(found[1]), int(found[2])) < (22, 13)
 
     def _variables(self, folder: Path, package: Mapping[str, Any]) -> dict[str, str]:
         env = {
@@ -178,6 +190,7 @@ class NodeEnvironment:
             "BUN_INSTALL_CACHE_DIR": str(self.shop.cache / "bun"),
             "COREPACK_HOME": str(self.shop.cache / "corepack"),
             "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0",
+            "npm_config_manage_package_manager_versions": "false",  # it was chosen already
             "YARN_ENABLE_TELEMETRY": "0",
             "YARN_NODE_LINKER": "node-modules",  # what starts the app is node, which does not know Plug-and-Play
             "NEXT_TELEMETRY_DISABLED": "1",
@@ -190,7 +203,7 @@ class NodeEnvironment:
         # npm 11 runs no install script of a dependency and does not say so, and native modules then fail at run
         # time. The lock pins what is run. A project that decides for itself is obeyed.
         decides = "scripts" in _start(folder / ".npmrc") or "allowScripts" in package
-        if self.node.manager == "npm" and not decides:
+        if self.node.manager in ("npm", "bun") and not decides:
             env["npm_config_dangerously_allow_all_scripts"] = "true"
         return env
 

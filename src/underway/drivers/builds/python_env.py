@@ -24,6 +24,14 @@ Read = Callable[[str], str]
 """The text of a file of the tree, empty when there is none."""
 
 
+PYPI_MIRROR = re.compile(
+    r"https?://(?:[\w-]+\.)*(?:tuna\.tsinghua\.edu\.cn|ustc\.edu\.cn|aliyun\.com|douban\.com|doubanio\.com|tencent\.com"
+    r"|huaweicloud\.com|bfsu\.edu\.cn|sjtu\.edu\.cn|163\.com|volces\.com)/"
+)
+"""Public mirrors of PyPI that lock files name: what they hold is PyPI's, so the machine's own index serves as well. An
+index of somebody's own is never left out: its names could mean other packages elsewhere."""
+
+
 def wanted_version(python: PythonBuild, read: Read) -> str:
     """The constraint on the interpreter that the project states, as written, empty when it states none."""
     at = "" if python.dir in (".", "") else python.dir.rstrip("/") + "/"
@@ -234,7 +242,9 @@ class PythonEnvironment:
         if locked.indexes:
             # as poetry and PDM do; the lock's hashes say which file is meant
             argv += ["--index-strategy", "unsafe-best-match"]
-            argv += [part for url in locked.indexes for part in ("--extra-index-url", url)]
+            argv += [
+                part for url in locked.indexes if not PYPI_MIRROR.match(url) for part in ("--extra-index-url", url)
+            ]
         await self._run(argv, folder)
 
     async def _project_itself(self, folder: Path) -> bool:
