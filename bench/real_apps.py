@@ -63,6 +63,7 @@ class Expected:
     refused: str = ""
     failed: str = ""
     first: str = ""
+    round: int = 1
 
     @property
     def name(self) -> str:
@@ -251,10 +252,32 @@ def _said(last: Mapping[str, object]) -> str:
     return "; ".join(told or [str(last.get("because") or last)]) + "".join(f"\n      | {line}" for line in tail)
 
 
-def page(outcomes: Sequence[Outcome], left: Sequence[str], on: str) -> str:
+def _rounds(outcomes: Sequence[Outcome], expected: Sequence[Expected]) -> str:
+    """How each round of repositories that were taken unseen ended at the first try, and ends now."""
+    live = {o.repo for o in outcomes if o.is_live}
+    ended = {o.repo for o in outcomes}
+    rows = []
+    for number in sorted({e.round for e in expected if e.first}):
+        of = [e for e in expected if e.first and e.round == number]
+        count = [str(sum(e.first == kind for e in of)) for kind in ("live", "refused", "failed")]
+        now = [sum(e.repo in live for e in of), sum(e.repo in ended - live for e in of)]
+        rows.append([str(number), str(len(of)), *count, *map(str, now), str(len(of) - sum(now))])
+    head = (
+        "round",
+        "repositories",
+        "live",
+        "refused",
+        "failed",
+        "live now",
+        "refused or failed now",
+        "not run to its end",
+    )
+    return table(head, rows)
+
+
+def page(outcomes: Sequence[Outcome], left: Sequence[str], on: str, expected: Sequence[Expected]) -> str:
     """The whole page. `left` are those of the table without a run that ended as it should."""
     new, known = [o for o in outcomes if o.first], [o for o in outcomes if not o.first]
-    ended = {kind: sum(o.first == kind for o in new) for kind in ("live", "refused", "failed")}
     return f"""# Real applications
 
 Public repositories that know nothing of Underway, each deployed as it is with no manifest, in a home of its own:
@@ -278,9 +301,11 @@ Of the repositories there, these are not on the page, since none of their runs h
 
 ## Repositories that nothing was written for
 
-{len(new)} were taken without a look inside. As they came, {ended["live"]} were live, {ended["refused"]} were refused
-and {ended["failed"]} failed at the first try. What that taught was then built in general: now {_live(new)} are live,
-and each other says what only its owner can change, or what this machine lacks.
+They were taken without a look inside, in rounds; "live", "refused" and "failed" are the first try of each, before
+anything was changed for it. An app that came up and was not what its visitors should see counts as failed, and so does
+a refusal for a reason that was not true. What a round taught was then built in general, and the next one was taken.
+
+{_rounds(outcomes, expected)}
 
 {_table(new, is_live=True)}
 
@@ -336,7 +361,7 @@ def main() -> int:
     good = [o for o in outcomes if not o.wrong]
     if asked.write is not None:
         known_good = {o.repo for o in good}
-        asked.write.write_text(page(good, [e.repo for e in chosen if e.repo not in known_good], on))
+        asked.write.write_text(page(good, [e.repo for e in chosen if e.repo not in known_good], on, chosen))
     print(f"{len(good)} as expected, {len(outcomes) - len(good)} not")
     return 0 if len(good) == len(outcomes) else 1
 

@@ -135,6 +135,19 @@ def test_new_or_unknown_migrations_are_run_after_a_dump_that_is_named(migrations
     assert step(plan, MigrateDatabase).backup == "r9"
 
 
+@pytest.mark.parametrize(
+    "now",
+    [
+        replace(SHOP, services=Services(), shared=("db.sqlite3",)),
+        replace(SHOP, shared=("uploads", "db.sqlite3")),
+        replace(SHOP, services=Services(postgres=Postgres(url="${THEIRS}"))),
+    ],
+    ids=["a file of its own", "a file that outlives releases now", "a server of one's own"],
+)
+def test_the_same_migrations_are_run_where_the_data_is_elsewhere_now(now):
+    assert "migrate" in ids(plan_deploy(facts(a_state("r1", live="r1"), manifest=now, migrations="m1")))
+
+
 def test_migrations_stop_nothing_while_no_release_was_ever_live():
     """The first deploy failed after it had made the database: the next one may do to it what the first one could."""
     state = a_state("r1")

@@ -126,8 +126,18 @@ def _was_used(state: AppState) -> bool:
 
 
 def has_pending(facts: DeployFacts) -> bool:
-    """True unless the database carries the very migrations of the source."""
-    return not facts.migrations or facts.migrations != facts.state.migrations
+    """True unless the database carries the very migrations of the source, and is the one that was migrated."""
+    return not facts.migrations or facts.migrations != facts.state.migrations or _has_moved(facts)
+
+
+def _has_moved(facts: DeployFacts) -> bool:
+    """True where the release that runs kept its data elsewhere: in a file that only now outlives releases, on another
+    server or on none. What was migrated there says nothing of what is there now."""
+    before, now = live_manifest(facts.state), facts.manifest
+    if before is None:
+        return False
+    places = [it.services.postgres and (it.services.postgres.url or "own") for it in (before, now)]
+    return places[0] != places[1] or bool(set(now.shared) - set(before.shared))
 
 
 def live_manifest(state: AppState) -> Manifest | None:
