@@ -63,9 +63,11 @@ async def measure(root: Path, rows: int, times: int) -> list[tuple[object, ...]]
             took["restore"] = time.perf_counter() - began
 
         async def bare_restore(file: Path = file, took: dict[str, float] = took) -> None:
+            began = time.perf_counter()
             await tools.sql("postgres", "DROP DATABASE IF EXISTS bare; CREATE DATABASE bare TEMPLATE template0;")
             jobs = f"--jobs={min(4, os.cpu_count() or 1)}"
-            took["bare restore"] = await _bare(tools, "pg_restore", jobs, "--dbname=bare", str(file))
+            await _bare(tools, "pg_restore", jobs, "--dbname=bare", str(file))
+            took["bare restore"] = time.perf_counter() - began
 
         for pair in ((backup, bare_backup), (restore, bare_restore)):
             for one in pair if number % 2 else reversed(pair):  # each is as often the first as the second
@@ -78,7 +80,7 @@ async def measure(root: Path, rows: int, times: int) -> list[tuple[object, ...]]
                 bare[what].append(took[f"bare {what}"])
     await on.database.stop()
     lines: list[tuple[object, ...]] = []
-    for what, name in (("backup", "pg_dump -Fc"), ("restore", "pg_restore")):
+    for what, name in (("backup", "pg_dump -Fc"), ("restore", "dropdb, createdb and pg_restore")):
         over = [(mine / theirs - 1) * 100 for mine, theirs in zip(ours[what], bare[what], strict=True)]
         mb = size / 1e6
         lines.append(
@@ -121,7 +123,7 @@ def main() -> None:
     root = Path(tempfile.mkdtemp(prefix="uw-bench-", dir="/tmp"))
     root.chmod(0o755)
     try:
-        lines = asyncio.run(measure(root, 200_000 if chosen.quick else 1_000_000, 4 if chosen.quick else 14))
+        lines = asyncio.run(measure(root, 200_000 if chosen.quick else 1_000_000, 4 if chosen.quick else 12))
     finally:
         shutil.rmtree(root, ignore_errors=True)
     text = table(("what", "Underway", "bare", "overhead (median of pairs, and their range)"), lines)

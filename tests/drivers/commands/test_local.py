@@ -16,10 +16,11 @@ import pytest
 
 from underway.drivers import proc
 from underway.drivers.cgroups import ControlGroups
+from underway.drivers.commands.apart import EXIT_NO_VIEW
 from underway.drivers.commands.local import LocalCommands
 from underway.terms.home import Home
 from underway.terms.problem import Failure
-from underway.terms.process import Task, TaskEnd
+from underway.terms.process import Apart, Task, TaskEnd
 
 
 @pytest.fixture
@@ -157,6 +158,7 @@ def test_tasks_run_side_by_side_also_with_one_id(home: Home) -> None:
 AGENT = """
 import asyncio, sys
 from pathlib import Path
+from underway.drivers.commands.apart import EXIT_NO_VIEW
 from underway.drivers.commands.local import LocalCommands
 from underway.terms.home import Home
 from underway.terms.process import Task
@@ -200,3 +202,21 @@ def test_a_task_over_its_memory_limit_fails_alone(home: Home) -> None:
     end = run(home, sys.executable, "-c", "held = bytearray(200_000_000); print('fits')", memory_bytes=60_000_000)
     assert end.exit_code == -9
     assert "fits" not in end.log_tail
+
+
+def test_a_command_set_apart_sees_a_copy_and_writes_nowhere_else(home: Home, tmp_path: Path) -> None:
+    real, copy, kept = tmp_path / "real", tmp_path / "copy", Path("/var/lib")
+    for folder, text in ((real, "real"), (copy, "copy")):
+        folder.mkdir()
+        (folder / "file").write_text(text)
+    (tmp_path / "link").symlink_to(real)
+    apart = Apart(binds=((str(real), str(copy)),))
+    script = f"cat {real}/file {tmp_path}/link/file; cd real && echo more >new; echo no >{kept}/underway-test"
+    end = run(home, "sh", "-c", script, apart=apart)
+    if end.exit_code == EXIT_NO_VIEW:
+        pytest.skip(f"no mount namespaces here: {end.log_tail[-1]}")
+    assert "copycopy" in "".join(end.log_tail), "by every path"
+    assert "Read-only file system" in end.log_tail[-1]
+    assert sorted(path.name for path in copy.iterdir()) == ["file", "new"]
+    assert [path.read_text() for path in real.iterdir()] == ["real"]
+    assert not (kept / "underway-test").exists()

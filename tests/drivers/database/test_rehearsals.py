@@ -92,6 +92,38 @@ def test_a_rewrite_is_seen_with_its_lock_its_rows_and_its_size(served):
     assert "items.n is bigint, was integer" in observed.changes
 
 
+def test_what_a_way_there_and_back_loses_is_counted(served):
+    async def run():
+        database = served()
+        scratches, rehearsals = PostgresScratches(database.home, database), PostgresRehearsals(database)
+        await database.provision("there-and-back", PASSWORD)
+        tools = await database.client()
+        made = """SET ROLE "app_there-and-back"; CREATE TYPE mood AS ENUM ('ok', 'bad');
+            CREATE TABLE same (id int, at timestamptz, m mood);
+            INSERT INTO same SELECT 1, now(), 'ok' FROM generate_series(1, 3);
+            CREATE TABLE "odd table" (id int, "odd ""column" text, other int);
+            INSERT INTO "odd table" SELECT i, CASE WHEN i <= 4 THEN 'x' END, i FROM generate_series(1, 9) i;
+            CREATE TABLE gone (id int); INSERT INTO gone VALUES (1), (2);"""
+        ended = await tools.sql("app_there-and-back", made)
+        assert not ended.exit_code, ended.err
+        scratch = await scratches.clone("there-and-back", PASSWORD)
+        try:
+            await rehearsals.hold(scratch)
+            assert await rehearsals.lost(scratch) == ()
+            changed = """ALTER TABLE same ALTER m TYPE text; DROP TYPE mood; ALTER TABLE same ALTER m SET DEFAULT 'ok';
+                ALTER TABLE "odd table" DROP COLUMN "odd ""column"; UPDATE "odd table" SET other = 0 WHERE id > 7;
+                DROP TABLE gone;"""
+            ended = await tools.sql(scratch.at.database, changed)
+            assert not ended.exit_code, ended.err
+            return await rehearsals.lost(scratch)
+        finally:
+            await scratches.drop(scratch)
+            await database.drop("there-and-back")
+
+    lost = {it.table: (it.rows, it.columns) for it in asyncio.run(run())}
+    assert lost == {"odd table": (2, {'odd "column': 4}), "gone": (2, {})}
+
+
 def test_what_only_adds_is_told_so_and_values_do_not_show(served):
     observed = rehearse(
         served,
