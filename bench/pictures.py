@@ -20,6 +20,7 @@ PAGES = {
         for name in ("releases", "logs", "errors", "data", "environment", "monitors", "incidents", "rollback")
     },
     "app": "/apps/APP",
+    "silence": "/alerts/silence?app=APP&key=monitor+ledger",
 }
 WIDTHS = {"desktop": (1180, 900), "phone": (390, 844)}
 
