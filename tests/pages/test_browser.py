@@ -122,6 +122,24 @@ def test_everything_is_reached_by_keyboard_alone(world, page):
     assert world.status("plain")["live"] != release
 
 
+def serious_findings(page, path):
+    """What axe-core calls serious or critical on the page that is open."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    session = page.context.new_cdp_session(page)  # the page's own policy runs no script of others
+    session.send("Runtime.evaluate", {"expression": Axe().axe_script})
+    said = session.send(
+        "Runtime.evaluate",
+        {"expression": "axe.run().then(r => JSON.stringify(r.violations))", "awaitPromise": True},
+    )
+    session.detach()
+    return [
+        (path, it["id"], [node["html"][:160] for node in it["nodes"]][:3])
+        for it in json.loads(said["result"]["value"])
+        if it["impact"] in ("serious", "critical")
+    ]
+
+
 @pytest.mark.parametrize(
     ("scheme", "width"),
     [
@@ -133,25 +151,13 @@ def test_everything_is_reached_by_keyboard_alone(world, page):
 )
 @pytest.mark.timeout(300)
 def test_no_page_has_a_serious_finding_of_axe_or_is_wider_than_the_screen(page, scheme, width):
-    from axe_playwright_python.sync_playwright import Axe
-
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
-    script = Axe().axe_script
     found = []
     for path in PAGES:
         page.goto(page.site + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-        session = page.context.new_cdp_session(page)  # the page's own policy runs no script of others
-        session.send("Runtime.evaluate", {"expression": script})
-        said = session.send(
-            "Runtime.evaluate",
-            {"expression": "axe.run().then(r => JSON.stringify(r.violations))", "awaitPromise": True},
-        )
-        for it in json.loads(said["result"]["value"]):
-            if it["impact"] in ("serious", "critical"):
-                found.append((path, it["id"], [node["html"][:160] for node in it["nodes"]][:3]))
-        session.detach()
+        found += serious_findings(page, path)
     assert found == []
 
 
@@ -263,6 +269,7 @@ def test_an_alert_is_seen_answered_and_silenced(world, page):
     wait_until(shown, 90)
     page.get_by_role("link", name="Silence monitor ledger of plain").click()
     page.get_by_role("heading", name="Tell nobody of").wait_for()
+    assert serious_findings(page, "silence") == []
     page.get_by_label("For how long").select_option("eight hours")
     page.get_by_label("Why").fill("the ledger moves today")
     page.get_by_role("button", name="Silence it").click()
