@@ -32,6 +32,7 @@ from underway.journal.fits import fit_of
 from underway.journal.state import AppState, ReleaseState, StepState
 from underway.keep.worth import Outlook, condition, outlook
 from underway.manifest.read import read_manifest
+from underway.terms.alert import Severity
 from underway.terms.backup import Kept
 from underway.terms.problem import Problem, Refusal
 from underway.terms.process import Instance, InstanceState
@@ -255,7 +256,7 @@ def _troubles(agent: Agent, state: AppState) -> list[str]:
     """What a person should look at."""
     why = agent.stuck.get(state.app)
     stuck = [f"its {state.act.kind.value} cannot go on: {why}"] if state.act and why else []
-    problems = [alert.problem for alert in state.alerts.standing.values()]
+    problems = [it.problem for it in state.alerts.standing.values() if it.severity is not Severity.NOTE]
     alerts = [f"{problem.why}: {problem.command or problem.remedy}" for problem in problems]
     return (
         stuck

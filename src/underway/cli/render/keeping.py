@@ -115,8 +115,8 @@ def show_spending(found: Sequence[SpendingView], terminal: Terminal) -> None:
         wide = max((len(it.name) for it in view.budgets), default=0)
         for it in view.budgets:
             colour = "red" if it.share >= 1 else "amber" if it.share >= 0.8 else "green"
-            share = t.paint(f"{100 * it.share:6.1f} %", colour)
-            t.line(f"{t.paint(view.app, 'bold')}  {clean(it.name):<{wide}}  {share}  {clean(it.says)}")
+            name = t.paint(f"{clean(it.name):<{wide}}", colour)
+            t.line(f"{t.paint(view.app, 'bold')}  {name}  {clean(it.says)}")
         for one in view.warm:
             asked = f"asked {ago(one.last_at)}" if one.last_at else "not asked yet"
             t.line(f"{t.paint(view.app, 'bold')}  {clean(one.name)}: {one.says}; {asked}  {clean(one.target)}")
