@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import threading
+from urllib.parse import quote
 
 import pytest
 from tests.journeys import bad
@@ -206,6 +207,10 @@ def test_what_an_app_writes_is_only_text(world, page):
     page.goto(f"{page.site}/apps/plain/logs?find={'%3Cscript%3E'}")
     assert page.evaluate("window.owned") is None
     assert page.get_by_label("Lines with").input_value() == "<script>"
+    named = '<img src=x onerror="window.owned=2">'
+    page.goto(f"{page.site}/apps/{quote(named, safe='')}")
+    page.get_by_text("there is no app").wait_for()
+    assert page.evaluate("window.owned") is None, "a name is text as well"
 
 
 def test_a_log_is_searched(world, page):
@@ -255,12 +260,23 @@ target = "127.0.0.1:1"
 interval = "1s"
 retries = 0
 private = true
+
+[alerts]
+security = true
 """
 
 
 def test_an_alert_is_seen_answered_and_silenced(world, page):
     done = world.deploy(bad.patient(bad.plain(world, MONITOR, VERSION="watched")))
     assert done["outcome"] == "live", done
+    world.ask("/.env", app="plain")  # which this app answers, as it does everything
+
+    def told():
+        return [it for it in json.loads(world.run("alerts", "--json").stdout) if it["key"] == "security scan"] or None
+
+    (scan,) = wait_until(told, 90)
+    assert scan["problem"]["code"] == "security.scan"
+    assert "/.env" in scan["problem"]["why"]
 
     def shown():
         page.goto(f"{page.site}/alerts")
