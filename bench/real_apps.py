@@ -102,7 +102,7 @@ class Outcome:
             return [*head, f"{'failed' if self.broken else 'refused'} after {self.first_s:.1f} s", reason]
         return [
             *head,
-            self.smoke,
+            self.smoke.replace("|", "\\|"),
             f"{self.first_s:.1f} s",
             f"{self.second_s:.1f} s",
             f"{self.served:,} / {self.failed}",
@@ -292,7 +292,7 @@ Public repositories that know nothing of Underway, each deployed as it is with n
 
 {_live(outcomes)} of {len(outcomes)} came up. A repository that is refused or fails is here too, with
 what its owner is told. "load" is the load average of the machine when the repository's turn began: other work runs on
-it, so the seconds are noisy and the counts are not.
+it, so the seconds are noisy and the counts are not. "done" stands for a rollback that was not timed.
 
 `python -m bench.real_apps FOLDER --write docs/real-apps.md` wrote this page from the results of its runs; FOLDER holds
 checkouts, and what it lacks is fetched. The commits are in `bench/real_apps.toml`. {on}
