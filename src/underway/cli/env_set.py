@@ -73,6 +73,8 @@ def ask_value(name: str, *, of: int = 1) -> str:
     if of > 1:
         raise click.UsageError("Stdin holds the value of one NAME; set several with --file.")
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    if not text:
+        raise click.UsageError(f"Stdin is empty: put the value of {name} there. {name}= sets it to nothing.")
     return text.removesuffix("\n").removesuffix("\r")
 
 

@@ -128,7 +128,7 @@ def diff(one: str | None, other: str | None, path: str, app: str, environment: s
     left = {each.name: each for each in looked(path, app, one).variables}
     right = {each.name: each for each in looked(path, app, other).variables}
     found = {
-        name: (_side(left.get(name)), _side(right.get(name)))
+        name: (_side(left.get(name), right.get(name)), _side(right.get(name), left.get(name)))
         for name in sorted({*left, *right})
         if _differ(left.get(name), right.get(name))
     }
@@ -142,7 +142,7 @@ def diff(one: str | None, other: str | None, path: str, app: str, environment: s
 
 def _show_staged(view: EnvView, *, is_json: bool) -> None:
     found = {
-        each.name: ("another value" if each.running else "not set", _side(each))
+        each.name: ("another value" if each.running else "not set", _side(each, each if each.running else None))
         for each in view.variables
         if view.live and each.is_set and each.fingerprint and each.fingerprint != each.running
     }
@@ -164,10 +164,11 @@ def _differ(left: VariableView | None, right: VariableView | None) -> bool:
     return left.fingerprint != right.fingerprint
 
 
-def _side(each: VariableView | None) -> str:
+def _side(each: VariableView | None, other: VariableView | None) -> str:
     if each is None or not each.is_set:
         return "not set"
-    return "••• (another value)" if each.is_secret else clean(each.value) or '""'
+    hidden = "••• (another value)" if other is not None and other.is_set else "•••"
+    return hidden if each.is_secret else clean(each.value) or '""'
 
 
 @click.command()

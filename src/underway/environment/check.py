@@ -184,6 +184,8 @@ def _only_elsewhere(scene: Scene) -> Iterator[Finding]:
             told.add(name)
             where = f"{scene.environment}: {name}"
             why = f"{name} is set in {other} and not in {scene.environment}"
+            if entry is not None and entry.origin is not None:
+                why += ", where its default holds"
             yield _warn(name, "env.only-elsewhere", where, why, _set(scene, name))
 
 

@@ -223,6 +223,8 @@ def _rotate(seen: Seen, at: EnvAt, layer: str, change: Change, on: Drivers) -> C
             f"both values of {name} are accepted until: underway env rotate {name} --retire"
             if former
             else f"the old value of {name} ends with the next deploy"
+            if was
+            else f"{name} had no value before"
         )
     return Changed(seen, layer, where, tuple(done), hint="; ".join(hints))
 
