@@ -63,7 +63,7 @@ def raise_next():
     if done < alerts:
         raise_alert("shop", f"matter {done}", Problem(code="x.y", where="shop", why="w", remedy="r"), journal)
 async def main():
-    alerting_ = alerting.Alerting(on, journal, None, None, lambda: False)
+    alerting_ = alerting.Alerting(on, journal, None, None, lambda: False, lambda state: [])
     telling = asyncio.create_task(alerting_.tell())
     print("on", flush=True)
     while True:
