@@ -11,7 +11,7 @@ import pytest
 
 from .world import make_world, wait_until
 
-SMOKE = '\n[[smoke]]\nname = "the notes"\npath = "/notes"\n'
+SMOKE = '\n[[smoke]]\nname = "the notes"\npath = "/notes"\nheaders = {X-Hand = "${env.HAND}"}\n[env]\nHAND = {secret = true}\n'
 SHARED = 'app = "tiny"\nshared = ["uploads", "small.db"]\n'
 
 
@@ -27,6 +27,8 @@ def kept():
     """A home with the app `tiny`, which has a database, a folder of files and an SQLite file, and no schedule."""
     world = make_world()
     manifest(world, 'every = "0s"\ndrill = "0s"')
+    set_by_hand = world.run("env", "set", "HAND=made-by-hand-4711", "--path", world.app())
+    assert set_by_hand.returncode == 0, set_by_hand.stderr
     assert world.deploy(world.app())["outcome"] == "live"
     shared = world.home / "apps/tiny/shared"
     (shared / "uploads").mkdir(parents=True, exist_ok=True)

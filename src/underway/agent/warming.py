@@ -11,6 +11,7 @@ import msgspec
 
 from underway.flows.gates import closed_window
 from underway.flows.keeping_rules import KeepingRules, keeping_rules
+from underway.flows.values import keeping_values
 from underway.journal.journal import Journal
 from underway.journal.state import AppState
 from underway.manifest.model import KeepAwakeKeys, MonitorKeys
@@ -89,7 +90,7 @@ class Warming:
 
     async def _ask(self, app: str, keys: KeepAwakeKeys, is_cold: bool) -> None:
         monitor = MonitorKeys(name=keys.name, target=keys.target, timeout_s=keys.timeout_s, private=keys.private)
-        values = self._on.vault.values(app) if "${" in keys.target else {}
+        values = keeping_values(self._journal.state(app), self._on) if "${" in keys.target else {}
         checked = await self._on.asks.ask(monitor, values)
         for subject in (warm_subject(keys.name), *([cold_subject(keys.name)] if is_cold else [])):
             point = Point(served=int(checked.passed), failed=int(not checked.passed))

@@ -14,7 +14,7 @@ from underway.ports.schemas import Login
 from underway.ports.smokes import Dial
 from underway.steps.build_release import find_build
 from underway.steps.check_health import accepts
-from underway.steps.environment import environment
+from underway.steps.environment import environment, probe_values
 from underway.terms.count import counted
 from underway.terms.problem import Failure, Problem
 from underway.terms.process import Task
@@ -67,7 +67,7 @@ async def try_release(manifest: Manifest, release: str, key: str, through: Login
     try:
         ready_s = await _until_healthy(manifest, port, running, on)
         at = Dial(port=port, host=manifest.health.host or host_of(manifest))
-        values = on.vault.values(app)
+        values = probe_values(env_of(manifest, release), app, on)
         walked = [await on.smokes.ask(smoke, at, values) for smoke in manifest.smokes]
         walked += [await on.smokes.walk(journey, at, values) for journey in manifest.journeys]
         return Trial(ready_s=ready_s, walked=tuple(walked))

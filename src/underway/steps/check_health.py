@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import msgspec
 
+from underway.errors.told import told_in
 from underway.manifest.model import Health
 from underway.ports.drivers import Drivers
 from underway.ports.prober import Probe
 from underway.steps.step import Act, Did
+from underway.terms.count import counted
 from underway.terms.problem import Failure, Problem
 from underway.terms.process import Instance, InstanceState
 
@@ -16,6 +18,10 @@ def accepts(accepted: str, status: int) -> bool:
         return 100 <= status < int(accepted.removeprefix("below-"))
     spans = (part.partition("-") for part in accepted.split(","))
     return any(int(low) <= status <= int(high or low) for low, _, high in spans)
+
+
+_WHERE_ERRORS_ARE = 300
+"""So many of its last lines are looked through for what it died of."""
 
 
 class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health", tag_field="step"):
@@ -38,7 +44,7 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
 
     async def apply(self, act: Act, on: Drivers) -> Did:
         deadline = on.clock.monotonic() + self.health.timeout_s
-        asked = 0
+        asked, poor = 0, 0
         for instance in _web_of(act.app, self.release, on):
             in_a_row = 0
             last = Probe(status=0, took_ms=0.0, error="not asked yet")
@@ -51,12 +57,13 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
                 if 300 <= last.status < 400 and not is_good:
                     raise Failure(self._redirects(act, last), on.runtime.log_tail(instance.spec.id))
                 if in_a_row >= self.health.successes:
+                    poor = last.status if last.status >= 400 else poor
                     break
                 if on.clock.monotonic() > deadline:
                     self._require_alive(instance.spec.id, act, on, may_restart=False)
                     raise Failure(self._unhealthy(instance, last, act, on), on.runtime.log_tail(instance.spec.id))
                 await on.clock.sleep(self.health.interval_s if last.status else min(0.05, self.health.interval_s))
-        return Did(result=f"{asked} answers")
+        return Did(result=counted(asked, "answer") + (f"; {self.health.path} answers {poor}" if poor else ""))
 
     async def _ask(self, instance: Instance, on: Drivers) -> Probe:
         return await on.prober.get(
@@ -73,11 +80,13 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
         if found and not is_looping and (found.restarts < 2 if may_restart else found.exit_code is None):
             return
         code = found.exit_code if found else None
+        error = told_in(on.runtime.log_tail(instance_id, _WHERE_ERRORS_ARE))
+        of = f": {error}" if error else ""
         raise Failure(
             Problem(
                 code="health.died",
                 where=f"process web of {self.release}",
-                why=f"it ended with exit code {code} before it was healthy; no traffic reached it",
+                why=f"it ended with exit code {code} before it was healthy{of}; no traffic reached it",
                 remedy="read its last lines below; what they name is usually a missing setting or a failed import",
                 command=f"underway logs {act.app} --process web",
             ),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from underway.errors.told import told_in
 from underway.journal.events import Migrated
 from underway.lint.shape import differences
 from underway.manifest.migrate import Migrate
@@ -121,7 +122,7 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
     def _failed(self, end: TaskEnd, tries: int, act: Act, on: Drivers) -> Problem:
         is_kept = self.backup and find_backup(act.app, self.backup, on)
         kept = f"; backup {self.backup} holds {self._held} as it was before" if is_kept else ""
-        serves = f"no traffic was switched and the release that ran still runs{kept}"
+        serves = f"no traffic was switched, and what ran goes on{kept}"
         command = f"underway logs {act.app} --process migrate"
         if waited_for_lock(end):
             return Problem(
@@ -133,11 +134,9 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
                 " migrate.lock_timeout or migrate.lock_tries",
                 command=f"underway db stats {act.app}",
             )
-        how = (
-            f"took longer than {self.migrate.timeout_s:.0f} s"
-            if end.timed_out
-            else f"ended with exit code {end.exit_code}"
-        )
+        error = told_in(end.log_tail)
+        ended = f"ended with exit code {end.exit_code}" + (f": {error}" if error else "")
+        how = f"took longer than {self.migrate.timeout_s:.0f} s" if end.timed_out else ended
         return Problem(
             code="migrate.timeout" if end.timed_out else "migrate.failed",
             where=f"migrate.command: {self.migrate.command}",

@@ -7,6 +7,7 @@ import re
 
 import msgspec
 
+from underway.errors.told import told_in
 from underway.manifest.migrate import Migrate
 from underway.ports.copies import Scratch
 from underway.ports.drivers import Drivers
@@ -82,7 +83,10 @@ def is_good(end: TaskEnd) -> bool:
 
 
 def how_it_ended(end: TaskEnd) -> str:
-    return "took too long" if end.timed_out else f"ended with exit code {end.exit_code}"
+    if end.timed_out:
+        return "took too long"
+    error = told_in(end.log_tail)
+    return f"ended with exit code {end.exit_code}" + (f": {error}" if error else "")
 
 
 async def require_room(app: str, on: Drivers) -> None:
