@@ -11,7 +11,15 @@ import pytest
 
 from .world import make_world, wait_until
 
-SMOKE = '\n[[smoke]]\nname = "the notes"\npath = "/notes"\nheaders = {X-Hand = "${env.HAND}"}\n[env]\nHAND = {secret = true}\n'
+SMOKE = """
+[[smoke]]
+name = "the notes"
+path = "/notes"
+headers = {X-Hand = "${env.HAND}"}
+
+[env]
+HAND = {secret = true}
+"""
 SHARED = 'app = "tiny"\nshared = ["uploads", "small.db"]\n'
 
 
