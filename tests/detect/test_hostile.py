@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -168,6 +169,16 @@ def test_only_files_of_the_tree_are_asked_for() -> None:
     assert texts.asked <= set(GOOD)
 
 
+YARDSTICK_S = 0.75
+"""The processor's time for parsing 640 kB of Python on the machine with two cores that docs/benchmarks.md tells of."""
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
 def test_fifty_thousand_files_within_a_second() -> None:
     chance = random.Random(7)
     source = "import os\nfrom fastapi import APIRouter\nrouter = APIRouter()\nX = os.getenv('A_B')\n" + "y = 1\n" * 200
@@ -176,12 +187,11 @@ def test_fifty_thousand_files_within_a_second() -> None:
         folder = "/".join(f"d{chance.randrange(30)}" for _ in range(chance.randrange(1, 7)))
         files[f"{folder}/f{number}.{chance.choice(['py', 'py', 'ts', 'js', 'html', 'md', 'png'])}"] = source
     tree = Tree("shop", tuple(sorted(files)), files)
-    took = []
-    for _ in range(3):
-        began = time.process_time()
-        assert detect(tree, machine=MACHINE).manifest is not None
-        took.append(time.process_time() - began)
-    assert min(took) < 1.0, took
+    assert detect(tree, machine=MACHINE).manifest is not None
+    took = min(seconds_of(lambda: detect(tree, machine=MACHINE)) for _ in range(3))
+    # Other work on the same core slows both: a second is one of a core that parses this much in YARDSTICK_S.
+    slow = min(seconds_of(lambda: ast.parse(source * 500)) for _ in range(3)) / YARDSTICK_S
+    assert took < max(1.0, slow), (took, slow)
 
 
 def test_the_same_tree_gives_the_same_answer() -> None:

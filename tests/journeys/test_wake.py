@@ -95,7 +95,11 @@ def test_a_schedule_pings_from_outside_and_a_dead_agent_is_told_of(world, outsid
 
     exposed = world.run("monitors", "expose", "pings.localhost", "--tls", "off")
     assert exposed.returncode == 0, exposed.stderr
-    shown = {it["name"]: it for it in json.loads(world.run("monitors", "--json").stdout)}
+
+    def monitors():
+        return {it["name"]: it for it in json.loads(world.run("monitors", "--json").stdout)}
+
+    shown = wait_until(lambda: found if "ping_url" in (found := monitors()).get("nightly", {}) else None, 60)
     path = "/ping/" + shown["nightly"]["ping_url"].rpartition("/ping/")[2]
     assert shown["nightly"]["ping_url"] == f"http://pings.localhost:{world.port}{path}"
     assert shown["nightly"]["last_at"] == 0

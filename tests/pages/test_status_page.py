@@ -61,9 +61,12 @@ def test_an_incident_is_published_told_more_of_and_stays_up_without_the_app_and_
     page.get_by_role("button", name="Tell", exact=True).click()
     page.get_by_text("It was a slow query.").wait_for()
     wait_until(lambda: "It was a slow query." in visited(world).text, 60)
-    feed = ElementTree.fromstring(visited(world, "/feed.xml").text)
-    titles = [item.findtext("title") for item in feed.iter("item")]
-    assert [title.rpartition("(")[2] for title in titles] == ["resolved)", "investigating)"]
+
+    def stages():
+        feed = ElementTree.fromstring(visited(world, "/feed.xml").text)
+        return [item.findtext("title").rpartition("(")[2] for item in feed.iter("item")]
+
+    wait_until(lambda: stages() == ["resolved)", "investigating)"], 60)  # a file of its own, put there a moment later
     wait_until(lambda: json.loads(visited(world, "/status.json").text)["state"] == "good", 60)
     os.kill(world.agent_pid(), signal.SIGKILL)
     assert "It was a slow query." in visited(world).text

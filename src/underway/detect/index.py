@@ -45,6 +45,11 @@ class Index:
         return found
 
     @cached_property
+    def _own(self) -> list[str]:
+        """Files of the app, nearest to the root first. Looked for once: it is the slowest of all in a large tree."""
+        return by_depth(path for path in self.paths if not _ASIDE.search(path))
+
+    @cached_property
     def folders(self) -> frozenset[str]:
         """Every folder that holds a file, directly or below; the root is ``."""
         found = {""}
@@ -77,7 +82,7 @@ class Index:
 
     def ending(self, *ends: str) -> list[str]:
         """Files of the app with these endings, nearest to the root first."""
-        return by_depth(p for p in self.paths if p.endswith(ends) and not _ASIDE.search(p))
+        return [path for path in self._own if path.endswith(ends)]
 
     def text(self, path: str) -> str:
         """The text of a file, control characters as blanks; empty for none, and once too much was read."""

@@ -127,9 +127,9 @@ def sqlite_files(index: Index, file: PyFile, folder: str, relative_to: str) -> I
 
 def _in_temporary_folder(file: PyFile) -> Iterator[Evidence]:
     for node in file.nodes:
-        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-        if isinstance(node, ast.Constant) and re.match(r"sqlite(?:\+\w+)?:////tmp/", text):
-            yield Evidence(file.path, node.lineno)
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and text.startswith("sqlite") and re.match(r"sqlite(?:\+\w+)?:////tmp/", text):
+            yield Evidence(file.path, getattr(node, "lineno", 1))
 
 
 def _has_instance_folder(text: str) -> bool:

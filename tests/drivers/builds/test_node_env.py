@@ -128,13 +128,18 @@ def test_a_script_that_is_not_there(bench: Any) -> None:
 
 
 def test_a_manager_that_is_not_there_is_told_with_its_remedy(bench: Any) -> None:
-    if shutil.which("bun"):
-        pytest.skip("bun is installed")
-    bench.write({"package.json": package(), "bun.lock": "{}"})
-    problem = bench.fail(BuildKeys(node=NodeBuild(manager="bun"))).problem
+    """Neither pnpm nor the npm that would bring it."""
+    only_node = bench.tree.parent / "only-node"
+    only_node.mkdir()
+    for name in ("node", "sh", "git"):
+        (only_node / name).symlink_to(str(shutil.which(name)))
+    bench.environ["PATH"] = str(only_node)
+    bench.builds = bench.open()
+    bench.write({"package.json": package(), "pnpm-lock.yaml": "lockfileVersion: '9.0'\n"})
+    problem = bench.fail(BuildKeys(node=NodeBuild(manager="pnpm"))).problem
     assert problem.code == "build.node"
-    assert "bun" in problem.why
-    assert problem.command == "npm install --global bun"
+    assert "pnpm" in problem.why
+    assert problem.command == "npm install --global pnpm"
 
 
 def test_the_yarn_that_the_repository_carries_is_run(bench: Any) -> None:
