@@ -263,7 +263,9 @@ async def live(number):
     if act != "start":
         await runtime.start(spec, ENV)
     if act == "restart":
-        os.kill(leaders()[0], signal.SIGKILL)
+        while not (found := leaders()):  # until its session is its own
+            await asyncio.sleep(0.005)
+        os.kill(found[0], signal.SIGKILL)
     left = number
     if act == "restart":
         while runtime.instances()[0].restarts == 0 or runtime.instances()[0].state is not InstanceState.RUNNING:
