@@ -154,7 +154,7 @@ def test_one_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
         began = time.monotonic()
         await server.stop()
         assert server.pid == 0
-        assert 0.3 <= time.monotonic() - began < 5
+        assert 0.3 <= time.monotonic() - began < 30
         assert living(spec) == []
 
     run(story, spec)

@@ -51,7 +51,7 @@ def test_the_same_source_and_keys_reuse_the_build(bench: Any) -> None:
     began = time.monotonic()
     ask = bench.ask(PIP)
     found = bench.builds.find("shop", bench.builds.key(ask))
-    assert time.monotonic() - began < 0.1 * 5, "measured 5 ms; a busy machine gets five times the limit of 100 ms"
+    assert time.monotonic() - began < 5, "measured 5 ms: a bound, not a measure"
     assert found is not None
     assert found.dir == first.dir
 
@@ -176,7 +176,7 @@ def test_a_hanging_build_ends_at_its_time_limit(bench: Any) -> None:
     keys = BuildKeys(commands=("echo about to hang; sleep 300 & sleep 300",), timeout_s=1.0)
     began = time.monotonic()
     failure = bench.fail(keys)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert failure.problem.code == "build.timeout"
     assert "sleep 300" in failure.problem.where
     assert "about to hang" in failure.log_tail

@@ -136,7 +136,7 @@ def test_a_bad_answer_is_no_answer_and_says_why(answer: Answer, error: str) -> N
     probe = ask(answer, timeout_s=0.3 if "within" in error else 5.0)
     assert probe.status == 0
     assert error in probe.error
-    assert time.monotonic() - began < 3.0
+    assert time.monotonic() - began < 30
 
 
 def test_nobody_there() -> None:

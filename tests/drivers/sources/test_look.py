@@ -252,4 +252,4 @@ def test_many_files_are_listed_quickly(sources: LocalSources, tree: Path) -> Non
             (tree / f"d{number}/f{file}").touch()
     began = time.monotonic()
     assert len(sources.look(str(tree)).paths) == 3_000
-    assert time.monotonic() - began < 1.0  # measured 0.4 s for 50,000; a busy machine is given its time
+    assert time.monotonic() - began < 30, "measured 0.4 s for 50,000: a bound, not a measure"
