@@ -228,7 +228,7 @@ def measure(world: World, rps: float, seconds: float) -> list[tuple[str, str]]:
         ),
         ("proxy, app", f"{100 * used['proxy'] / passed_s:.0f} %, {100 * used['app'] / passed_s:.0f} % of a core"),
         ("lines of the access log", f"{lines:,} (those on their way at the end among them)"),
-        ("counted by the agent", f"{figures:,} ({lines - figures} lost)"),
+        ("counted by the agent", f"{figures:,} ({max(0, lines - figures)} lost)"),
         (
             "the agent's API meanwhile",
             f"p50 {statistics.median(times):.0f} ms, p99 {api_p99:.0f} ms of {len(times):,} requests "
@@ -258,7 +258,7 @@ def fed(world: World, rps: float, seconds: float) -> list[tuple[str, str]]:
     return [
         ("lines given to the log", f"{lines:,} in {passed_s:.0f} s: {lines / passed_s:,.0f}/s"),
         ("agent", f"{100 * used / passed_s:.1f} % of a core, {1e6 * used / max(lines, 1):.0f} µs a line"),
-        ("counted by the agent", f"{figures:,} ({lines - figures} lost)"),
+        ("counted by the agent", f"{figures:,} ({max(0, lines - figures)} lost)"),
         ("the agent's API meanwhile", f"p50 {statistics.median(times):.0f} ms, p99 {_p99(times):.0f} ms"),
     ]
 
