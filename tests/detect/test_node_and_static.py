@@ -348,7 +348,8 @@ def test_functions_that_read_a_variable_by_its_name_are_followed_over_files(look
         **package(dependencies={**EXPRESS, "pg": "8"}, scripts={"start": "node s.js"}),
         "s.js": "",
         "src/env.ts": reader,
-        "src/db.ts": "const host = mandatoryEnv('DB_HOST'), name = mandatoryEnv('DB_NAME'), s = env('DB_SCHEMA', 'x');",
+        "src/db.ts": "import { env, mandatoryEnv } from './env';\n"
+        "const host = mandatoryEnv('DB_HOST'), name = mandatoryEnv('DB_NAME'), s = env('DB_SCHEMA', 'x');",
     }
     postgres = drafted(look(files)).services.postgres
     assert postgres is not None

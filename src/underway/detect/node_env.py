@@ -35,10 +35,7 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
     """Reads of `process.env`, and what a Joi, zod, envalid or JSON schema says must be there."""
     reads: list[EnvRead] = []
     texts = {path: _COMMENT.sub("", index.text(path)) for path in paths}
-    has_readers = any(_BY_KEY.search(text) for text in texts.values())
     for path, text in texts.items():
-        if has_readers:
-            reads += _through_readers(path, text)
         if "process.env" in text:
             for found in _READ.finditer(text):
                 default = found[6].strip() if found[4] else None
@@ -81,27 +78,6 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
 def _emptied(path: str, text: str) -> bool:
     """True for a bundler's configuration that puts an empty object in place of the whole environment."""
     return "config" in path and bool(re.search(r"""['"]process\.env['"]\s*:\s*\{\s*\}""", text))
-
-
-_BY_KEY = re.compile(r"process\.env\[\s*[a-z]")
-_READER = re.compile(
-    r"""\b((?:[a-z]\w*)?[eE]nv(?:Var(?:iable)?)?)\(\s*['"]([A-Z][A-Z0-9_]{2,80})['"](?:,\s{0,40}['"]([^'"\n]{0,500})['"])?"""
-)
-_IS_STRICT = re.compile(r"mandatory|required?|must|assert|ensure|throw", re.IGNORECASE)
-
-
-def _through_readers(path: str, text: str) -> list[EnvRead]:
-    """Calls of functions that some file has for it: `mandatoryEnv("DB_HOST")`, `env("SCHEMA", "public")`."""
-    return [
-        EnvRead(
-            found[2],
-            Evidence(path, text.count("\n", 0, found.start()) + 1),
-            is_required=bool(_IS_STRICT.search(found[1])) and found[3] is None,
-            default=found[3],
-            is_number=bool(re.search(r"int|num|float", found[1], re.IGNORECASE)),
-        )
-        for found in _READER.finditer(text)
-    ]
 
 
 def _defined(index: Index, paths: list[str]) -> set[str]:
