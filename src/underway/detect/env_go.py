@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from underway.detect.calls import arguments
 from underway.detect.index import folder_of
 from underway.detect.model import Evidence
 from underway.detect.python_code import EnvRead
@@ -132,23 +133,8 @@ def _ends(word: str, body: str, known: dict[str, tuple[int, frozenset[str]]]) ->
 
 def _argument(text: str, at: int) -> str:
     """The argument of a call at that place, from what stands behind its bracket."""
-    parts, depth, quoted = [""], 0, ""
-    for letter in text:
-        if quoted:
-            quoted = "" if letter == quoted else quoted
-        elif letter in '"`':
-            quoted = letter
-        elif letter in "([{":
-            depth += 1
-        elif letter in ")]}":
-            depth -= 1
-            if depth < 0:
-                break
-        elif letter == "," and not depth:
-            parts.append("")
-            continue
-        parts[-1] += letter
-    return parts[at] if at < len(parts) else ""
+    given, _ = arguments(text, 0)
+    return given[at] if at < len(given) else ""
 
 
 def _resolve(structs: dict[str, _Struct]) -> None:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from underway.detect.calls import arguments
+
 ENV = r"process\??\.env\??\.?"
 """`process.env` before a bracket, with or without optional chaining."""
 _NAME = r"[A-Z][A-Z0-9_]{1,80}"
@@ -95,27 +97,6 @@ def _around(body: str, parameter: str) -> set[tuple[str, str]]:
     for found in re.finditer(rf"{ENV}\[\s*`(\w*)\$\{{{parameter}\}}(\w*)`", body):
         out.add((found[1], found[2]))
     return out
-
-
-def arguments(text: str, start: int) -> tuple[list[str], int]:
-    """The arguments of a call whose bracket opens before `start`, at most 2,000 characters of them, and their end."""
-    parts, depth, quoted = [""], 0, ""
-    for at, letter in enumerate(text[start : start + 2000], start + 1):
-        if quoted:
-            quoted = "" if letter == quoted else quoted
-        elif letter in "\"'`":
-            quoted = letter
-        elif letter in "([{":
-            depth += 1
-        elif letter in ")]}":
-            depth -= 1
-            if depth < 0:
-                return parts, at
-        elif letter == "," and not depth:
-            parts.append("")
-            continue
-        parts[-1] += letter
-    return parts, start
 
 
 def calls_of(text: str, functions: Functions) -> Iterator[tuple[str, int]]:
