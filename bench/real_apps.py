@@ -259,7 +259,7 @@ def _rounds(outcomes: Sequence[Outcome], expected: Sequence[Expected]) -> str:
     rows = []
     for number in sorted({e.round for e in expected if e.first}):
         of = [e for e in expected if e.first and e.round == number]
-        count = [str(sum(e.first == kind for e in of)) for kind in ("live", "refused", "failed")]
+        count = [str(sum(e.first == kind for e in of)) for kind in ("live", "refused", "told", "failed")]
         now = [sum(e.repo in live for e in of), sum(e.repo in ended - live for e in of)]
         rows.append([str(number), str(len(of)), *count, *map(str, now), str(len(of) - sum(now))])
     head = (
@@ -267,6 +267,7 @@ def _rounds(outcomes: Sequence[Outcome], expected: Sequence[Expected]) -> str:
         "repositories",
         "live",
         "refused",
+        "told",
         "failed",
         "live now",
         "refused or failed now",
@@ -301,9 +302,11 @@ Of the repositories there, these are not on the page, since none of their runs h
 
 ## Repositories that nothing was written for
 
-They were taken without a look inside, in rounds; "live", "refused" and "failed" are the first try of each, before
-anything was changed for it. An app that came up and was not what its visitors should see counts as failed, and so does
-a refusal for a reason that was not true. What a round taught was then built in general, and the next one was taken.
+They were taken without a look inside, in rounds; "live", "refused", "told" and "failed" are the first try of each,
+before anything was changed for it. "refused" and "told" ended, before or in the deploy, for a reason of the
+repository's own, its owner's or the machine's, which the message said truly ("told" since round 7). An app that came up
+and was not what its visitors should see counts as failed, and so does any reason that was not the true one. What a
+round taught was then built in general, and the next one was taken.
 
 {_rounds(outcomes, expected)}
 
