@@ -445,11 +445,6 @@ def test_a_lock_in_the_root_serves_an_app_below(look: Look) -> None:
     assert drafted(look(files)).build.python == PythonBuild("uv", dir="backend")
 
 
-def test_an_app_without_dependencies_anywhere_is_told(look: Look) -> None:
-    (problem,) = look({"main.py": FASTAPI}).problems
-    assert (problem.code, problem.where) == ("detect.no-dependencies", "main.py:3")
-
-
 @pytest.mark.parametrize(
     ("files", "version"),
     [

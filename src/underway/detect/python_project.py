@@ -35,6 +35,11 @@ class PythonProject:
     """Exact versions by package, where the project's own files name them."""
     locked: dict[str, Evidence] = field(default_factory=dict)
     """Every package of the lock, those that others bring too."""
+    extra: tuple[str, ...] = ()
+    """Requirements that are in none of its files and have to be installed besides."""
+    is_guessed: bool = False
+    """True when they are only what the sources import; `unknown` are imported modules of nobody knows which package."""
+    unknown: dict[str, Evidence] = field(default_factory=dict)
 
     def has(self, *names: str) -> bool:
         return any(name in self.names for name in names)
@@ -140,6 +145,7 @@ def _requirements(index: Index, folder: str) -> list[str]:
         "requirements/main.txt",
         "requirements/base.txt",
         "requirements/common.txt",
+        "requirements.in",
     ):
         if index.has(join(folder, name)):
             return [join(folder, name)]
@@ -191,16 +197,18 @@ def _name_required(index: Index, project: PythonProject, file: str, depth: int) 
         include = _INCLUDE.match(line)
         if include and depth < 5:
             _name_required(index, project, join(folder_of(file), include[1]), depth + 1)
-        elif not line.lstrip().startswith(("#", "-")) and (found := _NAME.match(line)):
-            _extras(project, line, Evidence(file, number))
-            _pin(project, line)
-            project.names.setdefault(normal(found[1]), Evidence(file, number))
+        elif not line.lstrip().startswith(("#", "-")):
+            add_package(project, line, Evidence(file, number))
 
 
 def _add(project: PythonProject, line: str, index: Index, path: str) -> None:
-    found = _NAME.match(line)
-    if found:
-        where = index.line(path, found[1])
+    if found := _NAME.match(line):
+        add_package(project, line, index.line(path, found[1]))
+
+
+def add_package(project: PythonProject, line: str, where: Evidence) -> None:
+    """Note that `project` has the package of a requirement line."""
+    if found := _NAME.match(line):
         _extras(project, line, where)
         _pin(project, line)
         project.names.setdefault(normal(found[1]), where)

@@ -14,13 +14,14 @@ from underway.detect.foreign import foreign_databases
 from underway.detect.health import declared_health, python_health
 from underway.detect.index import Index, cwd, folder_of, join
 from underway.detect.interpreter import choose_python
+from underway.detect.loose_packages import added_by_dockerfile, loose_projects
 from underway.detect.migrations import find_migration
 from underway.detect.model import Evidence, Machine, Notes
 from underway.detect.needs import Given, Variable, gather, give, places
 from underway.detect.python_app import WebApp, find_web_app, web_command
 from underway.detect.python_code import PythonCode
 from underway.detect.python_env import env_reads
-from underway.detect.python_project import PythonProject
+from underway.detect.python_project import PythonProject, normal
 from underway.detect.script_app import ScriptApp, declared_program, find_script_app
 from underway.detect.services import has_redis_password, needs_postgres, needs_redis, postgres_scheme, with_own_schemes
 from underway.detect.several import refuse_several
@@ -36,6 +37,7 @@ def draft_python(
 ) -> bool:
     """Fill `draft` when there is a Python web app; return whether there is."""
     code = PythonCode(index)
+    projects = projects or loose_projects(index, starts)
     django = find_django(index, code, starts)
     app, others = find_web_app(index, code, starts, projects)
     if django is not None and (
@@ -153,16 +155,11 @@ def _build(
     draft: Draft,
     notes: Notes,
 ) -> None:
-    if project is None:
-        notes.problem(
-            "detect.no-dependencies",
-            app.evidence,
-            "the app's dependencies are not written down anywhere: no uv.lock, poetry.lock, pdm.lock, Pipfile, "
-            "requirements.txt, pyproject.toml or setup.py",
-            "add a requirements.txt or a pyproject.toml with a lock",
-            "uv init --bare && uv add " + (app.framework or "PACKAGE"),
-        )
+    if project is None or project.unknown:
+        _nothing_written_down(project, app, notes)
         return
+    if project.requirements or not project.is_guessed:
+        added_by_dockerfile(starts, project)
     version = choose_python(index, starts, project, machine, notes)
     draft.python = PythonBuild(
         manager=project.manager,
@@ -170,9 +167,31 @@ def _build(
         requirements=project.requirements,
         version=version,
         groups=project.groups,
+        extra=project.extra,
     )
-    what = {"pip": "pip with " + ", ".join(project.requirements)}.get(project.manager, project.manager)
+    what = {"pip": "pip with " + ", ".join(project.requirements or project.extra)}.get(project.manager, project.manager)
+    if project.is_guessed:
+        what += ": nothing names them, they are what its sources import"
     notes.claim("build", f"dependencies by {what}{_unlocked(index, project)}", project.evidence, "build.python")
+    if project.extra and project.requirements:
+        says = f"{', '.join(project.extra)} besides, as the Dockerfile installs"
+        notes.claim("build", says, project.where(normal(project.extra[0])), "build.python.extra")
+
+
+def _nothing_written_down(project: PythonProject | None, app: WebApp, notes: Notes) -> None:
+    """Tell the packages that have to be written down, as far as the imports say."""
+    unknown = project.unknown if project is not None else {}
+    named = [f'"{line}"' if re.search(r"[\[<>]", line) else line for line in project.extra] if project else []
+    words = [*named, *(normal(name) for name in unknown)]
+    asks = f"; which package {', '.join(list(unknown)[:5])} is from, nothing says" if unknown else ""
+    notes.problem(
+        "detect.no-dependencies",
+        next(iter(unknown.values()), app.evidence),
+        "the app's dependencies are not written down anywhere: no uv.lock, poetry.lock, pdm.lock, Pipfile, "
+        f"requirements.txt, pyproject.toml or setup.py{asks}",
+        "write them down and commit pyproject.toml and uv.lock; what the sources import:",
+        "uv init --bare && uv add " + " ".join(words or [app.framework or "PACKAGE"]),
+    )
 
 
 def _unlocked(index: Index, project: PythonProject) -> str:

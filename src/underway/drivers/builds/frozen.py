@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from underway.drivers.builds.interpreters import Interpreter
+from underway.drivers.builds.locks import pip_files
 from underway.drivers.private_file import write_private
 from underway.manifest.model import PythonBuild
 
@@ -41,7 +42,8 @@ def inputs_of(python: PythonBuild, interpreter: Interpreter, folder: Path, tree:
     `folder` is the project's folder in `tree`. uv needs none of this, and a `setup.py` decides by running.
     """
     files = _inputs(python, folder, tree)
-    if not files:
+    only_extra = python.manager == "pip" and not pip_files(python, lambda name: (folder / name).is_file())
+    if not files and not only_extra:
         return ""
     sha = hashlib.sha256(msgspec.json.encode([RECIPE, python, interpreter]))
     for file in files:
@@ -78,7 +80,7 @@ def _inputs(python: PythonBuild, folder: Path, tree: Path) -> list[Path]:
         lock = folder / "Pipfile.lock"
         return [lock if lock.is_file() else folder / "Pipfile"]
     if python.manager == "pip":
-        names = python.requirements or ("requirements.txt",)
+        names = pip_files(python, lambda name: (folder / name).is_file())
         first = [folder / name if (folder / name).is_file() else tree / name for name in names]
         return _included(first, tree)
     if python.manager == "setuptools" and not (folder / "setup.py").exists() and not (folder / "setup.cfg").exists():

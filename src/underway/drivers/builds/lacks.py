@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 
 from underway.drivers.builds.interpreters import Interpreter, fitting
+from underway.drivers.builds.locks import pip_files
 from underway.drivers.builds.problems import (
     lock_missing,
     no_python,
@@ -47,7 +48,7 @@ def _of_python(python: PythonBuild, tree: Tree, found: tuple[Interpreter, ...]) 
         return
     paths = set(tree.paths)
     if python.manager == "pip":
-        for name in python.requirements or ("requirements.txt",):
+        for name in pip_files(python, lambda name: _join(python.dir, name) in paths):
             if not {_join(python.dir, name), _join(".", name)} & paths:
                 yield lock_missing("pip", _join(python.dir, name), f"uv pip compile pyproject.toml -o {name}")
     elif names := _PYTHON_LOCKS.get(python.manager, ()):

@@ -9,12 +9,21 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from underway.manifest.model import PythonBuild
+
 _ANY = Mapping[str, Any]
 _PYPI = re.compile(r"https?://(pypi\.org|pypi\.python\.org|files\.pythonhosted\.org)(/|$)")
+
+
+def pip_files(python: PythonBuild, is_there: Callable[[str], bool]) -> tuple[str, ...]:
+    """The files that pip installs: those named, else requirements.txt; none where only `extra` names packages."""
+    if python.requirements or not python.extra or is_there("requirements.txt"):
+        return python.requirements or ("requirements.txt",)
+    return ()
 
 
 class Unreadable(Exception):

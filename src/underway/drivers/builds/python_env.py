@@ -160,7 +160,9 @@ class PythonEnvironment:
         await self._run(["pip", "install", *self._into(), "--no-deps", "-r", str(listed)], folder)
 
     async def _pip(self, folder: Path) -> bool:
-        names = self.python.requirements or ("requirements.txt",)
+        names = locks.pip_files(self.python, lambda name: (folder / name).is_file())
+        if not names:
+            return False
         files = [self._requirement_file(folder, name) for name in names]
         texts = [file.read_text("utf-8", "replace") for file in files]
         lines = [line for text in texts for line in _requirement_lines(text)]
