@@ -55,6 +55,48 @@ STREAMLIT = "import streamlit as st\nst.title('Shop')\n"
             id="chainlit",
         ),
         pytest.param(
+            {"main.py": "from fasthtml.common import *\napp, rt = fast_app()\nserve()\n",
+             "requirements.txt": "python-fasthtml\n"},
+            "uvicorn main:app ",
+            ".",
+            id="fasthtml",
+        ),
+        pytest.param(
+            {"app.py": "import panel as pn\npn.panel('x').servable()\n", "requirements.txt": "panel\n"},
+            "panel serve app.py --address 127.0.0.1 --port $PORT",
+            ".",
+            id="panel",
+        ),
+        pytest.param(
+            {"production.ini": "[app:main]\nuse = egg:shop\n[server:main]\nuse = egg:waitress#main\n",
+             "setup.py": "setup(install_requires=['pyramid'])\n", "shop/__init__.py": "def main(g, **s): ...\n"},
+            "gunicorn --paste production.ini --bind 127.0.0.1:$PORT",
+            ".",
+            id="pyramid",
+        ),
+        pytest.param(
+            {"web/main.py": "import tornado.web\napp = tornado.web.Application([])\napp.listen(8888)\n",
+             "web/requirements.txt": "tornado\n"},
+            "python .underway/listen.py main.py",
+            "web",
+            id="tornado",
+        ),
+        pytest.param(
+            {"app.py": "import cherrypy\ncherrypy.config.update({'server.socket_port': 9090})\n"
+             "cherrypy.quickstart(R())\n", "requirements.txt": "cherrypy\n"},
+            "UNDERWAY_FIXED_PORT=9090 python .underway/listen.py app.py",
+            ".",
+            id="cherrypy-asks-for-its-port-before-it-takes-it",
+        ),
+        pytest.param(
+            {"a.py": "from http.server import HTTPServer\nHTTPServer(('', 80), H).serve_forever()\n",
+             "z.py": "from http.server import HTTPServer\nHTTPServer(('', 81), H).serve_forever()\n",
+             "requirements.txt": "", "Dockerfile": "FROM python:3.12\nCOPY . /app\nWORKDIR /app\nCMD python z.py\n"},
+            "python .underway/listen.py z.py",
+            ".",
+            id="the-one-that-the-dockerfile-starts",
+        ),
+        pytest.param(
             {"run.py": "import os\nserve(port=os.environ['PORT'])\n", "requirements.txt": "cherrypy\n",
              "Procfile": "web: python run.py\n"},
             "python run.py",

@@ -20,7 +20,7 @@ _NO_APP = re.compile(r"(^|/)(pages|tests?|scripts?|tools?|notebooks)/|(^|/)(test
 @dataclass(frozen=True)
 class ScriptApp:
     """`command` is the whole shell line. `server` is the package that serves, empty when it is not known; `kept` are
-    folders that it is told to keep its files in."""
+    folders that it is told to keep its files in; `opens_port` when the script itself says where it listens."""
 
     framework: str
     command: str
@@ -30,11 +30,12 @@ class ScriptApp:
     server: str = ""
     health: str = ""
     kept: tuple[str, ...] = ()
+    opens_port: bool = False
 
 
 def find_script_app(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
-    """The first of: a Streamlit, Chainlit, Gradio or Dash app, then a declared web command of another kind."""
-    for find in (_streamlit, _chainlit, _gradio, _dash):
+    """The first of: an app of a framework with its own way to start, then a declared web command of another kind."""
+    for find in (_streamlit, _chainlit, _gradio, _dash, _fasthtml, _panel, _paste):
         found = find(index, starts, projects)
         if found is not None:
             return found
@@ -54,7 +55,7 @@ def _named_by(index: Index, starts: Starts, program: str, verb: str) -> tuple[st
     return None
 
 
-def _importing(index: Index, module: str, call: str) -> tuple[str, Evidence] | None:
+def importing(index: Index, module: str, call: str) -> tuple[str, Evidence] | None:
     """The script that imports `module` and matches `call`, the likeliest first."""
     found: list[tuple[tuple[int, int, str], str, int]] = []
     imports = re.compile(rf"^[ \t]*(?:import {module}\b|from {module}\b)", re.MULTILINE)
@@ -73,7 +74,7 @@ def _importing(index: Index, module: str, call: str) -> tuple[str, Evidence] | N
     return path, Evidence(path, line)
 
 
-def _folder(path: str, projects: list[PythonProject]) -> str:
+def project_folder(path: str, projects: list[PythonProject]) -> str:
     """Where to run: beside the dependencies, since such apps open their files from there."""
     holding = [p.folder for p in projects if not p.folder or path.startswith(p.folder + "/")]
     return max(holding, key=len, default=folder_of(path))
@@ -90,11 +91,11 @@ def _has(projects: list[PythonProject], name: str) -> bool:
 def _streamlit(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
     found = _named_by(index, starts, "streamlit", "run")
     if found is None and _has(projects, "streamlit"):
-        found = _importing(index, "streamlit", r"\bst\.|streamlit\.")
+        found = importing(index, "streamlit", r"\bst\.|streamlit\.")
     if found is None:
         return None
     path, evidence = found
-    folder = _folder(path, projects)
+    folder = project_folder(path, projects)
     command = (
         f"streamlit run {_inner(path, folder)} --server.address 127.0.0.1 --server.port $PORT --server.headless true "
         "--server.fileWatcherType none --browser.gatherUsageStats false"
@@ -105,11 +106,11 @@ def _streamlit(index: Index, starts: Starts, projects: list[PythonProject]) -> S
 def _chainlit(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
     found = _named_by(index, starts, "chainlit", "run")
     if found is None and _has(projects, "chainlit"):
-        found = _importing(index, "chainlit", r"\bcl\.|chainlit\.")
+        found = importing(index, "chainlit", r"\bcl\.|chainlit\.")
     if found is None:
         return None
     path, evidence = found
-    folder = _folder(path, projects)
+    folder = project_folder(path, projects)
     command = f"chainlit run {_inner(path, folder)} --headless --host 127.0.0.1 --port $PORT"
     return ScriptApp("chainlit", command, folder, path, evidence, "chainlit")
 
@@ -117,11 +118,11 @@ def _chainlit(index: Index, starts: Starts, projects: list[PythonProject]) -> Sc
 def _gradio(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
     if not _has(projects, "gradio"):
         return None
-    found = _importing(index, "gradio", r"\.launch\(")
+    found = importing(index, "gradio", r"\.launch\(")
     if found is None or re.search(r"launch\([^)]*server_port\s*=\s*\d", index.text(found[0])):
         return None
     path, evidence = found
-    folder = _folder(path, projects)
+    folder = project_folder(path, projects)
     settings = "GRADIO_SERVER_NAME=127.0.0.1 GRADIO_SERVER_PORT=$PORT GRADIO_ANALYTICS_ENABLED=False"
     command = f"{settings} python {_inner(path, folder)}"
     return ScriptApp("gradio", command, folder, path, evidence)
@@ -131,7 +132,7 @@ def _dash(index: Index, starts: Starts, projects: list[PythonProject]) -> Script
     """A Dash app is a Flask app in its `server` (dash.plotly.com/deployment)."""
     if not _has(projects, "dash"):
         return None
-    found = _importing(index, "dash", r"(?m:^\w+\s*=\s*(?:dash\.)?Dash\()")
+    found = importing(index, "dash", r"(?m:^\w+\s*=\s*(?:dash\.)?Dash\()")
     if found is None:
         return None
     path, evidence = found
@@ -140,11 +141,52 @@ def _dash(index: Index, starts: Starts, projects: list[PythonProject]) -> Script
     made = re.search(r"^(\w+)\s*=\s*(?:dash\.)?Dash\(", text, re.MULTILINE)
     if made is None:
         return None
-    folder = _folder(path, projects)
+    folder = project_folder(path, projects)
     module = path[len(folder) + 1 if folder else 0 :].removesuffix(".py").replace("/", ".")
     target = f"{module}:{named[1] if named else made[1] + '.server'}"
     command = f"gunicorn {target} --bind 127.0.0.1:$PORT --workers 2 --threads 4"
     return ScriptApp("dash", command, folder, path, evidence, "gunicorn")
+
+
+def _fasthtml(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
+    """A FastHTML app is an ASGI app; its own serve() is for development."""
+    if not _has(projects, "python-fasthtml"):
+        return None
+    made = r"(?m:^(\w+)(?:\s*,[^=\n]*)?\s*=\s*(?:fast_app|FastHTML\w*)\()"
+    found = importing(index, "fasthtml", made)
+    named = re.search(made, index.text(found[0])) if found else None
+    if found is None or named is None:
+        return None
+    path, evidence = found
+    folder = project_folder(path, projects)
+    module = path[len(folder) + 1 if folder else 0 :].removesuffix(".py").replace("/", ".")
+    command = f"uvicorn {module}:{named[1]} --host 127.0.0.1 --port $PORT"
+    return ScriptApp("fasthtml", command, folder, path, evidence, "uvicorn")
+
+
+def _panel(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
+    found = _named_by(index, starts, "panel", "serve")
+    if found is None and _has(projects, "panel"):
+        found = importing(index, "panel", r"\.servable\(")
+    if found is None:
+        return None
+    path, evidence = found
+    folder = project_folder(path, projects)
+    at = "--address 127.0.0.1 --port $PORT --allow-websocket-origin='*' --use-xheaders"
+    command = f"panel serve {_inner(path, folder)} {at}"
+    return ScriptApp("panel", command, folder, path, evidence, "panel")
+
+
+def _paste(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
+    """A WSGI app that a PasteDeploy file describes, as Pyramid's templates have it."""
+    for path in index.named("production.ini")[:3]:
+        if re.search(r"^\[(?:app|composite|pipeline):main\]", text := index.text(path), re.MULTILINE):
+            at = text.find(":main]")
+            folder = folder_of(path)
+            command = "gunicorn --paste production.ini --bind 127.0.0.1:$PORT --workers 2 --threads 4"
+            evidence = Evidence(path, text.count("\n", 0, at) + 1)
+            return ScriptApp("pyramid", command, folder, path, evidence, "gunicorn")
+    return None
 
 
 def declared_program(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:

@@ -23,13 +23,14 @@ from underway.detect.python_code import PythonCode
 from underway.detect.python_env import env_reads
 from underway.detect.python_project import PythonProject, normal
 from underway.detect.script_app import ScriptApp, declared_program, find_script_app
+from underway.detect.script_server import script_server
 from underway.detect.services import has_redis_password, needs_postgres, needs_redis, postgres_scheme, with_own_schemes
 from underway.detect.several import refuse_several
 from underway.detect.shared import add_shared, django_shared, python_shared
 from underway.detect.smoke import propose_smoke
 from underway.detect.starts import Starts
 from underway.detect.workers import python_workers
-from underway.manifest.model import EnvVar, Health, Postgres, Process, PythonBuild, Redis, Static
+from underway.manifest.model import LISTEN_SCRIPT, EnvVar, Health, Postgres, Process, PythonBuild, Redis, Static
 
 
 def draft_python(
@@ -91,7 +92,7 @@ def _draft_script(
     own: ScriptApp | None,
 ) -> bool:
     """Fill `draft` with an app that is started as a script; return whether there is one."""
-    script = own or find_script_app(index, starts, projects)
+    script = own or find_script_app(index, starts, projects) or script_server(index, starts, projects)
     if script is None:
         return False
     project = _project_of(projects, script.folder, script.path)
@@ -104,6 +105,9 @@ def _draft_script(
         add_shared(draft, notes, join(script.folder, folder), "where it is told to keep its files", script.evidence)
     if script.server:
         _add_server(project, script.server, draft, notes)
+    if script.opens_port:
+        says = f"it opens its port itself: {LISTEN_SCRIPT} gives it its own in place of that, on loopback"
+        notes.claim("server", says, script.evidence)
     _variables(index, code, starts, project, app, None, draft, notes)
     python_shared(index, code, app, draft, notes)
     if script.health:

@@ -30,6 +30,9 @@ MANIFEST_FILE = "underway.toml"
 LISTEN_MODULE = ".underway/listen.cjs"
 """What every build with `[build.node]` holds in that folder: loaded by `node --require`, a server listens on 127.0.0.1,
 and on `$PORT` in place of the port that `UNDERWAY_FIXED_PORT` names."""
+LISTEN_SCRIPT = ".underway/listen.py"
+"""What every build with `[build.python]` holds in that folder: `python .underway/listen.py SCRIPT` runs a script whose
+first port becomes `$PORT` on 127.0.0.1."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import zipfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -165,3 +166,10 @@ def online() -> None:
     )
     if ended.returncode != 0:
         pytest.skip(f"the package index cannot be reached: {ended.stderr.strip()[-200:]}")
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from underway.drivers.builds import listening
-from underway.manifest.model import BuildKeys, NodeBuild, Static
+from underway.manifest.model import LISTEN_MODULE, BuildKeys, NodeBuild, Static
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 
@@ -184,13 +184,6 @@ Promise.all(servers).then((all) => {
 """
 
 
-@pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize(
     ("fixed", "words", "at"),
     [
@@ -229,7 +222,7 @@ def test_a_folder_of_its_own_that_leads_elsewhere_is_not_followed(bench: Any, tm
     outside.mkdir()
     bench.write({"package.json": package()})
     (bench.tree / ".underway").symlink_to(outside)
-    listening.add(bench.tree)
+    listening.add(bench.tree, LISTEN_MODULE)
     assert not list(outside.iterdir())
     assert (bench.tree / ".underway/listen.cjs").is_file()
 

@@ -1,4 +1,4 @@
-"""The module beside a Node server that its command may load, so that it listens where it is told."""
+"""The file beside a server that its command may load, so that it listens where it is told."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ import os
 import stat
 from pathlib import Path
 
-from underway.manifest.model import LISTEN_MODULE
+from underway.manifest.model import LISTEN_MODULE, LISTEN_SCRIPT
+
+_SOURCES = {LISTEN_MODULE: "listen.cjs", LISTEN_SCRIPT: "listen.py"}
 
 
-def add(folder: Path) -> None:
-    """Write `LISTEN_MODULE` into `folder` of a fresh copy, before anything of the repository has run in it."""
-    module = folder / LISTEN_MODULE
-    for path, is_ours in ((module.parent, stat.S_ISDIR), (module, lambda mode: False)):
+def add(folder: Path, name: str) -> None:
+    """Write `name` (`LISTEN_MODULE` or `LISTEN_SCRIPT`) into `folder` of a fresh copy, before anything of the
+    repository has run in it."""
+    file = folder / name
+    for path, is_ours in ((file.parent, stat.S_ISDIR), (file, lambda mode: False)):
         with contextlib.suppress(FileNotFoundError):
             if not is_ours(path.lstat().st_mode):
                 path.unlink()
-    module.parent.mkdir(exist_ok=True)
-    fd = os.open(module, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    with os.fdopen(fd, "wb") as file:
-        file.write(Path(__file__).with_name("listen.cjs").read_bytes())
+    file.parent.mkdir(exist_ok=True)
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    with os.fdopen(fd, "wb") as out:
+        out.write(Path(__file__).with_name(_SOURCES[name]).read_bytes())
