@@ -17,7 +17,7 @@ import msgspec
 
 from underway.drivers import proc
 from underway.drivers.account import Account
-from underway.drivers.private_file import write_private
+from underway.drivers.whole_file import write_whole
 from underway.terms.problem import Failure, Problem
 
 _BACK_OFF_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -282,7 +282,7 @@ class ServerProcess:
     def _record(self, *, is_wanted: bool) -> None:
         process = self._process or proc.Identity(0, 0)
         state = _Recorded(is_wanted, process.pid, process.start_ticks, proc.boot_id())
-        write_private(self._spec.state_path, msgspec.json.encode(state))
+        write_whole(self._spec.state_path, msgspec.json.encode(state))
 
     def _failure(self, why: str) -> Failure:
         spec = self._spec
@@ -327,5 +327,5 @@ def _trim(log_path: Path) -> None:
     """Keep a log from growing for ever: beyond the limit it moves to `.1`. The server appends, so it goes on at 0."""
     if _size(log_path) > _LOG_LIMIT_BYTES:
         content = log_path.read_bytes()[-_LOG_LIMIT_BYTES:]
-        write_private(log_path.with_name(log_path.name + ".1"), content)
+        write_whole(log_path.with_name(log_path.name + ".1"), content)
         os.truncate(log_path, 0)

@@ -15,7 +15,7 @@ from underway.agent.agent import Agent
 from underway.agent.status_views import ExportAsk, Exported, StatusPageAsk, StatusPageView
 from underway.flows.incidents import follow_monitors
 from underway.pages.subscribers import Subscribers
-from underway.terms.problem import Problem, Refusal
+from underway.terms.problem import Failure, Problem, Refusal
 from underway.terms.release import Slot, no_such_app
 from underway.terms.route import AppRoute, SlotRoute, SlotTarget
 
@@ -110,12 +110,12 @@ class Publisher:
     def export(self, ask: ExportAsk) -> Exported:
         files = self._render(ask.title, ask.address or "index.html", ask.apps)
         folder = Path(ask.folder)
+        if not folder.is_absolute():
+            raise Refusal([_not_absolute(ask.folder)])
         try:
-            if not folder.is_absolute():
-                raise OSError(0, "it is no absolute path")
-            _put(folder, files)
-        except OSError as error:
-            raise Refusal([_no_folder(ask.folder, error)]) from error
+            self._agent.on.public_files.put(folder, files)
+        except Failure as failure:
+            raise Refusal([failure.problem]) from failure
         return Exported(folder=str(folder), files=tuple(sorted(files)))
 
     async def close(self) -> None:
@@ -146,8 +146,9 @@ class Publisher:
 
     def _write(self, view: StatusPageView) -> None:
         files = self._render(view.title, view.address, view.apps, takes_subscribers=True)
-        if files != self._written:
-            _put(self._agent.on.home.status_page, files)
+        fresh = {name: text for name, text in files.items() if self._written.get(name) != text}
+        if fresh:
+            self._agent.on.public_files.put(self._agent.on.home.status_page, fresh)
             self._written = files
 
     def _render(
@@ -168,20 +169,10 @@ class Publisher:
         return list(apps) or sorted(app for app, state in states.items() if app and state.releases)
 
 
-def _put(folder: Path, files: dict[str, bytes]) -> None:
-    """Each file in one step; a visitor sees the one before or this one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        fresh = folder / f".{name}.new"
-        fresh.write_bytes(text)
-        fresh.chmod(0o644)
-        fresh.replace(folder / name)
-
-
-def _no_folder(folder: str, error: OSError) -> Problem:
+def _not_absolute(folder: str) -> Problem:
     return Problem(
         code="statuspage.folder",
         where=folder[:200],
-        why=f"it cannot be written to: {error.strerror or error}",
-        remedy="name a folder that you may write to",
+        why="it is no absolute path, and the agent has another working directory than you",
+        remedy="name the folder from the root, for instance /srv/status",
     )

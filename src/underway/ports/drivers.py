@@ -19,6 +19,7 @@ from underway.ports.migrations import Migrations
 from underway.ports.output import Output
 from underway.ports.points import Points
 from underway.ports.prober import Prober
+from underway.ports.public_files import PublicFiles
 from underway.ports.rehearsals import Rehearsals
 from underway.ports.remotes import Remotes
 from underway.ports.replicas import Replicas
@@ -77,3 +78,4 @@ class Drivers:
     output: Output
     security_log: SecurityLog
     snapshots: Snapshots
+    public_files: PublicFiles

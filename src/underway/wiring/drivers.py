@@ -32,6 +32,7 @@ from underway.drivers.metrics.sqlite import SqliteMetrics
 from underway.drivers.migrations.printed import PrintedMigrations
 from underway.drivers.output.sqlite import SqliteOutput
 from underway.drivers.prober.loopback import LoopbackProber
+from underway.drivers.public_files.folder import PublicFolder
 from underway.drivers.request_log.caddy import CaddyRequestLog
 from underway.drivers.router.book import RouteBook
 from underway.drivers.router.caddy import CaddyRouter
@@ -94,6 +95,7 @@ def make_drivers(home: Home, environ: Mapping[str, str], tell: Callable[[Instanc
         output=SqliteOutput(home),
         security_log=SqliteSecurityLog(home.security),
         snapshots=SnapshotFiles(home),
+        public_files=PublicFolder(),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from underway.drivers.backups.stream import sha256_of, unwritable
-from underway.drivers.private_file import sync_folder, write_private
+from underway.drivers.whole_file import sync_folder, write_whole
 from underway.ports.copies import PartFile
 from underway.terms.backup import BACKUP_FORMAT, Backup, Kept, Proof, Reason, is_backup_id, no_such_backup
 from underway.terms.home import Home
@@ -53,7 +53,7 @@ class BackupFolders:
     def finish(self, backup: Backup) -> None:
         partial, folder = self._partial(backup.app, backup.id), self._folder(backup.app) / backup.id
         try:
-            write_private(partial / MANIFEST, msgspec.json.format(msgspec.json.encode(backup), indent=2))
+            write_whole(partial / MANIFEST, msgspec.json.format(msgspec.json.encode(backup), indent=2))
             partial.rename(folder)
             sync_folder(folder.parent)
         except OSError as error:
@@ -121,7 +121,7 @@ class BackupFolders:
         copies = notes.copies if not copy or copy in notes.copies else (*notes.copies, copy)
         changed = Notes(proof=proof or notes.proof, damage=damage or notes.damage, copies=copies)
         try:
-            write_private(folder / NOTES, msgspec.json.encode(changed))
+            write_whole(folder / NOTES, msgspec.json.encode(changed))
         except OSError as error:
             raise Failure(unwritable(folder, error)) from error
 

@@ -16,8 +16,8 @@ from urllib.parse import quote, unquote
 from underway.drivers.account import Account
 from underway.drivers.backups.pack import is_database
 from underway.drivers.backups.shared import packed
-from underway.drivers.private_file import write_private
 from underway.drivers.server_process import ServerProcess, ServerSpec, is_wanted
+from underway.drivers.whole_file import write_whole
 from underway.ports.clock import Clock
 from underway.terms.backup import Content, Part
 from underway.terms.database_health import Follower
@@ -57,7 +57,7 @@ class LitestreamReplicas:
         if self._server is None or config != self._config:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             is_new = not self._path.exists() or self._path.read_text() != config
-            write_private(self._path, config)
+            write_whole(self._path, config)
             server = self._server_of(pairs)
             if is_new and self._server is None:
                 await server.stop()  # a former agent's, with other databases

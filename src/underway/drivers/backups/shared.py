@@ -17,7 +17,7 @@ import msgspec
 from underway.drivers.backups.pack import EXIT_DAMAGED, SIDE_FILES, databases, is_database
 from underway.drivers.backups.since import since
 from underway.drivers.backups.stream import Command, own_env, read_into, write_from
-from underway.drivers.private_file import sync_folder
+from underway.drivers.whole_file import sync_folder
 from underway.ports.copies import PartFile, Progress, unheard
 from underway.terms.backup import Content, Measured, Part
 from underway.terms.home import Home

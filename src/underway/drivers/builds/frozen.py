@@ -16,7 +16,7 @@ import msgspec
 
 from underway.drivers.builds.interpreters import Interpreter
 from underway.drivers.builds.locks import pip_files
-from underway.drivers.private_file import write_private
+from underway.drivers.whole_file import write_whole
 from underway.manifest.model import PythonBuild
 
 RECIPE = 3
@@ -57,7 +57,7 @@ def inputs_of(python: PythonBuild, interpreter: Interpreter, folder: Path, tree:
 
 def remember(build: Path, frozen: Frozen) -> None:
     """Keep `frozen` in the build's folder."""
-    write_private(build / _KEPT, msgspec.json.encode(frozen))
+    write_whole(build / _KEPT, msgspec.json.encode(frozen))
 
 
 def recall(builds: Iterable[Path], inputs: str) -> Frozen | None:

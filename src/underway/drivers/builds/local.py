@@ -29,10 +29,10 @@ from underway.drivers.builds.store import Store, remove, size_of
 from underway.drivers.builds.version import accepts
 from underway.drivers.builds.wheels import by_fit, lock_text
 from underway.drivers.builds.workshop import Workshop, disk_full, in_thread, is_no_space
-from underway.drivers.private_file import write_private
 from underway.drivers.sources import git
 from underway.drivers.sources.copying import copy_tree, free_bytes
 from underway.drivers.sources.reading import open_inside
+from underway.drivers.whole_file import write_whole
 from underway.manifest.model import LISTEN_MODULE, LISTEN_SCRIPT, PythonBuild
 from underway.ports.builds import BuildAsk
 from underway.ports.commands import Commands
@@ -190,7 +190,7 @@ class LocalBuilds:
         for name, text in self._index_settings.items():
             kept = shop.scratch / "home" / name
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_private(kept, text.encode())
+            write_whole(kept, text.encode())
         (shop.scratch / "home").mkdir(mode=0o700, parents=True, exist_ok=True)
         if ask.build.node:
             await in_thread(listening.add, shop.inside(ask.build.node.dir, "build.node.dir"), LISTEN_MODULE)

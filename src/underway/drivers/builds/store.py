@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from underway.drivers.builds.static_files import drain_pool
-from underway.drivers.private_file import sync_folder, write_private
+from underway.drivers.whole_file import sync_folder, write_whole
 from underway.terms.home import Home
 from underway.terms.release import Build, require_app_name
 
@@ -87,7 +87,7 @@ class Store:
 
     def finish(self, folder: Path, build: Build) -> None:
         """Write the marker: from here on the build exists, also after a power cut."""
-        write_private(folder / _MARKER, msgspec.json.encode(build))
+        write_whole(folder / _MARKER, msgspec.json.encode(build))
         sync_folder(folder.parent)
 
     def keep_log(self, app: str, key: str, log: Path) -> None:

@@ -15,9 +15,9 @@ from underway.drivers.account import Account
 from underway.drivers.builds.builder import own
 from underway.drivers.builds.reasons import cleaned, is_disk_full, reason
 from underway.drivers.builds.store import remove
-from underway.drivers.private_file import write_private
 from underway.drivers.sources.copying import free_bytes
 from underway.drivers.sources.listing import resolve_inside
+from underway.drivers.whole_file import write_whole
 from underway.ports.commands import Commands
 from underway.terms.problem import Failure, Problem
 from underway.terms.process import Task, TaskEnd
@@ -172,7 +172,7 @@ class Workshop:
     def listing(self, name: str, lines: Sequence[str]) -> Path:
         """A file of `lines` in the scratch folder that the commands can read."""
         path = self.scratch / name
-        write_private(path, "\n".join(lines) + "\n", owner=self.account.owner if self.account else None)
+        write_whole(path, "\n".join(lines) + "\n", owner=self.account.owner if self.account else None)
         return path
 
     def failed(

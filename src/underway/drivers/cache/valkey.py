@@ -18,8 +18,8 @@ from underway.drivers.account import Account, closed_folder, let_through, server
 from underway.drivers.cache.installation import CacheInstallation, cache_installations, reachable
 from underway.drivers.listeners import taken_by
 from underway.drivers.loopback_port import LOOPBACK, choose_port
-from underway.drivers.private_file import write_private
 from underway.drivers.server_process import ServerEnded, ServerProcess, ServerSpec, is_wanted
+from underway.drivers.whole_file import write_whole
 from underway.ports.services import CacheAddress
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
@@ -131,7 +131,7 @@ class ValkeyCache:
         server = self._servers[app][0] if app in self._servers else self._server(app, account, installation)
         if server.find() is None or kept is None:
             kept = _Kept(self._choose_port(app, kept), installation.family, installation.major, digest)
-            write_private(self._folder / app / "cache.json", msgspec.json.encode(kept))
+            write_whole(self._folder / app / "cache.json", msgspec.json.encode(kept))
         await server.start()
         address = CacheAddress(host=LOOPBACK, port=kept.port, server=installation.says())
         self._servers[app] = (server, address)
@@ -216,7 +216,7 @@ class ValkeyCache:
                 memory=_MEMORY_BYTES,
                 access=_LOCKED.format(digest=kept.password_sha256) if kept.password_sha256 else _OPEN,
             )
-            write_private(config, text, owner=account.owner)
+            write_whole(config, text, owner=account.owner)
 
         return ServerProcess(
             ServerSpec(

@@ -19,7 +19,7 @@ from underway.drivers.database.scram import scram_verifier
 from underway.drivers.database.tools import SUPERUSER
 from underway.drivers.listeners import taken_by
 from underway.drivers.loopback_port import LOOPBACK, choose_port
-from underway.drivers.private_file import sync_folder, write_private
+from underway.drivers.whole_file import sync_folder, write_whole
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 from underway.terms.secret import Secret
@@ -92,7 +92,7 @@ class Cluster:
             return None
 
     def keep(self, kept: Kept) -> None:
-        write_private(self._kept_path, msgspec.json.encode(kept))
+        write_whole(self._kept_path, msgspec.json.encode(kept))
 
     def password(self) -> Secret:
         """The superuser's password, made before the cluster is. Raises `Failure` (`postgres.password-lost`)."""
@@ -109,7 +109,7 @@ class Cluster:
                     )
                 ) from None
             made = secrets.token_urlsafe(32)
-            write_private(self._password_path, made + "\n")
+            write_whole(self._password_path, made + "\n")
             return Secret(made)
 
     def open_way(self) -> None:
@@ -147,7 +147,7 @@ class Cluster:
         verifier = self.folder / "initdb.pw"
         await asyncio.to_thread(shutil.rmtree, partial, ignore_errors=True)
         self.own_folder(partial)
-        write_private(
+        write_whole(
             verifier, scram_verifier(self.password().reveal(), secrets.token_bytes(16)), owner=self.account.owner
         )
         argv = [
@@ -222,8 +222,8 @@ class Cluster:
     def configure(self, port: int, installation: Installation) -> None:
         """Write the server's settings and its rules of access. Where the installation can count statements, it does."""
         owner = self.account.owner
-        write_private(self.folder / "pg_hba.conf", _HBA, owner=owner)
-        write_private(self.folder / "postgresql.conf", self._settings(port, installation), owner=owner)
+        write_whole(self.folder / "pg_hba.conf", _HBA, owner=owner)
+        write_whole(self.folder / "postgresql.conf", self._settings(port, installation), owner=owner)
 
     @property
     def server_args(self) -> tuple[str, ...]:

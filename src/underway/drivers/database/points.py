@@ -17,8 +17,8 @@ from underway.drivers.database.cluster import Cluster
 from underway.drivers.database.dumps import PostgresDumps
 from underway.drivers.database.postgres import PostgresDatabase, problem, require
 from underway.drivers.database.tools import ClientTools
-from underway.drivers.private_file import sync_folder, write_private
 from underway.drivers.server_process import ServerProcess, ServerSpec
+from underway.drivers.whole_file import sync_folder, write_whole
 from underway.keep.worth import AHEAD_S
 from underway.ports.clock import Clock
 from underway.terms.backup import Part
@@ -159,7 +159,7 @@ class PostgresPoints:
         if account.is_other:
             for path in (data, *data.rglob("*")):
                 os.chown(path, *account.owner, follow_symlinks=False)
-        write_private(folder / "superuser", (self._folder / "superuser").read_text())
+        write_whole(folder / "superuser", (self._folder / "superuser").read_text())
 
     def _let_go(self) -> None:
         for old in self._all()[:-_KEPT_BASES]:

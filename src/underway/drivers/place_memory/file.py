@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from underway.drivers.private_file import write_private
+from underway.drivers.whole_file import write_whole
 from underway.ports.place_memory import Remembered
 from underway.terms.home import Home
 from underway.terms.place import Memo
@@ -45,7 +45,7 @@ class FilePlaceMemory:
                 kept.places[_of(environment, place)] = {
                     name: memo for name, memo in {**before, **memos}.items() if name not in gone
                 }
-                write_private(path, msgspec.json.format(msgspec.json.encode(kept)))
+                write_whole(path, msgspec.json.format(msgspec.json.encode(kept)))
             finally:
                 os.close(folder)
         except OSError as error:
@@ -61,7 +61,7 @@ class FilePlaceMemory:
             kept = _Kept(secrets.token_hex(32), {})
             try:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                write_private(path, msgspec.json.encode(kept))  # so that the key is the same from the first look on
+                write_whole(path, msgspec.json.encode(kept))  # so that the key is the same from the first look on
             except OSError as error:
                 raise _failure(path, f"it cannot be written: {error.strerror}") from error
             return kept

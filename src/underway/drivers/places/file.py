@@ -10,7 +10,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from underway.drivers.private_file import write_private
+from underway.drivers.whole_file import write_whole
 from underway.ports.places import Told
 from underway.terms.environment import Held
 from underway.terms.place import PlaceAddress
@@ -74,7 +74,7 @@ class FilePlace:
                 out.append(text)
             content = "".join(out)
             content += "\n" if content and not content.endswith("\n") else ""
-            write_private(self._path, content + "".join(f"{line}\n" for line in left.values()))
+            write_whole(self._path, content + "".join(f"{line}\n" for line in left.values()))
         except Failure as failure:
             return failure.problem
         except OSError as error:

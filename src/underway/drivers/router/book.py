@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from underway.drivers.private_file import write_private
+from underway.drivers.whole_file import write_whole
 from underway.ports.router import Router
 from underway.terms.route import AppRoute
 
@@ -38,5 +38,5 @@ class RouteBook:
     async def _make(self, routes: list[AppRoute]) -> bool:
         routes.sort(key=lambda route: route.app)
         reloaded = await self._router.configure(routes)
-        write_private(self._path, msgspec.json.encode(routes).decode())
+        write_whole(self._path, msgspec.json.encode(routes).decode())
         return reloaded

@@ -10,9 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from underway.drivers.private_file import write_private
 from underway.drivers.proc import Identity
 from underway.drivers.vault.keys import Keys
+from underway.drivers.whole_file import write_whole
 from underway.terms.environment import Environ
 from underway.terms.process import InstanceSpec
 
@@ -70,7 +70,7 @@ class Record(msgspec.Struct, kw_only=True):
 def write(folder: Path, record: Record) -> None:
     """Replace the record in one step; on disk before this returns. Raises `OSError`."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(folder / _FILE, msgspec.json.encode(record).decode())
+    write_whole(folder / _FILE, msgspec.json.encode(record).decode())
 
 
 def read_all(instances: Path) -> dict[str, Record]:

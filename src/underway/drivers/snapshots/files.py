@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from underway.drivers.private_file import write_private
+from underway.drivers.whole_file import write_whole
 from underway.terms.home import Home
 
 
@@ -23,7 +23,7 @@ class SnapshotFiles:
     def save(self, app: str, name: str, text: bytes) -> None:
         path = self._path(app, name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(path, text)
+        write_whole(path, text)
 
     def drop(self, app: str, name: str) -> None:
         self._path(app, name).unlink(missing_ok=True)

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 
-from underway.drivers.private_file import sync_folder, write_private
 from underway.drivers.vault.generated import KINDS, generate, public_half
 from underway.drivers.vault.keys import Keys, read_recipients
 from underway.drivers.vault.sealed import read_first_format, seal, unreadable, unseal
+from underway.drivers.whole_file import sync_folder, write_whole
 from underway.ports.vault import VaultChange
 from underway.terms.environment import OWN, Kept, require_environment
 from underway.terms.home import Home
@@ -89,7 +89,7 @@ class AgeVault:
                 values |= change.put
                 kept = {name: it for name, it in values.items() if name not in change.remove}
                 owner = file.parent.stat()
-                write_private(file, seal(kept, who, armored=True), mode=0o644, owner=(owner.st_uid, owner.st_gid))
+                write_whole(file, seal(kept, who, armored=True), mode=0o644, owner=(owner.st_uid, owner.st_gid))
         except OSError as error:
             raise _unwritable(path, error) from error
 
@@ -101,7 +101,7 @@ class AgeVault:
                 if time.time() - path.stat().st_mtime > _HANDED_LIFE_S:
                     path.unlink()
         path = folder / f"{_HANDED}{secrets.token_hex(8)}"
-        write_private(path, msgspec.json.encode(dict(values)), mode=0o400)
+        write_whole(path, msgspec.json.encode(dict(values)), mode=0o400)
         return str(path)
 
     def recipient(self) -> str:
@@ -143,7 +143,7 @@ class AgeVault:
         path = self._path(app, layer)
         content = seal(values, [self._own_recipient()])
         try:
-            write_private(path, content)
+            write_whole(path, content)
             if layer == OWN and self._first(app).exists():
                 self._first(app).unlink()
                 sync_folder(path.parent.parent)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from underway.drivers.private_file import sync_folder
+from underway.drivers.whole_file import sync_folder
 from underway.terms.home import Home
 from underway.terms.problem import Failure, Problem
 

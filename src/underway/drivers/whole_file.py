@@ -1,4 +1,4 @@
-"""Files that only their owner reads, replaced whole or not at all."""
+"""Files that are replaced whole or not at all, and that only their owner reads unless told otherwise."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import secrets
 from pathlib import Path
 
 
-def write_private(path: Path, content: str | bytes, *, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:
+def write_whole(path: Path, content: str | bytes, *, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:
     """Replace `path` with `content` in one step; a crash leaves either the old file or the new one.
 
-    The bytes are on disk before the name changes, and the name before this returns. `owner` is (uid, gid).
+    The bytes are on disk before the name changes, and the name before this returns. `mode` holds whatever the umask
+    is; `owner` is (uid, gid).
     Raises `OSError` and leaves the old file as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
