@@ -15,7 +15,7 @@ from tools.reference.command_line import EXIT_CODES
 from tools.reference.source import read_source
 
 from underway.cli.main import cli
-from underway.journal.events import ActKind
+from underway.journal.events.acts import ActKind
 from underway.manifest.read import read_manifest
 from underway.terms.outcome import Outcome
 

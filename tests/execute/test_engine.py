@@ -14,9 +14,9 @@ from underway.drivers.clock.system import SystemClock
 from underway.drivers.event_log.sqlite import SqliteEventLog
 from underway.execute.engine import Stopped, run, undo
 from underway.execute.resume import INTERRUPTIONS_UNTIL_UNDO, next_move
-from underway.journal.events import ActKind, ActStarted, Interrupted, Planned
+from underway.journal.act_state import StepState
+from underway.journal.events.acts import ActKind, ActStarted, Interrupted, Planned
 from underway.journal.journal import Journal
-from underway.journal.state import StepState
 from underway.steps.step import Act, Did
 from underway.terms.problem import Failure, Problem
 from underway.terms.route import LogOffset

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import ActKind, ActStarted, Finished, Planned, ReleaseMade, SlotTaken, TrafficSwitched
+from underway.journal.events.acts import ActKind, ActStarted, Finished, Planned
+from underway.journal.events.releases import ReleaseMade, SlotTaken, TrafficSwitched
 from underway.journal.journal import Journal
 from underway.terms.outcome import Outcome
 from underway.terms.release import Release, Slot, Source

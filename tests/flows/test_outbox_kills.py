@@ -16,7 +16,7 @@ from typing import Any
 
 from underway.drivers.clock.system import SystemClock
 from underway.drivers.event_log.sqlite import SqliteEventLog
-from underway.journal.events import MessageSent
+from underway.journal.events.alerts import MessageSent
 from underway.journal.journal import Journal
 
 AGENT = """

@@ -13,8 +13,8 @@ from underway.drivers.clock.system import SystemClock
 from underway.drivers.event_log.sqlite import SqliteEventLog
 from underway.drivers.metrics.sqlite import SqliteMetrics
 from underway.flows.spending import spendings, spent
+from underway.journal.app_state import AppState
 from underway.journal.journal import Journal
-from underway.journal.state import AppState
 from underway.terms.alert import Severity
 from underway.terms.metrics import DATABASE, ROWS, RUN_S, Point, release_subject
 from underway.terms.route import LogOffset

@@ -13,9 +13,10 @@ import pytest
 
 from underway.drivers.clock.system import SystemClock
 from underway.drivers.event_log.sqlite import SqliteEventLog
-from underway.journal.events import ActKind, ActStarted, AgentStarted, Interrupted
+from underway.journal.events.acts import ActKind, ActStarted, Interrupted
+from underway.journal.events.home import AgentStarted
 from underway.journal.journal import Journal
-from underway.journal.state import IllegalTransition
+from underway.journal.transitions import IllegalTransition
 from underway.terms.problem import Failure
 from underway.terms.route import LogOffset
 

@@ -7,29 +7,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from underway.journal.events import (
+from underway.journal.act_state import StepState
+from underway.journal.app_state import AppState
+from underway.journal.events.acts import (
     ActKind,
     ActStarted,
-    AppRemoved,
     Counts,
     Finished,
-    Migrated,
     Planned,
-    Recorded,
-    ReleaseMade,
-    SlotFreed,
-    SlotTaken,
     StepDone,
     StepFailed,
     StepStarted,
-    TrafficSwitched,
     UndoDone,
     UndoStarted,
-    decode,
-    encode,
 )
+from underway.journal.events.database import Migrated
+from underway.journal.events.releases import AppRemoved, ReleaseMade, SlotFreed, SlotTaken, TrafficSwitched
 from underway.journal.fits import fit_of
-from underway.journal.state import AppState, IllegalTransition, StepState, fold
+from underway.journal.fold import fold
+from underway.journal.recorded import Recorded, decode, encode
+from underway.journal.transitions import IllegalTransition
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem
 from underway.terms.rehearsal import Runs

@@ -19,7 +19,7 @@ import pytest
 from tests.journeys.world import wait_until
 
 from underway.flows.incidents import follow_monitors
-from underway.journal.events import ReleaseMade
+from underway.journal.events.releases import ReleaseMade
 from underway.journal.journal import Journal
 from underway.pages.public import DAYS, render
 from underway.terms.alert import Alert, AlertStanding, Severity
@@ -204,7 +204,7 @@ def journal():
 
 
 def _made(release):
-    from underway.journal.state import ReleaseState
+    from underway.journal.app_state import ReleaseState
 
     return ReleaseState(release=release, manifest=ReleaseMade(app="shop", release=release, manifest="").manifest)
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from underway.journal.events import ActKind, Finished
-from underway.journal.state import AppState, ReleaseState, SlotState
+from underway.journal.app_state import AppState, ReleaseState, SlotState
+from underway.journal.events.acts import ActKind, Finished
 from underway.manifest.model import (
     BuildKeys,
     EnvVar,

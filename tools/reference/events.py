@@ -1,4 +1,4 @@
-"""docs/events.md from the types in journal/events.py and one recorded deploy."""
+"""docs/events.md from the types in journal/events and one recorded deploy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 from tools.reference.source import ROOT
 
-from underway.journal.events import AnyEvent, Event, Recorded, decode
+from underway.journal.events.event import Event
+from underway.journal.events.every_event import AnyEvent
+from underway.journal.recorded import Recorded, decode
 
 EXAMPLE = ROOT / "docs" / "examples" / "deploy.jsonl"
 """What `underway deploy --json` printed once. Recorded by `python -m tools.record_deploy`."""
@@ -22,7 +24,7 @@ _HEAD = inspect.cleandoc(
     """
     # Events
 
-    <!-- Made by `python -m tools.reference` from src/underway/journal/events.py. Edit that instead. -->
+    <!-- Made by `python -m tools.reference` from src/underway/journal/events. Edit that instead. -->
 
     Everything that happens is an event in the journal, `journal.db` in the home. `underway events APP --json`,
     `underway deploy --json`, `underway rollback APP --json`, `underway down APP --json` and `GET /v1/events` print

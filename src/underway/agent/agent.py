@@ -36,9 +36,12 @@ from underway.flows.facts import DeployWishes, RollbackWishes, url_of
 from underway.flows.gates import not_your_own, not_yours
 from underway.flows.resume import bring_back, resume
 from underway.flows.retire import let_end
-from underway.journal.events import ActKind, AgentStarted, InstanceLost, MaintenanceSet, Order, Ordered
+from underway.journal.act_state import ActState, Phase
+from underway.journal.app_state import AppState
+from underway.journal.events.acts import ActKind, Order, Ordered
+from underway.journal.events.home import AgentStarted
+from underway.journal.events.releases import InstanceLost, MaintenanceSet
 from underway.journal.journal import Journal
-from underway.journal.state import ActState, AppState, Phase
 from underway.plan.model import Plan, Rollout, read_plan
 from underway.plan.rollback import plan_retire
 from underway.plan.strategy import LOOK_BACK_S, Pace

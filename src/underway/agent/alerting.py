@@ -18,9 +18,9 @@ from underway.flows.spending import spent
 from underway.flows.values import keeping_values
 from underway.flows.wrongs import KEYS, wrongs
 from underway.journal.alert_book import Undelivered
-from underway.journal.events import MessageDecided, MessageGivenUp, MessageSent
+from underway.journal.app_state import AppState
+from underway.journal.events.alerts import MessageDecided, MessageGivenUp, MessageSent
 from underway.journal.journal import Journal
-from underway.journal.state import AppState
 from underway.manifest.model import AlertKeys
 from underway.manifest.release import Windows
 from underway.ports.drivers import Drivers

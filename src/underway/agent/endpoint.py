@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from underway.agent.agent import Agent
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.terms.problem import Problem, Refusal
 from underway.terms.release import no_such_app
 

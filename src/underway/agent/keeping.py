@@ -17,9 +17,9 @@ from underway.flows.books import Books
 from underway.flows.budgets import budgets
 from underway.flows.health import alive, deep
 from underway.flows.spending import spendings
-from underway.journal.events import AlertAcknowledged, AlertSilenced
+from underway.journal.app_state import AppState
+from underway.journal.events.alerts import AlertAcknowledged, AlertSilenced
 from underway.journal.journal import Journal
-from underway.journal.state import AppState
 from underway.observe.figures import STEPS, figures
 from underway.ports.drivers import Drivers
 from underway.terms.alert import Alert, Severity

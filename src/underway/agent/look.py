@@ -27,9 +27,10 @@ from underway.agent.views import (
 from underway.flows.back_up import manifest_of
 from underway.flows.deploy import Planning
 from underway.flows.facts import url_of
-from underway.journal.events import ActKind
+from underway.journal.act_state import StepState
+from underway.journal.app_state import AppState, ReleaseState
+from underway.journal.events.acts import ActKind
 from underway.journal.fits import fit_of
-from underway.journal.state import AppState, ReleaseState, StepState
 from underway.keep.worth import Outlook, condition, outlook
 from underway.manifest.read import read_manifest
 from underway.terms.alert import Severity

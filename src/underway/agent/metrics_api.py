@@ -10,7 +10,7 @@ from starlette.responses import Response
 from underway import __version__
 from underway.agent.agent import Agent
 from underway.agent.endpoint import Endpoint
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.prometheus.readings import AppReading, Readings, ReleaseReading
 from underway.terms.metrics import CONNECTIONS, CPU, DATABASE, DATABASE_BYTES, MEMORY, RESTARTS, Level, release_subject
 

@@ -15,8 +15,8 @@ import msgspec
 from underway.flows.gates import closed_window
 from underway.flows.keeping_rules import CACHE_MONITOR, DATABASE_MONITOR, OWN_MONITOR, KeepingRules, keeping_rules
 from underway.flows.values import keeping_values
+from underway.journal.app_state import AppState
 from underway.journal.journal import Journal
-from underway.journal.state import AppState
 from underway.manifest.model import Manifest, MonitorKeys
 from underway.manifest.release import Windows
 from underway.ports.asks import OwnAsk

@@ -11,9 +11,9 @@ from underway.agent.works import Work, Works
 from underway.flows.alert import CLOCK_ALERT, clear_alert, raise_alert
 from underway.flows.back_up import back_up, copy_out, manifest_of
 from underway.flows.drill import drill, look_over
-from underway.journal.events import ClockJumped, ScheduleMissed
+from underway.journal.app_state import AppState
+from underway.journal.events.home import ClockJumped, ScheduleMissed
 from underway.journal.journal import Journal
-from underway.journal.state import AppState
 from underway.keep.schedule import clock_jump_s, turn
 from underway.keep.worth import Standing, age, outlook
 from underway.manifest.model import Manifest

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from underway.journal.events import ActKind, Finished, Order, StepLine
+from underway.journal.events.acts import ActKind, Finished, Order, StepLine
 from underway.terms.app_error import ErrorCount
 from underway.terms.backup import Part, Proof
 from underway.terms.migration import Hazard

@@ -12,8 +12,8 @@ import msgspec
 from underway.flows.gates import closed_window
 from underway.flows.keeping_rules import KeepingRules, keeping_rules
 from underway.flows.values import keeping_values
+from underway.journal.app_state import AppState
 from underway.journal.journal import Journal
-from underway.journal.state import AppState
 from underway.manifest.model import KeepAwakeKeys, MonitorKeys
 from underway.manifest.release import Windows
 from underway.ports.drivers import Drivers

@@ -20,7 +20,7 @@ from underway.cli.render.act import ActRenderer, show_plan
 from underway.cli.render.problems import exit_code_of, problems_of
 from underway.cli.render.rollout import Watching
 from underway.cli.render.terminal import Terminal, print_json
-from underway.journal.events import ActKind
+from underway.journal.events.acts import ActKind
 from underway.terms.outcome import EXIT_FAULT, EXIT_INTERRUPTED, Outcome
 from underway.terms.problem import Failure, Refusal
 

@@ -12,7 +12,7 @@ from underway.cli.db_backup import progress_terminal
 from underway.cli.render.copied import show_copied
 from underway.cli.render.terminal import Terminal, print_json
 from underway.cli.work import do_work
-from underway.journal.events import ActKind
+from underway.journal.events.acts import ActKind
 from underway.terms.copied import CopyReport
 from underway.terms.outcome import EXIT_USAGE, Outcome
 

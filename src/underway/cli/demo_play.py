@@ -20,7 +20,7 @@ from underway.cli.act import follow_act
 from underway.cli.client import Client, connect
 from underway.cli.render.demo import Picture
 from underway.cli.render.terminal import Terminal
-from underway.journal.events import ActKind
+from underway.journal.events.acts import ActKind
 from underway.load.strict import Answer, Broken, Connection, Tally, request_bytes
 from underway.terms.outcome import EXIT_FAULT
 from underway.terms.problem import Problem, Refusal

@@ -9,7 +9,7 @@ import click
 
 from underway.agent.views import HowAsked, PlanAsk
 from underway.cli.act import perform
-from underway.journal.events import ActKind
+from underway.journal.events.acts import ActKind
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Problem, Refusal
 

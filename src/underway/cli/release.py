@@ -7,7 +7,7 @@ import click
 from underway.agent.views import AppView, OrderAsk
 from underway.cli.client import connect
 from underway.cli.render.terminal import Terminal
-from underway.journal.events import Order
+from underway.journal.events.acts import Order
 
 _SAYS = {
     Order.HOLD: "Keep the share as it is, or go on watching. A bad release is still taken back.",

@@ -7,7 +7,7 @@ import click
 
 from underway.agent.views import PlanAsk
 from underway.cli.act import perform
-from underway.journal.events import ActKind
+from underway.journal.events.acts import ActKind
 
 
 @click.command()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from underway.journal.events import StepDone, StepFailed, StepStarted, UndoDone, UndoFailed, UndoStarted
+from underway.journal.act_state import StepState
+from underway.journal.events.acts import StepDone, StepFailed, StepStarted, UndoDone, UndoFailed, UndoStarted
 from underway.journal.journal import Journal
-from underway.journal.state import StepState
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act, Step
 from underway.terms.problem import Failure, Problem, Refusal

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from underway.journal.events import ActKind
-from underway.journal.state import ActState, Phase, StepState
+from underway.journal.act_state import ActState, Phase, StepState
+from underway.journal.events.acts import ActKind
 
 INTERRUPTIONS_UNTIL_UNDO = 3
 """An act that the agent did not survive this often is undone: it may be what ends the agent."""

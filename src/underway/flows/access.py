@@ -23,7 +23,7 @@ from underway.access.book import (
 from underway.access.rights import Right, Role, Scope, rights_of
 from underway.access.sessions import Session, Sessions
 from underway.access.throttle import FREE_TRIES, Throttle
-from underway.journal.events import AccessChanged, LoggedIn, LogInRefused
+from underway.journal.events.people import AccessChanged, LoggedIn, LogInRefused
 from underway.journal.journal import Journal
 from underway.ports.drivers import Drivers
 from underway.terms.problem import Problem, Refusal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from underway.alerts.runbook import step_for
 from underway.flows.keeping_rules import keeping_rules
-from underway.journal.events import AlertCleared, AlertRaised
+from underway.journal.events.alerts import AlertCleared, AlertRaised
 from underway.journal.journal import Journal
 from underway.manifest.monitor import AlertKeys
 from underway.terms.alert import Severity

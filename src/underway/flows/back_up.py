@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from underway.flows.alert import CLOCK_ALERT, clear_alert, raise_alert
-from underway.journal.events import BackupCopied, BackupFailed, BackupMade, BackupsRemoved
+from underway.journal.events.backups import BackupCopied, BackupFailed, BackupMade, BackupsRemoved
 from underway.journal.journal import Journal
 from underway.keep.retention import Retention, to_remove
 from underway.manifest.model import Manifest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from underway.flows.keeping_rules import keeping_rules
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.ports.metrics import Metrics
 from underway.slo.budget import Objective, budget, is_spent
 from underway.terms.metrics import Level, objective_subject, release_subject

@@ -9,9 +9,10 @@ from underway.execute.engine import Stopped, run, undo
 from underway.flows.counting import counting_of
 from underway.flows.rollout import RollingOut, roll_out
 from underway.flows.watch import last_words, watch
-from underway.journal.events import ActKind, Counts, Finished, Judged, StepTime, Weighed
+from underway.journal.act_state import ActState, StepState
+from underway.journal.app_state import AppState
+from underway.journal.events.acts import ActKind, Counts, Finished, Judged, StepTime, Weighed
 from underway.journal.journal import Journal
-from underway.journal.state import ActState, AppState, StepState
 from underway.observe.chronicle import Chronicle, Side
 from underway.observe.traffic import Tally
 from underway.plan.model import Plan, Stage

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from underway.flows.keeping_rules import keeping_rules, route_match
 from underway.guard.routes import route_of
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.manifest.failures import Failures
 from underway.manifest.read import read_manifest
 from underway.observe.counting import Counting

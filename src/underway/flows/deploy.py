@@ -14,7 +14,8 @@ from underway.flows.budgets import overspent
 from underway.flows.facts import NO_WISHES, DeployWishes, RollbackWishes, deploy_facts, down_facts, rollback_facts
 from underway.flows.rehearse import rehearsal_plan
 from underway.flows.restore import restore_facts
-from underway.journal.events import ActKind, ActStarted, AnyEvent, BudgetOverdrawn, Planned
+from underway.journal.events.acts import ActKind, ActStarted, BudgetOverdrawn, Planned
+from underway.journal.events.every_event import AnyEvent
 from underway.journal.journal import Journal
 from underway.plan.deploy import plan_deploy
 from underway.plan.model import Plan

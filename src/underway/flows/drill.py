@@ -7,7 +7,7 @@ from collections.abc import Callable
 from underway.flows.alert import clear_alert, raise_alert
 from underway.flows.back_up import manifest_of
 from underway.flows.trial import Trial, try_release
-from underway.journal.events import BackupFailed, BackupFoundDamaged, BackupProven
+from underway.journal.events.backups import BackupFailed, BackupFoundDamaged, BackupProven
 from underway.journal.journal import Journal
 from underway.keep.worth import condition
 from underway.ports.copies import PartFile

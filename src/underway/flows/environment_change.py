@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from underway.detect.env_names import seems_secret
 from underway.environment.layers import UNKNOWN, file_of
 from underway.flows.environment import EnvAt, Seen, see
-from underway.journal.events import EnvironmentChanged, EnvironmentRead
+from underway.journal.events.people import EnvironmentChanged, EnvironmentRead
 from underway.journal.journal import Journal
 from underway.manifest import words
 from underway.manifest.model import EnvVar

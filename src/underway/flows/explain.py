@@ -7,9 +7,9 @@ import msgspec
 from underway.flows.counting import counting_of
 from underway.flows.rollout import read_kept
 from underway.guard.judge import judge
-from underway.journal.events import Judged, Planned, Weighed
+from underway.journal.app_state import AppState, ReleaseState
+from underway.journal.events.acts import Judged, Planned, Weighed
 from underway.journal.journal import Journal
-from underway.journal.state import AppState, ReleaseState
 from underway.observe.chronicle import Side, is_visitors
 from underway.plan.model import read_plan
 from underway.ports.drivers import Drivers

@@ -23,8 +23,9 @@ from underway.flows.obstacles import (
 from underway.flows.pools import pool_notes
 from underway.flows.secrets import set_aside
 from underway.flows.ways_back import fit_now, point_of, require_back, unfit
+from underway.journal.act_state import Phase
+from underway.journal.app_state import AppState, ReleaseState
 from underway.journal.journal import Journal
-from underway.journal.state import AppState, Phase, ReleaseState
 from underway.manifest.model import MANIFEST_FILE, Manifest
 from underway.manifest.read import read_manifest
 from underway.manifest.write import render

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
 from underway.guard.words import span
-from underway.journal.state import AppState, Phase
+from underway.journal.act_state import Phase
+from underway.journal.app_state import AppState
 from underway.manifest.release import Approve, Windows
 from underway.manifest.windows import DAY_MINUTES, DAYS, WEEK_MINUTES, next_open
 from underway.plan.model import Rollout, read_plan

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from underway.flows.wrongs import disk_severity
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.ports.drivers import Drivers
 from underway.terms.alert import Severity
 from underway.terms.health import AppHealth, Component, Health

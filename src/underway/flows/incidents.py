@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from underway.journal.events import IncidentOpened, IncidentUpdated
+from underway.journal.events.incidents import IncidentOpened, IncidentUpdated
 from underway.journal.journal import Journal
 from underway.terms.alert import Alert
 from underway.terms.incident import Impact, Incident, IncidentStage

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.manifest.model import AlertKeys, Manifest, MonitorKeys
 from underway.manifest.read import read_manifest
 from underway.manifest.words import ROUTE

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from underway.alerts.conditions import Condition
 from underway.flows.wrong_words import passed
 from underway.guard.words import percent
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.manifest.limits import SHARES, SIZES, TIMES, LimitKeys, limit_of
 from underway.ports.drivers import Drivers
 from underway.terms.alert import Severity

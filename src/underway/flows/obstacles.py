@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from underway.flows.budgets import overspent
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.manifest.model import MANIFEST_FILE, Manifest
 from underway.manifest.read import read_manifest, read_written
 from underway.ports.drivers import Drivers

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from underway.detect.pools import pool_of
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.manifest.model import Manifest
 from underway.ports.drivers import Drivers
 from underway.terms.tree import Tree

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from underway.execute.resume import next_move
 from underway.flows.carry_out import Rollouts, carry_out, end_watch
-from underway.journal.events import ActKind, Finished, Interrupted
+from underway.journal.app_state import AppState
+from underway.journal.events.acts import ActKind, Finished, Interrupted
 from underway.journal.journal import Journal
-from underway.journal.state import AppState
 from underway.manifest.read import read_manifest
 from underway.plan.model import read_plan
 from underway.plan.parts import bring_back_steps

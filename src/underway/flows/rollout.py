@@ -21,9 +21,9 @@ from underway.guard.policy import WhenQuiet
 from underway.guard.routes import route_of
 from underway.guard.shares import share_for
 from underway.guard.words import good_news
-from underway.journal.events import Judged, Order, Paused, ProbesMade, ShareMoved, Weighed
+from underway.journal.act_state import ActState
+from underway.journal.events.acts import Judged, Order, Paused, ProbesMade, ShareMoved, Weighed
 from underway.journal.journal import Journal
-from underway.journal.state import ActState
 from underway.observe.counting import Kind
 from underway.plan.model import Plan, Rollout
 from underway.plan.strategy import CANARY_FROM_PER_S

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from underway.flows.keeping_rules import keeping_rules
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.plan.parts import env_of
 from underway.ports.drivers import Drivers
 from underway.steps.environment import probe_values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from underway.guard.watch import InstanceSigns, WatchLimits, judge_watch
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.plan.model import Watch
 from underway.ports.drivers import Drivers
 from underway.steps.check_health import accepts

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from underway.journal.app_state import AppState
 from underway.journal.fits import fit_of
-from underway.journal.state import AppState
 from underway.manifest.read import read_manifest
 from underway.plan.parts import env_of
 from underway.ports.drivers import Drivers

@@ -10,7 +10,7 @@ from underway.flows.budgets import budgets
 from underway.flows.keeping_rules import keeping_rules
 from underway.flows.limits import passed_limits
 from underway.guard.memory import slope
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.manifest.limits import TIMES
 from underway.ports.drivers import Drivers
 from underway.ports.metrics import Metrics

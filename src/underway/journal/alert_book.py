@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import (
-    AlertAcknowledged,
-    AlertCleared,
-    AlertRaised,
-    AlertSilenced,
-    MessageDecided,
-)
+from underway.journal.events.alerts import AlertAcknowledged, AlertCleared, AlertRaised, AlertSilenced, MessageDecided
 from underway.terms.alert import Alert, AlertStanding, Telling
 
 OVER_KEPT = 200

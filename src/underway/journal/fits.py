@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.terms.rehearsal import Fit, Runs
 
 

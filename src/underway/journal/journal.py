@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 
-from underway.journal.events import AnyEvent, Recorded, decode, encode
-from underway.journal.state import AppState, apply, fold, follow_on, holder
+from underway.journal.app_state import AppState
+from underway.journal.events.every_event import AnyEvent
+from underway.journal.fold import apply, fold
+from underway.journal.recorded import Recorded, decode, encode
+from underway.journal.transitions import follow_on, holder
 from underway.ports.event_log import EventLog, Line
 
 

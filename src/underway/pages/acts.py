@@ -8,7 +8,8 @@ from underway.access.rights import rights_for_order
 from underway.agent.look import app_view, plan_view, release_views
 from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk
 from underway.flows.gates import needs_approval
-from underway.journal.events import Acted, ActKind, Order
+from underway.journal.events.acts import ActKind, Order
+from underway.journal.events.people import Acted
 from underway.pages.gate import Denied
 from underway.pages.looks import standing_of, state_of
 from underway.pages.site import Visit

@@ -13,7 +13,7 @@ from underway.agent.look import app_view, release_views, status_view
 from underway.agent.views import AppView, ReleaseView
 from underway.flows.explain import explain
 from underway.flows.gates import needs_approval
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.pages import charts, figures
 from underway.pages.gate import PICTURE_POLICY
 from underway.pages.site import Visit

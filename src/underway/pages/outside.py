@@ -17,7 +17,7 @@ from underway.agent.agent import Agent
 from underway.agent.api import make_api
 from underway.agent.views import Refused
 from underway.flows.gates import needs_approval
-from underway.journal.events import ActKind, Order
+from underway.journal.events.acts import ActKind, Order
 from underway.pages import gate
 from underway.pages.gate import Origin
 from underway.terms.problem import Problem

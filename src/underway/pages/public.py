@@ -12,7 +12,7 @@ import jinja2
 import msgspec
 from markupsafe import Markup
 
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.pages import charts, figures
 from underway.terms.incident import Impact, Incident, IncidentStage
 from underway.terms.monitor import MonitorState, MonitorStatus

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from underway.agent import env_api
 from underway.agent.env_views import EnvLookAsk, EnvView
 from underway.agent.look import app_view, backups_view, require_process
-from underway.journal.events import Recorded
+from underway.journal.recorded import Recorded
 from underway.observe.database import read_database
 from underway.pages.looks import standing_of, state_of
 from underway.pages.site import Visit

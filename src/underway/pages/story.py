@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from underway.journal.events import (
+from underway.journal.events.acts import (
     ActKind,
     ActStarted,
     BudgetOverdrawn,
@@ -15,17 +15,17 @@ from underway.journal.events import (
     Ordered,
     Paused,
     Planned,
-    Recorded,
     ShareMoved,
     StepDone,
     StepFailed,
     StepLine,
     StepStarted,
-    TrafficSwitched,
     UndoDone,
     UndoFailed,
     UndoStarted,
 )
+from underway.journal.events.releases import TrafficSwitched
+from underway.journal.recorded import Recorded
 from underway.terms.problem import Problem
 from underway.terms.verdict import Verdict
 

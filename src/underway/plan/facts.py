@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.manifest.model import Manifest
 from underway.plan.strategy import NO_PACE, Pace
 from underway.ports.builds import BuildAsk

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from underway.guard.policy import Policy
-from underway.journal.events import ActKind, StepLine
+from underway.journal.events.acts import ActKind, StepLine
 from underway.manifest.release import Approve, Windows
 from underway.steps.every_step import EveryStep
 from underway.steps.probe_release import Probing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from underway.environment.layers import chain
 from underway.guard.policy import Limits, Margins, Policy, WhenQuiet
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
 from underway.manifest.model import Manifest, Process
 from underway.plan.facts import route_for
 from underway.plan.model import Rollout, Watch

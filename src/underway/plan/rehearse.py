@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from underway.journal.events import ActKind
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
+from underway.journal.events.acts import ActKind
 from underway.manifest.model import Manifest
 from underway.manifest.read import read_manifest
 from underway.plan.deploy import live_code

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from underway.journal.events import ActKind
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
+from underway.journal.events.acts import ActKind
 from underway.manifest.model import Manifest
 from underway.plan.model import Plan, Stage
 from underway.plan.parts import backup_ask, env_of, host_of, workers_of

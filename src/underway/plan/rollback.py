@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import ActKind
+from underway.journal.events.acts import ActKind
 from underway.plan.facts import DownFacts, RollbackFacts
 from underway.plan.model import Plan, Stage
 from underway.plan.parts import backup_ask, code_of, env_of, free_slot, start_steps, swap_workers, workers_of

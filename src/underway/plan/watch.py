@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from underway.journal.events import ActKind
-from underway.journal.state import AppState
+from underway.journal.app_state import AppState
+from underway.journal.events.acts import ActKind
 from underway.manifest.read import read_manifest
 from underway.plan.model import Plan, Stage
 from underway.plan.parts import rollout_of, swap_workers, watch_after_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import BackupMade
+from underway.journal.events.backups import BackupMade
 from underway.ports.copies import Progress, unheard
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act, Did

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import ReleaseMade
+from underway.journal.events.releases import ReleaseMade
 from underway.ports.builds import BuildAsk
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act, Did

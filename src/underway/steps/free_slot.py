@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import SlotFreed
+from underway.journal.events.releases import SlotFreed
 from underway.ports.drivers import Drivers
 from underway.steps.start_release import drain, stop_release
 from underway.steps.step import Act, Did

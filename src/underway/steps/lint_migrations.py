@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import MigrationsLinted
+from underway.journal.events.database import MigrationsLinted
 from underway.lint.lint import lint, mark_allowed, stopping
 from underway.manifest.migrate import Migrate
 from underway.ports.drivers import Drivers

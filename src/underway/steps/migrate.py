@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from underway.errors.told import told_in
-from underway.journal.events import Migrated
+from underway.journal.events.database import Migrated
 from underway.lint.shape import differences
 from underway.manifest.migrate import Migrate
 from underway.ports.drivers import Drivers

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import ProbesMade
+from underway.journal.events.acts import ProbesMade
 from underway.manifest.smoke import Journey, Smoke
 from underway.ports.drivers import Drivers
 from underway.ports.smokes import Dial

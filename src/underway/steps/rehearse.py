@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from underway.journal.events import Rehearsed
+from underway.journal.events.database import Rehearsed
 from underway.lint.lint import lint, stopping
 from underway.manifest.migrate import Migrate
 from underway.ports.copies import Scratch

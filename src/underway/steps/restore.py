@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from underway.journal.events import BackupMade, BackupProven, DatabaseRestored
+from underway.journal.events.backups import BackupMade, BackupProven
+from underway.journal.events.database import DatabaseRestored
 from underway.ports.drivers import Drivers
 from underway.steps.back_up import damaged, find_backup, identity_of
 from underway.steps.step import Act, Did

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import Routed
+from underway.journal.events.releases import Routed
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act, Did
 from underway.terms.release import Slot

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import ShareMoved
+from underway.journal.events.acts import ShareMoved
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act, Did
 from underway.terms.release import Slot

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import EnvironmentGiven, SlotFreed, SlotTaken
+from underway.journal.events.releases import EnvironmentGiven, SlotFreed, SlotTaken
 from underway.manifest.model import Process
 from underway.ports.drivers import Drivers
 from underway.steps.build_release import find_build

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from underway.journal.events import AnyEvent
+from underway.journal.events.every_event import AnyEvent
 from underway.ports.drivers import Drivers
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import AppRemoved
+from underway.journal.events.releases import AppRemoved
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act, Did
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import TrafficSwitched
+from underway.journal.events.releases import TrafficSwitched
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act, Did
 from underway.terms.problem import Failure, Problem

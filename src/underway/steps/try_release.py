@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
-from underway.journal.events import CodeTried
+from underway.journal.events.database import CodeTried
 from underway.ports.drivers import Drivers
 from underway.steps.environment import DATABASE_PASSWORD
 from underway.steps.step import Act, Did

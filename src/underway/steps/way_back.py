@@ -6,7 +6,7 @@ import dataclasses
 
 import msgspec
 
-from underway.journal.events import CodeTried, Migrated
+from underway.journal.events.database import CodeTried, Migrated
 from underway.lint.shape import differences
 from underway.ports.copies import Scratch
 from underway.ports.drivers import Drivers
