@@ -166,19 +166,6 @@ def test_a_front_end_beside_an_api_is_served_on_the_same_origin(look: Look) -> N
     assert manifest.processes["web"].cwd == "backend"
 
 
-def test_an_api_address_that_is_baked_in_becomes_a_path(look: Look) -> None:
-    files = {
-        **API,
-        **package(folder="frontend", **VITE),
-        "frontend/index.html": "",
-        "frontend/src/api.ts": "const base = import.meta.env.VITE_API_URL\n",
-        "frontend/.env": "VITE_API_URL=http://localhost:8000/api\n",
-    }
-    manifest = drafted(look(files))
-    assert manifest.build.commands == ('cd frontend && VITE_API_URL="/api" npm run build',)
-    assert manifest.build.node == NodeBuild("npm", dir="frontend")
-
-
 def test_a_build_tool_beside_an_api_is_no_front_end(look: Look) -> None:
     manifest = drafted(look({**API, **package(folder="assets", **VITE)}))
     assert manifest.static is None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from underway.detect.api_address import same_origin
 from underway.detect.draft import Draft
 from underway.detect.env_names import (
     PUBLIC_SECRETS,
@@ -285,6 +285,8 @@ def draft_front_end(
         draft.node = build
     else:
         draft.front_end = build
+    if not is_alone:
+        same_origin(index, project, folder, draft, notes)
     if not is_alone and (put := put_by_dockerfile(starts, project.folder, folder)):
         draft.commands.append(put[0])
         notes.claim("static", "put where the server serves it, as the Dockerfile does", put[1], "build.commands")
@@ -302,8 +304,6 @@ def draft_front_end(
             "the front end is built by Node, and this machine has none",
             "install Node",
         )
-    if not is_alone:
-        _same_origin(index, project, draft, notes)
 
 
 def _served_by(index: Index, project: NodeProject, folder: str) -> Evidence | None:
@@ -323,56 +323,3 @@ def _unlocked(index: Index, project: NodeProject, notes: Notes) -> None:
         day = f'; where today\'s break it, set as_of = "{index.tree.day}", the day of the commit'
         says = "no lockfile: the versions are those that package.json accepts" + (day if index.tree.day else "")
         notes.claim("build", says, Evidence(project.path), "build.node")
-
-
-def _same_origin(index: Index, project: NodeProject, draft: Draft, notes: Notes) -> None:
-    """An API address baked into the front end becomes empty: the API is on the same origin."""
-    names: dict[str, Evidence] = {}
-    for path in index.ending(*_CODE, ".vue", ".svelte"):
-        if project.folder and not path.startswith(project.folder + "/"):
-            continue
-        text = index.text(path)
-        for found in re.finditer(r"(?:import\.meta\.env|process\.env)\.((?:VITE|REACT_APP|PUBLIC|VUE_APP)_\w+)", text):
-            if re.search(r"API|BACKEND|SERVER", found[1]) and re.search(r"URL|HOST|BASE|ORIGIN|ENDPOINT", found[1]):
-                names.setdefault(found[1], Evidence(path, text.count("\n", 0, found.start()) + 1))
-    if not names:
-        _calls_elsewhere(index, project, notes)
-    if not names or draft.node is None:
-        return
-    front = draft.front_end or draft.node
-    values = " ".join(f"{name}={json.dumps(_path_of(index, project, name))}" for name in sorted(names)[:5])
-    unbuilt = NodeBuild(manager=front.manager, dir=front.dir)
-    draft.node, draft.front_end = (unbuilt, None) if draft.front_end is None else (draft.node, unbuilt)
-    step = f"cd {shlex.quote(project.folder)} && " if project.folder else ""
-    draft.commands.append(f"{step}{values} {running(project, 'build')}")
-    for name, evidence in sorted(names.items())[:5]:
-        notes.claim("static", f"{name} is baked in: the API is on the same origin", evidence, "build.commands")
-
-
-_LOCAL_API = re.compile(r"""['"`]https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0):\d{2,5}[^'"`\s]{0,80}['"`]""")
-
-
-def _calls_elsewhere(index: Index, project: NodeProject, notes: Notes) -> None:
-    """Say so when the pages call an API at an address that is the developer's own machine."""
-    for path in index.ending(*_CODE, ".vue", ".svelte"):
-        if not path.startswith(f"{project.folder}/") or re.search(r"\.config\.|\.(test|spec)\.|setupProxy", path):
-            continue
-        found = _LOCAL_API.search(index.text(path))
-        if found:
-            at = Evidence(path, index.text(path).count("\n", 0, found.start()) + 1)
-            says = f"the pages call {found[0][1:-1]}, the visitor's own machine: the API is on the same origin, at /"
-            notes.claim("static", says, at, "static")
-            return
-
-
-def _path_of(index: Index, project: NodeProject, name: str) -> str:
-    """The path of the example address: `http://localhost:8000/api` gives `/api`."""
-    for path in index.named(".env", ".env.example", ".env.development", ".env.local.example", ".env.production"):
-        found = re.search(
-            rf"^[ \t]*{re.escape(name)}[ \t]*=[ \t]*[\"']?(?:https?:)?//[^/\s\"']+(/[\w./-]*)?",
-            index.text(path),
-            re.MULTILINE,
-        )
-        if found:
-            return (found[1] or "").rstrip("/")
-    return ""

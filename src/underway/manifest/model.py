@@ -34,6 +34,13 @@ LISTEN_SCRIPT = ".underway/listen.py"
 """What every build with `[build.python]` holds in that folder: `python .underway/listen.py SCRIPT` runs a script whose
 first port becomes `$PORT` on 127.0.0.1."""
 
+ORIGIN_MODULE = ".underway/origin.cjs"
+"""Beside it: `node .underway/origin.cjs FOLDER [HOST:PORT …]` goes over the pages built into FOLDER, and puts their
+own address in place of those of `PAGE_HOST` and of each HOST:PORT."""
+
+PAGE_HOST = "same-origin.invalid"
+"""Stands for the page's own host in what a front end has baked in; `.invalid` is nobody's (RFC 6761, 6.4)."""
+
 
 @dataclass(frozen=True)
 class PythonBuild:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from underway.drivers.builds import listening
-from underway.manifest.model import LISTEN_MODULE, BuildKeys, NodeBuild, Static
+from underway.manifest.model import LISTEN_MODULE, ORIGIN_MODULE, BuildKeys, NodeBuild, Static
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 
@@ -245,3 +245,28 @@ def test_a_front_end_of_its_own_is_built_beside_the_server(bench: Any) -> None:
     build = bench.make(both, Static(dir="client/dist"))
     assert Path(build.static_dir, "index.html").read_text() == "production"
     assert Path(build.dir, "out.txt").read_text() == "from inner"
+
+
+def test_pages_call_their_api_at_their_own_address(tmp_path: Path) -> None:
+    """Run in a browser's words: what the built script evaluates to, at the page's own `location`."""
+    listening.add(tmp_path, ORIGIN_MODULE)
+    asks = 'x=()=>{return"http://same-origin.invalid/api"};y=new Set(["ws://localhost:5001/ws",`http://localhost:5001/${x}`])'
+    (tmp_path / "dist").mkdir()
+    for name, text in (
+        ("app.js", f"{asks};z='<a href=\"http://localhost:5001/docs\">';w='http://localhost:50011/'"),
+        ("app.js.gz", "stale"),
+        ("index.html", '<script>fetch("http://localhost:5001/x")</script>'),
+        ("notes.txt", "http://localhost:5001"),
+    ):
+        (tmp_path / "dist" / name).write_text(text)
+    subprocess.run(["node", ".underway/origin.cjs", "dist", "localhost:5001"], cwd=tmp_path, check=True)
+    page = "location={origin:'https://shop.example',host:'shop.example'};"
+    script = page + (tmp_path / "dist/app.js").read_text() + ";console.log(JSON.stringify([x(),...y,z,w]))"
+    said = json.loads(subprocess.run(["node", "-e", script], check=True, capture_output=True).stdout)
+    assert said[0] == "https://shop.example/api"
+    assert said[1] == "wss://shop.example/ws"
+    assert said[2].startswith("https://shop.example/()")
+    assert said[3:] == ['<a href="/docs">', "http://localhost:50011/"]
+    assert not (tmp_path / "dist/app.js.gz").exists()
+    assert (tmp_path / "dist/index.html").read_text() == '<script>fetch("/x")</script>'
+    assert (tmp_path / "dist/notes.txt").read_text() == "http://localhost:5001"

@@ -154,6 +154,9 @@ def test_with_a_web_process_files_come_first_and_the_rest_is_the_apps(
             assert (await to.get("/")).body == b"<h1>A</h1>"
             assert (await to.get("/seen")).headers["content-type"] == "application/json"
             assert (await to.get("/letters/7")).body == b"<h1>A</h1>", "the app said 404, so it is a page's path"
+            for asks in ({"Accept": "application/json, text/plain, */*"}, {"Sec-Fetch-Dest": "empty"}):
+                asked = await to.get("/letters/7", headers=asks)
+                assert (asked.status, asked.body) == (404, b"Not Found"), "a script is told what the API says"
             missing = await to.get("/api/nothing.json")
             assert (missing.status, missing.body) == (404, b"Not Found")
             assert (await to.get("/upload", method="POST", body=b"12")).body == b"2"

@@ -1,4 +1,4 @@
-"""The file beside a server that its command may load, so that it listens where it is told."""
+"""Files beside a project that its commands may load: where a server listens, and what its pages call."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 import stat
 from pathlib import Path
 
-from underway.manifest.model import LISTEN_MODULE, LISTEN_SCRIPT
+from underway.manifest.model import LISTEN_MODULE, LISTEN_SCRIPT, ORIGIN_MODULE
 
-_SOURCES = {LISTEN_MODULE: "listen.cjs", LISTEN_SCRIPT: "listen.py"}
+_SOURCES = {LISTEN_MODULE: "listen.cjs", LISTEN_SCRIPT: "listen.py", ORIGIN_MODULE: "origin.cjs"}
 
 
 def add(folder: Path, name: str) -> None:
-    """Write `name` (`LISTEN_MODULE` or `LISTEN_SCRIPT`) into `folder` of a fresh copy, before anything of the
+    """Write `name` (one of `_SOURCES`) into `folder` of a fresh copy, before anything of the
     repository has run in it."""
     file = folder / name
     for path, is_ours in ((file.parent, stat.S_ISDIR), (file, lambda mode: False)):

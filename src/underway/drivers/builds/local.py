@@ -33,7 +33,7 @@ from underway.drivers.sources import git
 from underway.drivers.sources.copying import copy_tree, free_bytes
 from underway.drivers.sources.reading import open_inside
 from underway.drivers.whole_file import write_whole
-from underway.manifest.model import LISTEN_MODULE, LISTEN_SCRIPT, PythonBuild
+from underway.manifest.model import LISTEN_MODULE, LISTEN_SCRIPT, ORIGIN_MODULE, PythonBuild
 from underway.ports.builds import BuildAsk
 from underway.ports.commands import Commands
 from underway.terms.home import Home
@@ -193,7 +193,9 @@ class LocalBuilds:
             write_whole(kept, text.encode())
         (shop.scratch / "home").mkdir(mode=0o700, parents=True, exist_ok=True)
         if ask.build.node:
-            await in_thread(listening.add, shop.inside(ask.build.node.dir, "build.node.dir"), LISTEN_MODULE)
+            beside = shop.inside(ask.build.node.dir, "build.node.dir")
+            await in_thread(listening.add, beside, LISTEN_MODULE)
+            await in_thread(listening.add, beside, ORIGIN_MODULE)
         if ask.build.python:
             await in_thread(listening.add, shop.inside(ask.build.python.dir, "build.python.dir"), LISTEN_SCRIPT)
         await in_thread(self._give_to_builder, ask, shop)

@@ -43,6 +43,11 @@ _KEPT_OPEN: Json = {"idle_timeout": _UPSTREAM_IDLE, "max_idle_conns_per_host": 1
 _REPEATABLE = ["GET", "HEAD", "OPTIONS"]
 """What is asked again when its connection breaks. Anything else gets a connection of its own: an app server may close
 an idle one at any moment (uvicorn does after every exception, without a word), and what is sent down it then fails."""
+_ASKED_BY_SCRIPTS: list[Json] = [
+    {"header": {"Accept": ["*application/json*"]}},
+    {"header": {"Sec-Fetch-Dest": ["empty"]}},
+]
+"""What a page's own scripts ask: to them a 404 of the API is the answer (w3.org/TR/fetch-metadata, 2.1)."""
 _ACCESS = "access"
 _ROLL_MB = 64
 
@@ -308,8 +313,11 @@ def _reverse_proxy(ports: Sequence[int], spa_root: str, keep_alive: Json) -> Jso
     if spa_root:
         proxy["handle_response"] = [
             {
-                "match": {"status_code": [404]},
-                "routes": [spa_fallback(spa_root), {"handle": [{"handler": "copy_response"}]}],
+                "match": {"status_code": [404, 405]},
+                "routes": [
+                    spa_fallback(spa_root, but_not=_ASKED_BY_SCRIPTS),
+                    {"handle": [{"handler": "copy_response"}]},
+                ],
             }
         ]
     return proxy

@@ -90,7 +90,7 @@ def static_routes(roots: StaticRoots, *, prefix: str, spa: bool, has_web: bool) 
 
     What is no file falls through to the web process if there is one. A `spa` without a web process (or with a
     prefix of its own) answers other page paths with its index.html; under "/" with a web process, the web process
-    is asked first and `spa_fallback` answers where it says 404.
+    is asked first and `spa_fallback` answers where it says 404 or 405 to a page request.
     """
     below = prefix.rstrip("/")
     handle: list[Json] = [
@@ -134,10 +134,15 @@ def named_static_routes() -> dict[str, Json]:
     }
 
 
-def spa_fallback(root: str) -> Json:
-    """The route that answers a page request with the index of `root`: one whose last part has no dot."""
+def spa_fallback(root: str, but_not: Sequence[Json] = ()) -> Json:
+    """The route that answers a page request with the index of `root`: one whose last part has no dot.
+
+    Requests that match one of `but_not` are none.
+    """
     route = _found(root, ["/index.html"])
     route["match"][0] |= {"method": ["GET", "HEAD"], "path_regexp": {"pattern": r"/[^./]*$"}}
+    if but_not:
+        route["match"][0]["not"] = list(but_not)
     return route
 
 
