@@ -10,12 +10,12 @@ from dataclasses import replace
 import pytest
 
 from underway.environment.check import Scene, check
-from underway.environment.layers import Layer, chain, layers_of, require_known, resolve
+from underway.environment.layers import Layer, chain, layers_of, require_known, resolve, settled
 from underway.manifest.fits import whole_fits
 from underway.manifest.model import EnvironmentKeys, EnvVar, Manifest
 from underway.manifest.read import read_manifest
 from underway.manifest.spot import Found, Spot
-from underway.terms.environment import Holder, Kept, Read
+from underway.terms.environment import BASE, Holder, Kept, Read
 from underway.terms.problem import Refusal
 from underway.terms.secret import Secret
 
@@ -216,6 +216,36 @@ KEY = {secret = true, processes = ["mail"]}
 
     assert of("web") == {"A": "of web"}
     assert of("mail") == {"A": "of the vault", "KEY": GOOD}
+
+
+def test_what_only_a_channel_names_is_no_processes() -> None:
+    manifest = read_manifest(
+        """
+        app = "shop"
+        [processes]
+        web = "true"
+        [services]
+        redis = true
+        [env]
+        DECLARED = {secret = true}
+        [alerts]
+        heartbeat = "${BEAT}"
+        [[alerts.channels]]
+        name = "team"
+        url = "${HOOK}"
+        key = "${DECLARED}"
+        [[alerts.channels]]
+        name = "both"
+        url = "${READ}"
+        key = "${REDIS_PASSWORD}"
+        """
+    )
+    files = {BASE: {"HOOK": Kept(value=Secret("https://hooks.example.com/1"))}}
+    env = settled(manifest, "production", files, ["READ"]).env
+    assert {name for name, variable in env.items() if variable.at == "agent"} == {"BEAT", "HOOK"}
+    assert env["HOOK"].value == "https://hooks.example.com/1"
+    assert env["HOOK"].is_secret
+    assert env["DECLARED"].is_run_with
 
 
 def test_an_environment_that_nobody_knows_is_refused_and_those_that_are_are_named() -> None:

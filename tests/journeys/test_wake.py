@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -10,6 +11,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import psutil
 import pytest
 
 from . import bad
@@ -85,6 +87,13 @@ def asked(world, path, method="GET"):
         connection.close()
 
 
+def environs(world):
+    """The environment of every process of the home."""
+    for process in world.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            yield process.environ()
+
+
 @pytest.mark.timeout(300)
 def test_a_schedule_pings_from_outside_and_a_dead_agent_is_told_of(world, outside):
     path = bad.patient(bad.plain(world, MORE.format(port=outside.server_port)))
@@ -92,6 +101,12 @@ def test_a_schedule_pings_from_outside_and_a_dead_agent_is_told_of(world, outsid
     assert kept.returncode == 0, kept.stderr
     done = world.deploy(path)
     assert done["outcome"] == "live", done
+
+    of_app = [it for it in environs(world) if it.get("UNDERWAY_APP") == "plain"]
+    assert of_app
+    assert not any("ALERT_KEY" in it for it in of_app), "a channel's key is the agent's alone"
+    shown = world.run("env", "show", "ALERT_KEY", "--reveal", "--path", path)
+    assert "Gs7dPq2vXw9LmT4kRb8Zc3" in shown.stdout, shown.stderr
 
     exposed = world.run("monitors", "expose", "pings.localhost", "--tls", "off")
     assert exposed.returncode == 0, exposed.stderr

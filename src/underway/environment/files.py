@@ -139,7 +139,9 @@ def _purpose(variable: EnvVar) -> str:
         words.append(f"Renewed every {variable.rotates_s / 86_400:g} days.")
     if variable.processes:
         words.append(f"For {', '.join(variable.processes)} only.")
-    if variable.at != "both":
+    if variable.at == "agent":
+        words.append("For Underway alone.")
+    elif variable.at != "both":
         words.append(f"At {variable.at} time only.")
     return " ".join(filter(None, words)) or "–"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -153,13 +153,22 @@ def _plain(values: Mapping[str, str]) -> dict[str, Kept | None]:
     return {name: Kept(value=Secret(value)) for name, value in values.items()}
 
 
-def settled(manifest: Manifest, environment: str, files: Mapping[str, Mapping[str, Kept]]) -> Manifest:
+def settled(
+    manifest: Manifest, environment: str, files: Mapping[str, Mapping[str, Kept]], apps: Collection[str] = ()
+) -> Manifest:
     """The manifest of a release: for its environment, with the layers below it alone, and with what the committed
-    files say written into them. What the vault says is read when a process starts."""
+    files say written into them. What the vault says is read when a process starts.
+
+    What only channels and the heartbeat name is Underway's: the release declares it so that no process gets it, unless
+    the file declares it or it is one of `apps`, the names that the app's code reads.
+    """
     names = chain(manifest, environment)
     env = dict(manifest.env)
     for name, kept in files.get(BASE, {}).items():
         env[name] = replace(env.get(name, UNKNOWN), value=kept.value.reveal(), generate="", source="")
+    given = {*manifest.env, *service_names(manifest), *apps}
+    for name in sorted(manifest.alerts.variables - given):
+        env[name] = replace(env.get(name, UNKNOWN), at="agent")
     environments = {}
     for name in names[1:]:
         keys = manifest.environments.get(name, EnvironmentKeys())

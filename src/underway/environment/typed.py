@@ -164,4 +164,4 @@ def _zod_field(variable: EnvVar) -> str:
 
 
 def _declared(manifest: Manifest) -> list[tuple[str, EnvVar]]:
-    return [(name, variable) for name, variable in sorted(manifest.env.items()) if variable.at != "build"]
+    return [(name, variable) for name, variable in sorted(manifest.env.items()) if variable.is_run_with]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from underway.detect.complete import Whole, whole, without
@@ -119,7 +119,8 @@ def _see(tree: Tree, at: EnvAt, on: Drivers, journal: Journal | None) -> Seen:
     findings = check(scene)
     if journal is not None:
         findings += staged(schema.app, entries, on, journal)
-    manifest = settled(schema, environment, files)
+    read = [name for name, each in named.items() if each.reads]
+    manifest = settled(schema, environment, files, [*read, *_named_in(_commands(schema), entries)])
     if at.allow_missing:
         findings = tuple(it for it in findings if it.problem.code not in _MISSING)
         manifest = without(manifest, {n for n, it in entries.items() if it.origin is None and manifest.env[n].required})
@@ -178,15 +179,8 @@ def _mentioned(tree: Tree, manifest: Manifest, entries: Mapping[str, Entry]) -> 
     """Those names that stand in the tree's texts outside the manifest and `.env` files, in a command, or in what
     monitors and channels of the manifest ask for."""
     wanted = set(entries)
-    alerts = manifest.alerts
-    said = [
-        *(process.command for process in manifest.processes.values()),
-        *manifest.build.commands,
-        *(text for each in alerts.channels for text in (each.url, each.key)),
-        *(monitor.target for monitor in manifest.monitors),
-        alerts.heartbeat,
-    ]
-    found = wanted & set(_WORD.findall(" ".join(said)))
+    said = [*_commands(manifest), *(monitor.target for monitor in manifest.monitors)]
+    found = _named_in(said, wanted) | (wanted & manifest.alerts.variables)
     for path in tree.paths[:_MOST_LOOKED_THROUGH]:
         if not wanted - found:
             break
@@ -195,6 +189,14 @@ def _mentioned(tree: Tree, manifest: Manifest, entries: Mapping[str, Entry]) -> 
             continue
         found |= wanted.intersection(_WORD.findall(tree.text(path)))
     return frozenset(found)
+
+
+def _commands(manifest: Manifest) -> list[str]:
+    return [*(process.command for process in manifest.processes.values()), *manifest.build.commands]
+
+
+def _named_in(texts: Iterable[str], names: Collection[str]) -> set[str]:
+    return {word for text in texts for word in _WORD.findall(text) if word in names}
 
 
 def staged(app: str, entries: Mapping[str, Entry], on: Drivers, journal: Journal) -> tuple[Finding, ...]:

@@ -101,7 +101,8 @@ async def hand_over(
         wanted = [p for p in missing if not names or any(name in p.why for name in names)]
         if wanted:
             raise Refusal(wanted)
-    whole = await environment(ask, Build(key="", dir=str(at.path)), on, process=process)
+    build = Build(key="", dir=str(at.path))
+    whole = await environment(ask, build, on, process=process, with_agents=bool(names))
     values = {n: v for n, v in whole.items() if n not in PLATFORM or n == "UNDERWAY_ENVIRONMENT"}
     if unknown := [name for name in names if name not in values]:
         raise Refusal([_not_set(seen, name) for name in unknown])

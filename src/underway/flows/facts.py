@@ -166,7 +166,7 @@ def build_settings(manifest: Manifest) -> dict[str, str]:
     )
     values = {name: value.reveal() for name, value in services.items()}
     for name, variable in manifest.env.items():
-        if variable.at == "run" or variable.source or (not variable.value and variable.default):
+        if not variable.is_built_with or variable.source or (not variable.value and variable.default):
             continue
         is_secret = variable.secret or bool(variable.generate) or not variable.value
         values[name] = STAND_IN if is_secret else variable.value
@@ -174,7 +174,7 @@ def build_settings(manifest: Manifest) -> dict[str, str]:
         keys = manifest.environments.get(layer)
         for name, value in (keys.env if keys else {}).items():
             declared = manifest.env.get(name)
-            if declared is not None and not declared.is_secret and declared.at != "run":
+            if declared is not None and not declared.is_secret and declared.is_built_with:
                 values[name] = value
     return dict(sorted(values.items()))
 

@@ -107,8 +107,9 @@ class EnvVar:
             "at",
             words.ENV_AT,
             '"run"',
-            "When it is there: `run` for processes and the migration, `build` for build commands. A secret is never "
-            "part of a build: builds get a stand-in.",
+            "When it is there: `run` for processes and the migration, `build` for build commands, `agent` for neither: "
+            "Underway alone uses it, for a channel, a monitor, a heartbeat. A secret is never part of a build: builds "
+            "get a stand-in.",
         ),
     ] = "both"
     processes: Annotated[
@@ -131,6 +132,16 @@ class EnvVar:
     @property
     def is_secret(self) -> bool:
         return self.secret or bool(self.generate)
+
+    @property
+    def is_run_with(self) -> bool:
+        """Processes and the migration get it."""
+        return self.at in ("both", "run")
+
+    @property
+    def is_built_with(self) -> bool:
+        """Build commands get it, a secret as a stand-in."""
+        return self.at in ("both", "build")
 
     def is_required_in(self, environment: str) -> bool:
         return self.required or environment in self.required_in

@@ -15,6 +15,7 @@ from underway.terms.alert import Severity
 from underway.terms.monitor import MonitorKind
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}", re.ASCII)
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", re.ASCII)
 _CHANNEL_URL = re.compile(r"(\$\{[A-Za-z_][A-Za-z0-9_]*\}|[a-z][a-z0-9+.-]*://\S+)", re.ASCII)
 
 
@@ -252,3 +253,9 @@ class AlertKeys:
             "machines fail, to tell a site that is down from a machine that is offline.",
         ),
     ] = ("1.1.1.1:53", "8.8.8.8:53", "9.9.9.9:53")
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The variables that channels and the heartbeat name."""
+        said = [self.heartbeat, *(text for each in self.channels for text in (each.url, each.key))]
+        return frozenset(name for text in said for name in _VARIABLE.findall(text))

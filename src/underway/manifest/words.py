@@ -348,7 +348,7 @@ STRATEGY = Choice(("auto", "canary", "blue-green", "instant"))
 REHEARSE = Choice(("auto", "always", "never"))
 GENERATE = Choice(("hex", "urlsafe", "password", "django", "fernet", "rsa", "ed25519"))
 
-ENV_AT = Choice(("both", "run", "build"))
+ENV_AT = Choice(("both", "run", "build", "agent"))
 ENTROPY = Number(0, 4096)
 ROTATES = Duration("0s", "3650d")
 ENV_CHOICES = ListOf(ENV_CHOICE, 100)

@@ -71,12 +71,14 @@ async def environment(
     *,
     process: str = "",
     cache_of: str = "",
+    with_agents: bool = False,
 ) -> Environ:
     """The whole environment for a process of this release, secrets in the clear: give it to the process only.
 
     The empty name of a process stands for the migration.
     `through` names the app's own database by another login, or another database in its place.
     `cache_of` is the name under which a Redis of its own is made, in place of the app's.
+    With `with_agents` what Underway alone uses (`at = "agent"`) is there as well: for a person who asks for it.
 
     Raises `Failure` when a service does not answer and `Refusal` (`env.missing`) when a required value is not set.
     """
@@ -96,7 +98,7 @@ async def environment(
     if zone := os.environ.get("TZ"):
         values["TZ"] = zone
     services = await _of_services(ask, on, through, cache_of)
-    own = _of_app(ask, on, process)
+    own = _of_app(ask, on, process, with_agents=with_agents)
     hidden = _secret_parts(ask) | {n for n in own if n not in ask.variables or ask.variables[n].is_secret}
     hidden |= {variable.previous for variable in ask.variables.values() if variable.previous}
     return Environ({**values, **services, **own}, hidden & (set(services) | set(own)))
@@ -107,7 +109,7 @@ def probe_values(ask: EnvAsk, app: str, on: Drivers) -> Mapping[str, str | Secre
     may then be hidden wherever the app shows it. Raises `Refusal` (`env.missing`)."""
     kept = on.vault.values(app)
     values: dict[str, str | Secret] = dict(kept)
-    for name, value in _of_app(ask, on, "web").items():
+    for name, value in _of_app(ask, on, "web", with_agents=True).items():
         variable = ask.variables.get(name, UNKNOWN)
         is_plain = variable.value == value and not variable.is_secret and name not in kept
         values[name] = value if is_plain else Secret(value)
@@ -187,13 +189,14 @@ def _of_layers(ask: EnvAsk, on: Drivers) -> dict[str, Secret]:
     return found
 
 
-def _of_app(ask: EnvAsk, on: Drivers, process: str) -> Mapping[str, str]:
+def _of_app(ask: EnvAsk, on: Drivers, process: str, *, with_agents: bool) -> Mapping[str, str]:
     values: dict[str, str] = {}
     own = on.vault.kept(ask.app, OWN)
     layered = _of_layers(ask, on)
     missing: list[Problem] = []
     for name, variable in ask.variables.items():
-        is_here = variable.is_for(process) and variable.at != "build"
+        is_agents = with_agents and variable.at == "agent"
+        is_here = is_agents or (variable.is_run_with and variable.is_for(process))
         if not is_here or variable.source.partition(":")[0] in ("postgres", "redis"):
             layered.pop(name, None)
             continue
@@ -234,7 +237,7 @@ def _former(ask: EnvAsk, own: Mapping[str, Kept], on: Drivers) -> dict[str, str]
     found: dict[str, str] = {}
     layers = [on.vault.kept(ask.vault or ask.app, layer) for layer in ask.layers]
     for name, variable in ask.variables.items():
-        if variable.previous:
+        if variable.previous and variable.is_run_with:
             kept = next((layer[name] for layer in reversed(layers) if name in layer), own.get(name))
             found[variable.previous] = ",".join(it.reveal() for it in kept.former) if kept else ""
     return found
