@@ -6,6 +6,7 @@ import re
 import shlex
 from types import MappingProxyType
 
+from underway.detect.assets import draft_assets, is_for_templates
 from underway.detect.draft import Draft
 from underway.detect.index import Index, by_depth, cwd, folder_of, join
 from underway.detect.model import Detection, Evidence, Machine, Notes
@@ -60,7 +61,10 @@ def _draft(
     notes: Notes,
 ) -> bool:
     if draft_python(index, starts, python, machine, draft, notes):
-        _add_front_end(index, starts, node, machine, draft, notes)
+        pages = [each for each in node if not is_for_templates(index, python, each)]
+        _add_front_end(index, starts, pages, machine, draft, notes)
+        if draft.node is None:
+            draft_assets(index, starts, node, machine, draft, notes)
         return True
     servers = [p for p in node if p.server and (p.server != "next" or not _is_export(index, p))]
     if servers and refuse_several(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from underway.detect.index import Index, by_depth, folder_of, join
 from underway.detect.model import Evidence
 from underway.detect.python_code import PyFile, PythonCode, dotted_name, literal, source_of
+from underway.detect.settings_truth import holds
 from underway.detect.starts import Starts
 
 
@@ -18,7 +19,8 @@ class Django:
 
     `names_settings` when the module has to be named because manage.py would take another. `static_root` and
     `media_root` are inside the tree, empty when unknown or absent. `static_root_if` is the condition under which
-    alone STATIC_ROOT is set, when it is about anything but DEBUG.
+    alone STATIC_ROOT is set, when it is about anything that a deploy does not settle. `has_sockets` when asgi.py
+    routes WebSockets (channels.readthedocs.io: ProtocolTypeRouter), which wsgi.py cannot serve.
     """
 
     folder: str
@@ -39,6 +41,7 @@ class Django:
     has_hosts: bool = False
     hosts_literal: tuple[str, ...] | None = None
     compresses_offline: bool = False
+    has_sockets: bool = False
 
 
 _POSTGRES_ENGINE = re.compile(
@@ -55,12 +58,15 @@ def find_django(index: Index, code: PythonCode, starts: Starts) -> Django | None
         if found is None and "django" not in text:
             continue
         folder = folder_of(path)
-        own = found[1] if found else ""
+        own = found[1] if found and ("." in found[1] or _module_path(index, folder, found[1])) else ""
         settings, evidence = _settings_in_use(index, starts, folder, own, Evidence(path, _line(text, found)))
         django = Django(folder, settings, evidence, names_settings=bool(settings and settings != own))
         django.files = _sources(index, code, folder, settings)
         django.wsgi = _server_module(index, django, "wsgi")
         django.asgi = _server_module(index, django, "asgi")
+        django.has_sockets = bool(django.asgi) and "ProtocolTypeRouter" in index.text(
+            join(folder, django.asgi.replace(".", "/") + ".py")
+        )
         for name in django.files:
             file = code.files.get(name)
             if file is not None:
@@ -86,8 +92,11 @@ def _settings_in_use(index: Index, starts: Starts, folder: str, own: str, own_at
                 return named, command.evidence
     for path in index.named("wsgi.py", "asgi.py"):
         found = _SETTINGS.search(index.text(path))
-        if found and _module_path(index, folder, found[1]) and not _is_for_development(found[1]):
+        if found is None or not _module_path(index, folder, found[1]):
+            continue
+        if not _is_for_development(found[1]):
             return found[1], Evidence(path, _line(index.text(path), found))
+        own, own_at = (own, own_at) if own else (found[1], Evidence(path, _line(index.text(path), found)))
     package = own.rpartition(".")[0] if _is_for_development(own) else own
     for name in ("production", "prod", "deploy", "live"):
         for module in (f"{package}.{name}", f"{package}.settings_{name}"):
@@ -169,7 +178,7 @@ def _read_settings(index: Index, django: Django, file: PyFile) -> None:
     if "STATIC_ROOT" in file.literals and not django.has_static_root:
         django.has_static_root = not _is_none(file.literals["STATIC_ROOT"][0])
         django.static_root = folder_path(index, file, file.literals["STATIC_ROOT"][0], django.folder)
-        django.static_root_if = _condition_of(file.body, "STATIC_ROOT") or ""
+        django.static_root_if = _condition_of(file.body, "STATIC_ROOT", file) or ""
     if "MEDIA_ROOT" in file.literals and not django.media_root:
         django.media_root = folder_path(index, file, file.literals["MEDIA_ROOT"][0], django.folder)
     hosts = file.literals.get("ALLOWED_HOSTS")
@@ -213,10 +222,14 @@ def setting_at(index: Index, django: Django, name: str) -> Evidence:
     return django.evidence
 
 
-def _condition_of(body: list[ast.stmt], name: str) -> str | None:
+_FAR_STORAGE = re.compile(r"s3|aws|gcs|google|azure|cloud|spaces|boto|bucket|minio|\bcos\b|oss", re.IGNORECASE)
+
+
+def _condition_of(body: list[ast.stmt], name: str, file: PyFile) -> str | None:
     """The test of the branch that alone assigns `name`; empty when it is assigned always, None when never.
 
-    DEBUG is known to be off, so what is set without it is set.
+    A test that can be followed to the defaults it reads is decided; what stands in for somebody else's storage is
+    taken where that storage is a choice.
     """
     found: str | None = None
     for node in body:
@@ -225,15 +238,21 @@ def _condition_of(body: list[ast.stmt], name: str) -> str | None:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name:
             return ""
         if isinstance(node, ast.If):
-            inner, other = _condition_of(node.body, name), _condition_of(node.orelse, name)
+            inner, other = _condition_of(node.body, name, file), _condition_of(node.orelse, name, file)
             if inner == "" and other == "":
                 return ""
-            if inner is not None or other is not None:
-                test = source_of(node.test)
-                is_debug = bool(re.fullmatch(r"(not )?(settings\.)?DEBUG", test))
-                found = "" if is_debug else test
+            test = source_of(node.test)
+            decided = holds(node.test, file)
+            if decided is not None:
+                taken, passed = (inner, other) if decided else (other, inner)
+                left = None if passed is None else f"not {test}" if decided else test
+                found = taken if taken is not None else found if found is not None else left
+            elif inner is not None:
+                found = test if inner == "" else f"{test} and {inner}"
+            elif other is not None:
+                found = "" if other == "" and _FAR_STORAGE.search(test) else f"not {test}"
         elif isinstance(node, ast.Try | ast.With):
-            found = found if found is not None else _condition_of(node.body, name)
+            found = found if found is not None else _condition_of(node.body, name, file)
         if found == "":
             return ""
     return found
@@ -285,6 +304,8 @@ def folder_path(index: Index, file: PyFile, node: ast.expr, root: str, depth: in
             return join(root, part) if part else ""
     if isinstance(node, ast.Name) and node.id in file.literals and not _is_base(node):
         return folder_path(index, file, file.literals[node.id][0], root, depth + 1)
+    if isinstance(node, ast.Attribute) and not _is_base(node.value) and (given := _field_default(file, node.attr)):
+        return folder_path(index, file, given, root, depth + 1)
     if isinstance(node, ast.FormattedValue):
         return folder_path(index, file, node.value, root, depth + 1)
     if isinstance(node, ast.JoinedStr) and len(node.values) == 1:
@@ -297,6 +318,15 @@ def folder_path(index: Index, file: PyFile, node: ast.expr, root: str, depth: in
         tail = "".join(str(t) for t in texts[1:] if t is not None)
         return join(root, tail.lstrip("/")) if texts and texts[0] is None and tail.startswith("/") else ""
     return ""
+
+
+def _field_default(file: PyFile, name: str) -> ast.expr | None:
+    """What a field of a class of settings in the same file is unless set (`MEDIA_ROOT: str = "media"`)."""
+    for each in file.classes.values():
+        for line in each.body:
+            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.target.id == name:
+                return line.value
+    return None
 
 
 def _default_of(node: ast.Call, short: str) -> ast.expr | None:
@@ -322,7 +352,8 @@ def _base(index: Index, file: PyFile, node: ast.expr, root: str, depth: int = 0)
         node = file.literals[node.id][0]
     source = source_of(node)
     if "__file__" not in source:
-        is_joined = isinstance(node, ast.Call) and depth < 8 and bool(re.search(r"\bjoin\(|env", source))
+        is_joined = isinstance(node, ast.Call) and depth < 8 and bool(re.search(r"\bjoin(?:path)?\(|env", source))
+        is_joined |= isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and depth < 8
         return (folder_path(index, file, node, root, depth + 1) if is_joined else "") or root
     ups = len(re.findall(r"\.parent\b(?!s)|dirname\(", source))
     parents = re.search(r"\.parents\[(\d)\]", source)

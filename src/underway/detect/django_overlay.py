@@ -13,11 +13,11 @@ import shlex
 from underway.detect.django import Django, setting_at
 from underway.detect.draft import Draft
 from underway.detect.index import Index, join
-from underway.detect.model import Notes
+from underway.detect.model import Evidence, Notes
 from underway.detect.python_code import PythonCode, literal, source_of
 from underway.detect.python_project import PythonProject
-from underway.detect.services import POSTGRES_DRIVERS
-from underway.manifest.model import EnvVar, Postgres
+from underway.detect.services import POSTGRES_DRIVERS, REDIS_CLIENTS
+from underway.manifest.model import EnvVar, Postgres, Redis
 
 MODULE = "underway_settings"
 _ASSIGNED = re.compile(r"environ\[\s*['\"]DJANGO_SETTINGS_MODULE['\"]\s*\]\s*=")
@@ -35,6 +35,8 @@ def overlay(
     _hosts(index, django, draft, notes, lines, is_read=bool(is_read))
     _database(index, project, django, draft, notes, lines, is_read=bool(is_read))
     if is_read:
+        _unencrypted(index, django, draft, notes, lines)
+        _redis(code, project, django, draft, notes, lines)
         _secret_key(index, code, django, draft, notes, lines)
     if lines:
         text = "; ".join([f"from {django.settings} import *", "import os", *lines])
@@ -118,6 +120,69 @@ def _database(
     notes.claim("database", "the settings fix the database's address: it gets the one provided", at)
 
 
+_TLS = re.compile(r"""ssl_require\s*=\s*(?!False\b|not\b)\w|['"]?sslmode['"]?\]?\s*[:=]\s*['"](?:require|verify)""")
+
+
+def _unencrypted(index: Index, django: Django, draft: Draft, notes: Notes, lines: list[str]) -> None:
+    """Settings that insist on TLS to the database, which is on this machine and has none."""
+    if draft.postgres is None:
+        return
+    for path in django.files:
+        found = _TLS.search(text := index.text(path))
+        if found:
+            lines.append('DATABASES["default"].setdefault("OPTIONS", {})["sslmode"] = "prefer"')
+            says = "TLS to the database is no longer insisted on: the one provided is on this machine"
+            notes.claim("database", says, Evidence(path, text.count("\n", 0, found.start()) + 1))
+            return
+
+
+_REDIS_AT = re.compile(r"rediss?://(?:[^@/\s]*@)?(?:localhost|127\.0\.0\.1|0\.0\.0\.0|[\w-]+)(?::\d+)?(?:/\d+)?/?")
+_REDIS_SETTINGS = {
+    "CHANNEL_LAYERS": 'CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] = [os.environ["REDIS_URL"]]',
+    "CACHES": 'CACHES["default"]["LOCATION"] = os.environ["REDIS_URL"]',
+    "CELERY_BROKER_URL": 'CELERY_BROKER_URL = os.environ["REDIS_URL"]',
+    "BROKER_URL": 'BROKER_URL = os.environ["REDIS_URL"]',
+    "CELERY_RESULT_BACKEND": 'CELERY_RESULT_BACKEND = os.environ["REDIS_URL"]',
+    "RQ_QUEUES": 'RQ_QUEUES = {name: {"URL": os.environ["REDIS_URL"]} for name in RQ_QUEUES}',
+}
+"""Settings that hold the address of a Redis, and what gives each the one that a deploy makes."""
+
+
+def _redis(
+    code: PythonCode, project: PythonProject | None, django: Django, draft: Draft, notes: Notes, lines: list[str]
+) -> None:
+    """An address of a Redis that is written in the settings."""
+    if project is None or not project.has(*REDIS_CLIENTS):
+        return
+    done: set[str] = set()
+    for path in django.files:
+        file = code.files.get(path)
+        for name, line in _REDIS_SETTINGS.items() if file is not None else ():
+            value = file.literals.get(name) if file is not None else None
+            if value is None or name in done:
+                continue
+            done.add(name)  # the settings in use come first, what they build on after them
+            if not _is_fixed_redis(value[0]):
+                continue
+            lines.append(line)
+            draft.redis = draft.redis or Redis()
+            says = f"{name} fixes the address of a Redis: it gets the one provided"
+            notes.claim("redis", says, Evidence(path, value[1]), "services.redis")
+
+
+def _is_fixed_redis(value: ast.expr) -> bool:
+    """True for an address, or a host with its port, that nothing of the environment is part of."""
+    is_there = False
+    for node in ast.walk(value):
+        if isinstance(node, ast.Call | ast.Subscript | ast.Name | ast.FormattedValue):
+            return False
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _REDIS_AT.fullmatch(node.value):
+            is_there = True
+        if isinstance(node, ast.Constant) and node.value == 6379:
+            is_there = True
+    return is_there
+
+
 def _switch(node: ast.expr) -> str:
     """The variable of `"NAME" not in os.environ`."""
     if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.NotIn):
@@ -133,10 +198,11 @@ def _secret_key(index: Index, code: PythonCode, django: Django, draft: Draft, no
         value = file.literals.get("SECRET_KEY") if file is not None else None
         if value is None:
             continue
-        if literal(value[0]) and "SECRET_KEY" not in draft.env:
+        if literal(value[0]) is not None and "SECRET_KEY" not in draft.env:
             lines.append('SECRET_KEY = os.environ["SECRET_KEY"]')
             draft.env["SECRET_KEY"] = EnvVar(generate="django", secret=True)
-            says = "SECRET_KEY is in the repository, where everybody can read it: one is generated and kept"
+            what = "in the repository, where everybody can read it" if literal(value[0]) else "empty"
+            says = f"SECRET_KEY is {what}: one is generated and kept"
             notes.claim("env", says, setting_at(index, django, "SECRET_KEY"), "env.SECRET_KEY")
         return
 

@@ -16,6 +16,7 @@ class Dockerfile:
 
     path: str
     command: str = ""
+    entry: str = ""
     command_line: int = 0
     workdir: str = ""
     env: dict[str, str] = field(default_factory=dict)
@@ -64,7 +65,7 @@ def read_dockerfile(path: str, text: str) -> Dockerfile:
             out.volumes += [(v, line) for v in re.findall(r"[\w./$-]+", rest)]
         elif word == "RUN":
             out.runs.append((rest, line))
-    out.command = f"{entry} {command}".strip()
+    out.entry, out.command = entry, f"{entry} {command}".strip()
     out.command_line = command_line or entry_line
     return out
 

@@ -18,6 +18,8 @@ _DB_METHODS = {"db": "DATABASE_URL", "db_url": "DATABASE_URL", "dj_db_url": "DAT
 _DEFAULT_SECOND = frozenset({"str", "bool", "int", "float", "url", "path", "unicode", "bytes", "decimal", "date",
                              "datetime", "timedelta", "uuid", "log_level", "enum"})  # fmt: skip
 """Methods of django-environ's and environs' `Env` whose second argument is the default (not a type)."""
+_ENV = re.compile(r"\w*env\w*\.(?:FileAware)?Env")
+"""django-environ, environs, and the packages that dress them up: epicenv, goodconf's and the like."""
 _MADE_UP = re.compile(r"token_|secrets\.|uuid4|urandom|get_random_secret_key|Fernet\.generate")
 
 
@@ -199,15 +201,7 @@ def _readers(code: PythonCode, file: PyFile) -> set[str]:
     found = {local for local, full in file.imports.items() if full in ("decouple.config", "prettyconf.config")}
     for target, called_as, _ in file.assigned_calls:
         called = origin(code, called_as, file.path)
-        if called in (
-            "environ.Env",
-            "environ.FileAwareEnv",
-            "environs.Env",
-            "environs.FileAwareEnv",
-            "starlette.config.Config",
-            "decouple.Config",
-            "decouple.AutoConfig",
-        ):
+        if called in ("starlette.config.Config", "decouple.Config", "decouple.AutoConfig") or _ENV.fullmatch(called):
             found.add(target)
     for local, full in file.imports.items():  # `from config.env import env`
         if full.rpartition(".")[2] in ("env", "config") and local in ("env", "config") and "." in full:

@@ -147,9 +147,19 @@ def _requirements(index: Index, folder: str) -> list[str]:
         "requirements/common.txt",
         "requirements.in",
     ):
-        if index.has(join(folder, name)):
-            return [join(folder, name)]
+        if index.has(path := join(folder, name)):
+            whole = join(folder, "requirements.txt")
+            if path != whole and len(_required(index, whole)) > 3 * len(_required(index, path)):
+                return [whole]  # what `pip freeze` wrote, beside the files of a template that nobody filled in
+            return [path]
     return []
+
+
+def _required(index: Index, file: str) -> set[str]:
+    """The packages that a file of requirements names, with those of the files that it includes."""
+    found = PythonProject("", "pip", Evidence(file))
+    _name_required(index, found, file, 0)
+    return set(found.names)
 
 
 def _name_packages(index: Index, project: PythonProject, raw: dict[str, Any]) -> None:

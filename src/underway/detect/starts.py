@@ -14,6 +14,8 @@ from underway.detect.yamlish import Node, read_yaml
 
 _COMPOSE = ("compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml")
 _PROD_COMPOSE = r"(docker-)?compose[.-](prod|production|deploy)[\w-]*\.ya?ml"
+_SHORT_COMPOSE = r"(production|prod|local)\.ya?ml"
+"""How projects made with cookiecutter-django name theirs."""
 
 
 _LONGEST = 3000
@@ -60,12 +62,15 @@ def read_starts(index: Index) -> Starts:
         read_dockerfile(p, index.text(p)) for p in index.matching(r"dockerfile([.-][\w.-]+)?|[\w-]+\.dockerfile")[:12]
     ]
     out.dockerfiles = sorted(files, key=lambda d: "dev" in d.path.lower() or "local" in d.path.lower())
-    for path in [*index.matching(_PROD_COMPOSE)[:2], *index.named(*_COMPOSE)[:3]]:
+    short = [p for p in index.matching(_SHORT_COMPOSE)[:4] if re.search(r"^services:", index.text(p), re.MULTILINE)]
+    short.sort(key=lambda p: "local" in p)
+    for path in [*index.matching(_PROD_COMPOSE)[:2], *index.named(*_COMPOSE)[:3], *short]:
         _compose(index, path, out)
     for each in out.dockerfiles:
         if each.command and not any(s.evidence.path == each.path for s in out.found):
             folder = _context_folder(index, each, folder_of(each.path))
-            out.found.append(Start("web", each.command, each.evidence(), folder, dict(each.env)))
+            said = _as_copied(index, each, "", each.command)
+            out.found.append(Start("web", said, each.evidence(), folder, dict(each.env)))
         if each.healthcheck:
             out.healthchecks.append((each.healthcheck, Evidence(each.path, each.healthcheck_line)))
         folder = _context_folder(index, each, folder_of(each.path))
@@ -109,9 +114,16 @@ def _beside_manage(index: Index, folder: str) -> str:
     return folder_of(found[0]) if found else folder
 
 
+_OWN_COMMAND = re.compile(r"\b(?:python3?|manage\.py|gunicorn|uvicorn|daphne|hypercorn|flask|node|npm|yarn|pnpm|bun)\b")
+"""What a container of somebody else's product is not told to run."""
+_FRONT_OR_AID = re.compile(r"front|client|vite|webpack|tailwind|nginx|proxy|caddy|traefik|mail|flower|docs|storybook")
+"""Services beside the app, whose own health says nothing of its."""
+
+
 def _compose(index: Index, path: str, out: Starts) -> None:
     base = folder_of(path)
     services = read_yaml(index.text(path)).at("services")
+    built = {s.at("image").text for s in services.entries.values() if s.at("build").is_there}
     for name, service in list(services.entries.items())[:60]:
         image = service.at("image")
         build = service.at("build")
@@ -122,8 +134,10 @@ def _compose(index: Index, path: str, out: Starts) -> None:
                 continue
         for variable, (value, line) in environment.items():
             out.environment.setdefault(variable, (value, Evidence(path, line)))
+        said = _command_text(service.at("command"))
         check = service.at("healthcheck", "test")
-        if check.is_there:
+        is_own = not _FRONT_OR_AID.search(name)
+        if check.is_there and is_own and (build.is_there or image.text in built or _OWN_COMMAND.search(said)):
             words = [w for w in check.texts() if w not in ("CMD", "CMD-SHELL")]
             out.healthchecks.append((" ".join(words), Evidence(path, check.line)))
         context = join(base, build.text or build.at("context").text or ".")
@@ -134,15 +148,27 @@ def _compose(index: Index, path: str, out: Starts) -> None:
             for item in service.at("volumes").items:
                 target = item.at("target").text or item.text.partition(":")[2].partition(":")[0]
                 _volume(out, docker, folder, target, Evidence(path, item.line))
-        said = _command_text(command)
         evidence = Evidence(path, command.line)
-        if not said and docker is not None:
+        if docker is not None and not said:
             said, evidence = docker.command, docker.evidence()
+        elif docker is not None and docker.entry != (entry := _as_copied(index, docker, context, docker.entry)):
+            said = f"{entry} {said}"
+        said = _as_copied(index, docker, context, said) if docker is not None else said
         if said:
             replicas = service.at("deploy", "replicas").text
             start = Start(name, said, evidence, folder, {k: v for k, (v, _) in environment.items()})
             start.replicas = int(replicas) if replicas.isascii() and replicas.isdigit() and len(replicas) < 3 else 1
             out.found.append(start)
+
+
+def _as_copied(index: Index, docker: Dockerfile, context: str, line: str) -> str:
+    """The line with the tree's own paths for scripts that the Dockerfile copies elsewhere, as `COPY run /start`."""
+    for source, target in docker.copies:
+        path = join(context, source)
+        if target.startswith("/") and index.has(path) and f"{target} " in f"{line} ":
+            own = f"/{path}".replace("\\", "")
+            line = re.sub(rf"(?<!\S){re.escape(target)}(?!\S)", own, line)
+    return line
 
 
 def _volume(out: Starts, docker: Dockerfile, folder: str, target: str, evidence: Evidence) -> None:

@@ -65,14 +65,14 @@ def draft_python(
     for other in [o for o in others if not o.framework.startswith("django")][:3]:
         notes.claim("stack", f"not deployed: another app object {other.name}", Evidence(other.path, other.line))
     _build(index, code, starts, project, machine, app, draft, notes)
-    _serve(project, machine, app, draft, notes)
+    _serve(project, machine, app, django, draft, notes)
     _variables(index, code, starts, project, app, django, draft, notes)
     if django is None:
         python_shared(index, code, app, draft, notes)
     find_migration(index, code, starts, project, app, django, draft, notes)
     if django is not None:
         overlay(index, code, project, django, draft, notes)
-        _django_static(index, project, django, draft, notes)
+        _django_static(index, starts, project, django, draft, notes)
         django_shared(index, django, draft, notes)
         python_shared(index, code, app, draft, notes)
     _health(code, starts, app, draft, notes)
@@ -125,15 +125,20 @@ def _is_direct(projects: list[PythonProject], app: WebApp) -> bool:
 
 
 def _django_app(index: Index, django: Django, declared: WebApp | None) -> WebApp | None:
-    if declared is not None and declared.is_declared and declared.module in (django.wsgi, django.asgi):
+    if (
+        declared is not None
+        and declared.is_declared
+        and declared.module in (django.wsgi, django.asgi)
+        and (declared.module == django.asgi or not django.has_sockets)
+    ):
         framework = "django-asgi" if ".asgi" in declared.target else "django"
         return WebApp(**{**declared.__dict__, "framework": framework, "folder": django.folder, "base": django.folder})
-    module = django.wsgi or django.asgi
+    module = django.asgi if django.has_sockets else django.wsgi or django.asgi
     if not module:
         return None
     path = join(django.folder, module.replace(".", "/") + ".py")
     return WebApp(
-        framework="django" if django.wsgi else "django-asgi",
+        framework="django-asgi" if module == django.asgi else "django",
         target=f"{module}:application",
         folder=django.folder,
         base=django.folder,
@@ -208,7 +213,9 @@ def _unlocked(index: Index, project: PythonProject) -> str:
     return f"; {what}: where today's break it, set {day}"
 
 
-def _serve(project: PythonProject | None, machine: Machine, app: WebApp, draft: Draft, notes: Notes) -> None:
+def _serve(
+    project: PythonProject | None, machine: Machine, app: WebApp, django: Django | None, draft: Draft, notes: Notes
+) -> None:
     workers = min(app.workers, 8) or 2
     with_granian = project is not None and project.has("granian") and not project.has("uvicorn")
     command, server = web_command(app, workers=workers, with_granian=with_granian)
@@ -221,6 +228,9 @@ def _serve(project: PythonProject | None, machine: Machine, app: WebApp, draft: 
             "server", f"served by {server}, as the repository starts {app.target}", app.evidence, "processes.web"
         )
     _add_server(project, server, draft, notes)
+    if django is not None and django.has_sockets and server == "uvicorn":
+        notes.claim("server", "WebSockets are routed here, which asks for ASGI", app.evidence)
+        _add_server(project, "websockets", draft, notes)
 
 
 def _add_server(project: PythonProject | None, server: str, draft: Draft, notes: Notes) -> None:
@@ -339,7 +349,26 @@ def _fixed_address(code: PythonCode, variables: dict[str, Variable], given: Give
                 return
 
 
-def _django_static(index: Index, project: PythonProject | None, django: Django, draft: Draft, notes: Notes) -> None:
+_MAKES = re.compile(
+    r"\bmanage(?:\.py)?\s+(tailwind(?:\s+--[\w-]+)*\s+build|compilescss|compilejsi18n|collectstatic_js_reverse)\b"
+)
+"""Commands that write static files from what is in the tree, and ask no database."""
+
+
+def _made_before(starts: Starts, project: PythonProject | None) -> list[tuple[str, Evidence]]:
+    """What a Dockerfile of the repository has made of its sources before the static files are gathered."""
+    out: dict[str, Evidence] = {}
+    for each in starts.dockerfiles:
+        for run, line in each.runs:
+            for found in _MAKES.finditer(run):
+                if not found[1].startswith("tailwind") or (project is not None and project.has("django-tailwind-cli")):
+                    out.setdefault(" ".join(found[1].split()), Evidence(each.path, line))
+    return list(out.items())
+
+
+def _django_static(
+    index: Index, starts: Starts, project: PythonProject | None, django: Django, draft: Draft, notes: Notes
+) -> None:
     if not django.has_static_root:
         return
     if django.static_root_if:
@@ -350,6 +379,9 @@ def _django_static(index: Index, project: PythonProject | None, django: Django, 
         )
         return
     manage = "python manage.py" if not django.folder else f"cd {shlex.quote(django.folder)} && python manage.py"
+    for command, at in _made_before(starts, project):
+        draft.commands.append(f"{manage} {command}")
+        notes.claim("static", f"{command} makes styles or scripts first, as the Dockerfile does", at, "build.commands")
     draft.commands.append(f"{manage} collectstatic --noinput")
     where = setting_at(index, django, "STATIC_ROOT")
     notes.claim("static", "collectstatic gathers the static files", where, "build.commands")
