@@ -482,3 +482,57 @@ def test_an_app_that_tests_something_is_not_the_app(look: Look) -> None:
         look({"test_app.py": app, "app/main.py": app, "app/__init__.py": "", "requirements.txt": "fastapi"})
     )
     assert manifest.processes["web"].command.startswith("uvicorn app.main:app ")
+
+
+@pytest.mark.parametrize(
+    ("requirements", "extra"),
+    [
+        ("Flask==2.2.3\nFlask-Cors==3.0.10\n", ("werkzeug<3",)),
+        ("Flask==2.2.3\nWerkzeug==2.2.2\n", ()),
+        ("Flask==3.0.0\n", ()),
+        ("Flask>=2\n", ()),
+        ("Flask==1.1.2\nFlask-SQLAlchemy==2.5.1\nJinja2==2.11.3\n",
+         ("werkzeug<2.1", "itsdangerous<2.1", "markupsafe<2.1", "sqlalchemy<2")),
+    ],
+)  # fmt: skip
+def test_what_a_pinned_package_cannot_work_with_is_held_back(
+    look: Look, requirements: str, extra: tuple[str, ...]
+) -> None:
+    files = {"app.py": "from flask import Flask\napp = Flask(__name__)\n", "requirements.txt": requirements}
+    manifest = drafted(look(files))
+    assert manifest.build.python is not None
+    assert manifest.build.python.extra == (*extra, "gunicorn")
+
+
+def test_an_app_that_is_made_by_a_function_which_calls_the_factory(look: Look) -> None:
+    files = {
+        "backend/__init__.py": "from flask import Flask\ndef create_app(config):\n    return Flask(__name__)\n",
+        "backend/app.py": "from backend import create_app\ndef deploy():\n    return create_app(1)\napp = deploy()\n",
+        "backend/requirements.txt": "flask\ngunicorn\n",
+    }
+    assert drafted(look(files)).processes["web"].command.startswith("gunicorn backend.app:app ")
+
+
+def test_none_of_the_environment_is_no_number(look: Look) -> None:
+    files = {
+        "app.py": "import os\nfrom flask import Flask\nA = int(os.getenv('SPAN_A'))\n"
+        "B = os.getenv('LIST_B').split(';')\nC = int(os.getenv('SPAN_C', 5))\napp = Flask(__name__)\n",
+        "requirements.txt": "flask==3.1\n",
+        ".env": "SPAN_A=15\n",
+    }
+    detection = look(files)
+    assert drafted(detection).env["SPAN_A"].value == "15"
+    assert [p.where for p in detection.problems] == ["app.py:4"]
+
+
+def test_flask_migrate_goes_to_every_head(look: Look) -> None:
+    files = {
+        "app.py": "from flask import Flask\napp = Flask(__name__)\n",
+        "requirements.txt": "flask==3.1\nflask-migrate\n",
+        "migrations/versions/a.py": "revision = 'a'\ndown_revision = None\n",
+        "migrations/versions/b.py": "revision = 'b'\ndown_revision = 'a'\n",
+        "migrations/versions/c.py": "revision = 'c'\ndown_revision = 'a'\n",
+    }
+    migrate = drafted(look(files)).migrate
+    assert migrate is not None
+    assert migrate.command.endswith("flask db upgrade heads")

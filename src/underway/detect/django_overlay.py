@@ -91,6 +91,8 @@ _PARTS = (
     ("PORT", "PGPORT"),
 )
 
+_FIXED_PORT = re.compile(r"""["']PORT["']\s*:\s*["']?5432\b""")
+
 
 def _database(
     index: Index,
@@ -102,9 +104,16 @@ def _database(
     *,
     is_read: bool,
 ) -> None:
-    if not django.uses_postgres_engine or not django.has_fixed_database or (draft.postgres and draft.postgres.env):
+    if not django.uses_postgres_engine:
         return
     at = setting_at(index, django, "DATABASES")
+    named = set(draft.postgres.env.values()) if draft.postgres is not None else set()
+    if is_read and "host" in named and not named & {"port", "url"} and _FIXED_PORT.search(index.text(at.path)):
+        lines.append('DATABASES["default"]["PORT"] = os.environ["PGPORT"]')
+        notes.claim("database", "the settings read the database's host and fix its port: it gets the one provided", at)
+        return
+    if not django.has_fixed_database or named:
+        return
     if not is_read:
         notes.problem(
             "detect.database-fixed",

@@ -54,6 +54,8 @@ _OWN_MAIL = re.compile(
     r"(?:CONFIRM|VERIFY|CHANGE|RESET|VALIDATE)_E?MAIL|E?MAIL_(?:CONFIRM(?:ATION)?|VERIFY|VERIFICATION|CHANGE|VALIDATION)"
 )
 """Mail that the app itself sends to check an address: the secret beside it is the app's own."""
+_OWN_TOKEN = re.compile(r"\b(?:JWT_)?ACCESS_TOKEN(?=_SECRET)")
+"""With it an app signs the tokens that it gives out itself."""
 _SECRET_KEY = re.compile(
     r"(?:[A-Z0-9]+_+){0,8}?(?:SECRET_?KEY(?:_BASE)?|SECRET|JWT_KEY|JWT_SECRET(?:_KEY)?|SESSION_(?:KEY|SECRET)|"
     r"COOKIE_(?:KEY|SECRET)|APP_KEY|SIGNING_KEY|AUTH_SECRET|TOKEN_SECRET|HASH_SECRET|CSRF_(?:KEY|SECRET)|SALT|PEPPER|"
@@ -123,13 +125,16 @@ def is_stage(name: str) -> bool:
 
 def is_third_party(name: str) -> bool:
     """True for a key that only somebody else gives out."""
-    return bool(_THIRD.search(_OWN_MAIL.sub("", name.upper()[:100])))
+    return bool(_THIRD.search(_OWN_TOKEN.sub("", _OWN_MAIL.sub("", name.upper()[:100]))))
 
 
 def is_plain_secret_key(name: str) -> bool:
     """True for the names frameworks give their own key, worth generating even where empty is allowed."""
     return bool(
-        re.fullmatch(r"(?:DJANGO_|FLASK_|APP_|JWT_|SESSION_|AUTH_)?(?:SECRET|SECRET_KEY)(?:_BASE)?", name.upper()[:100])
+        re.fullmatch(
+            r"(?:(?:DJANGO|FLASK|APP|JWT|SESSION|AUTH|COOKIE|ACCESS|REFRESH|TOKEN)_){0,4}(?:SECRET|SECRET_KEY)(?:_BASE)?",
+            name.upper()[:100],
+        )
     )
 
 

@@ -88,7 +88,8 @@ def _framework_way(
             held = folder_of(found[0])
             inner = held[len(app.folder) + 1 if app.folder else 0 :] if f"{held}/".startswith(app.folder) else held
             where = "" if inner == "migrations" else f" --directory {shlex.quote(inner)}"
-            command = f"PYTHONPATH=. FLASK_APP={target} flask db upgrade{where}"
+            branches = " heads" if _head(index, found[0]) == "heads" else ""
+            command = f"PYTHONPATH=. FLASK_APP={target} flask db upgrade{where}{branches}"
             migrate = Migrate(command, cwd(app.folder), (found[0], *lock))
             return migrate, "Flask-Migrate", project.where("flask-migrate")
     if project is None or project.has("alembic", "advanced-alchemy", "sqlmodel", "sqlalchemy") or not project.names:

@@ -319,7 +319,7 @@ _UNUSED_PORT = "9"
 
 _USUAL = (
     (re.compile(r"(?:JWT_|TOKEN_|AUTH_|HASH_)?ALGORITHM"), "HS256"),
-    (re.compile(r"(?:JWT_)?(?:ACCESS_)?TOKEN_EXPIRES?_(?:IN_)?MINUTES"), "30"),
+    (re.compile(r"(?:JWT_)?(?:ACCESS_|REFRESH_)?TOKEN_EXPIRES?_(?:IN_)?MINUTES"), "30"),
     (re.compile(r"(?:\w+_)?DEBUG"), "False"),
 )
 """What a name alone settles: the algorithm for the one secret that is generated, how long a token of the FastAPI

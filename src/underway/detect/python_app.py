@@ -116,8 +116,8 @@ def _likeliness(one: AppObject) -> tuple[bool, bool, bool, int, int, str]:
     )
 
 
-def _framework_of_call(code: PythonCode, path: str, called: str) -> str:
-    """The framework of what `called` returns, when it is a function of the tree that makes an app."""
+def _framework_of_call(code: PythonCode, path: str, called: str, depth: int = 0) -> str:
+    """The framework of what `called` returns, when it is a function of the tree that makes an app, or has it made."""
     module, _, name = called.rpartition(".")
     source = code.module_file(module, path) if module else path
     if source not in code.files and module and not code.index.has(source):
@@ -128,7 +128,14 @@ def _framework_of_call(code: PythonCode, path: str, called: str) -> str:
     if name in file.imports and file.imports[name] != called and "." in file.imports[name]:
         return _framework_of_call(code, source, file.imports[name]) if name not in _functions(file) else ""
     function = _functions(file).get(name)
-    return _made_by(function, file.imports) if function is not None else ""
+    if function is None:
+        return ""
+    if made := _made_by(function, file.imports):
+        return made
+    inner = {dotted_name(each.func, file.imports) for each in ast.walk(function) if isinstance(each, ast.Call)}
+    makers = sorted(each for each in inner if re.search(r"app\b|application\b|server\b", each, re.IGNORECASE))
+    found = (_framework_of_call(code, source, each, depth + 1) for each in makers[:8] if each != name)
+    return next((framework for framework in found if framework), "") if depth < 3 else ""
 
 
 def _functions(file: PyFile) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -93,6 +93,8 @@ def _plain_reads(code: PythonCode, file: PyFile, helpers: EnvFunctions, readers:
             continue
         above = file.nodes[file.above[place]]
         is_number = isinstance(above, ast.Call) and dotted_name(above.func, {}) in ("int", "float")
+        if read.default is None and (is_number or isinstance(above, ast.Attribute)) and _is_bare(node):
+            read = replace(read, is_required=True)  # None is no number, and has no .split
         if (
             isinstance(above, ast.BoolOp)
             and isinstance(above.op, ast.Or)
@@ -117,6 +119,11 @@ def _plain_reads(code: PythonCode, file: PyFile, helpers: EnvFunctions, readers:
         for shape in sorted(shapes, key=lambda each: (len(each.after), each.before)):
             if _NAME.fullmatch(name := shape.name(read.name)):
                 yield replace(whole, name=name) if not shape.after else EnvRead(name, read.evidence, is_required=False)
+
+
+def _is_bare(node: ast.AST) -> bool:
+    """True for a call that is given nothing to fall back on."""
+    return isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords
 
 
 _BRANCHES = (ast.If, ast.IfExp, ast.Try, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.BoolOp)

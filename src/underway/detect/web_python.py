@@ -29,6 +29,7 @@ from underway.detect.several import refuse_several
 from underway.detect.shared import add_shared, django_shared, python_shared
 from underway.detect.smoke import propose_smoke
 from underway.detect.starts import Starts
+from underway.detect.too_new import hold_back
 from underway.detect.workers import python_workers
 from underway.manifest.model import LISTEN_SCRIPT, EnvVar, Health, Postgres, Process, PythonBuild, Redis, Static
 
@@ -185,6 +186,7 @@ def _build(
     if project.extra and project.requirements:
         says = f"{', '.join(project.extra)} besides, as the Dockerfile installs"
         notes.claim("build", says, project.where(normal(project.extra[0])), "build.python.extra")
+    hold_back(project, draft, notes)
 
 
 def _nothing_written_down(project: PythonProject | None, app: WebApp, notes: Notes) -> None:

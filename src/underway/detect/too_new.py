@@ -1,0 +1,54 @@
+"""Packages that a pinned one leaves open, of which today's version breaks it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from underway.detect.draft import Draft
+from underway.detect.model import Notes
+from underway.detect.python_project import PythonProject
+from underway.manifest.model import PythonBuild
+
+
+@dataclass(frozen=True)
+class _Break:
+    """With `package` pinned below `below`, `needs` has to hold for what it depends on."""
+
+    package: str
+    below: tuple[int, ...]
+    needs: str
+
+
+_BREAKS = (
+    _Break("flask", (2, 3), "werkzeug<3"),  # github.com/pallets/werkzeug 3.0: url_quote is removed
+    _Break("flask", (2, 0), "jinja2<3.1"),  # jinja 3.1: escape is removed
+    _Break("flask", (2, 0), "itsdangerous<2.1"),  # itsdangerous 2.1: json is removed
+    _Break("flask", (2, 0), "markupsafe<2.1"),  # markupsafe 2.1: soft_unicode is removed
+    _Break("flask", (2, 0), "werkzeug<2.1"),
+    _Break("flask-sqlalchemy", (3, 0), "sqlalchemy<2"),  # flask-sqlalchemy 3.0 is the first for SQLAlchemy 2
+    _Break("flask-login", (0, 6, 3), "werkzeug<3"),  # flask-login 0.6.3: url_decode is replaced
+)
+
+
+def hold_back(project: PythonProject, draft: Draft, notes: Notes) -> None:
+    """Hold back what requirements without a lock leave open and a pinned package cannot work with."""
+    if project.manager != "pip" or draft.python is None:
+        return
+    held: dict[str, tuple[str, str]] = {}
+    for each in _BREAKS:
+        name = re.split(r"[<>=]", each.needs)[0]
+        pinned = project.pins.get(each.package, "")
+        if name in project.names or not pinned[:1].isdigit() or _numbers(pinned) >= each.below:
+            continue
+        held[name] = (each.needs, f"{each.package} {pinned}")
+    if held:
+        extra = (*draft.python.extra, *(needs for needs, _ in held.values()))
+        draft.python = PythonBuild(**{**draft.python.__dict__, "extra": extra})
+        for name, (needs, because) in held.items():
+            says = f"{needs}: newer ones break {because}, and nothing pins {name}"
+            notes.claim("build", says, project.where(because.split()[0]), "build.python.extra")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
