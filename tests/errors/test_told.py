@@ -40,16 +40,40 @@ Node.js v20.20.2
 """
 
 
+PORT = """\
+Traceback (most recent call last):
+  File "/x/portend.py", line 126, in free
+    raise Timeout("Port {port} not free on {host}.".format(**locals()))
+portend.Timeout: Port 8080 not free on 127.0.0.1.
+"""
+SECRET = """\
+Traceback (most recent call last):
+  File "/x/tree/db.py", line 9, in <module>
+    connect()
+sqlalchemy.exc.OperationalError: connect to postgresql://shop:hunter22@db:5432/shop failed
+"""
+
+
 @pytest.mark.parametrize(
     ("log", "told"),
     [
         (BOOT, "FileNotFoundError: .secrets does not exist (parser.py:12)"),
         (CUT, 'sqlalchemy.exc.ProgrammingError: (psycopg2.errors.UndefinedTable) relation "contacts" does not exist'),
-        (NODE, "Error: Cannot find module"),
+        (NODE, "Error: Cannot find module '/x/tree/build/index.js'"),
+        (PORT, "Timeout: Port 8080 not free on 127.0.0.1. (portend.py:126)"),
+        (SECRET, "OperationalError: connect to postgresql://•••@db:5432/shop failed (db.py:9)"),
         ("no setting KEY was found\n", ""),
         ("", ""),
     ],
-    ids=["a-server-that-halts", "without-its-beginning", "node", "no-error", "nothing"],
+    ids=[
+        "a-server-that-halts",
+        "without-its-beginning",
+        "node",
+        "as-it-was-written",
+        "but-no-password",
+        "no-error",
+        "nothing",
+    ],
 )
 def test_what_it_died_of(log: str, told: str) -> None:
     found = told_in(log.splitlines())

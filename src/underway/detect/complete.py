@@ -167,6 +167,9 @@ def _unanswered(detection: Detection, values: Collection[str]) -> list[Problem]:
         answered_by = {
             "detect.no-app": _DESCRIBES_APP,
             "detect.no-start": _DESCRIBES_APP,
+            "detect.other-stack": _DESCRIBES_APP,
+            "detect.several-apps": _DESCRIBES_APP,
+            "detect.adapter": _DESCRIBES_APP,
             "detect.no-dependencies": {"build"},
             "detect.python-missing": {"build"},
             "detect.node-missing": {"build"},

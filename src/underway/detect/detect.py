@@ -11,12 +11,14 @@ from underway.detect.draft import Draft
 from underway.detect.index import Index, by_depth, cwd, folder_of, join
 from underway.detect.model import Detection, Evidence, Machine, Notes
 from underway.detect.node import NodeProject, find_node_projects
+from underway.detect.other_stacks import no_app, other_stack
 from underway.detect.python_project import PythonProject, find_python_projects
+from underway.detect.python_site import draft_python_site
 from underway.detect.services import foreign_services
 from underway.detect.several import refuse_several
 from underway.detect.shared import declared_shared
 from underway.detect.starts import Starts, read_starts
-from underway.detect.web_node import draft_front_end, draft_node_server
+from underway.detect.web_node import draft_front_end, draft_node_server, draft_plain_server
 from underway.detect.web_python import draft_python
 from underway.manifest.model import Static
 from underway.terms.tree import Tree
@@ -37,7 +39,7 @@ def detect(tree: Tree, *, machine: Machine) -> Detection:
     is_found = _draft(index, starts, python, node, machine, draft, notes)
     if not is_found:
         if not notes.problems:
-            _nothing_found(tree, notes, draft)
+            _nothing_found(index, notes)
         return Detection(claims=tuple(notes.claims), problems=tuple(notes.problems))
     foreign_services(starts, notes)
     if draft.processes:
@@ -86,6 +88,8 @@ def _draft(
             'add to underway.toml: [processes.web] command = "node dist/main.js"',
         )
         return False
+    if other_stack(index, notes):
+        return False
     front_ends = [p for p in node if p.is_front_end]
     if front_ends and refuse_several(
         index, front_ends[0].folder, _pages_apart(index, front_ends), notes, is_declared=bool(starts.found)
@@ -98,6 +102,8 @@ def _draft(
         if _is_for_another_host(index, front_ends[0], notes):
             return False
         draft_front_end(index, starts, front_ends[0], machine, draft, notes, is_alone=True)
+        return True
+    if draft_plain_server(index, starts, node, machine, draft, notes) or draft_python_site(index, python, draft, notes):
         return True
     return _static_folder(index, draft, notes)
 
@@ -222,18 +228,11 @@ def _is_template(index: Index, path: str) -> bool:
     return bool(re.search(r"\{%|\{\{|<%|\{#|%PUBLIC_URL%", index.text(path)))
 
 
-def _nothing_found(tree: Tree, notes: Notes, draft: Draft) -> None:
-    if not tree.paths:
-        why = "the repository has no files"
-    else:
-        why = (
-            "nothing here looks like a web app: no FastAPI, Starlette, Litestar, Django or Flask app, no package.json "
-            "with a server or a front-end build, no index.html, no Procfile, compose file or Dockerfile that starts one"
-        )
+def _nothing_found(index: Index, notes: Notes) -> None:
     notes.problem(
         "detect.no-app",
-        f"{tree.name or '.'} ({len(tree.paths)} files)",
-        why,
+        f"{index.tree.name or '.'} ({len(index.tree.paths)} files)",
+        no_app(index),
         "deploy the folder that holds the app, or write underway.toml with [processes.web] or [static]",
         "underway deploy PATH/TO/THE/APP",
     )

@@ -35,7 +35,7 @@ class ScriptApp:
 
 def find_script_app(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
     """The first of: an app of a framework with its own way to start, then a declared web command of another kind."""
-    for find in (_streamlit, _chainlit, _gradio, _dash, _fasthtml, _panel, _paste):
+    for find in (_streamlit, _chainlit, _gradio, _dash, _fasthtml, _panel, _robyn, _paste):
         found = find(index, starts, projects)
         if found is not None:
             return found
@@ -175,6 +175,17 @@ def _panel(index: Index, starts: Starts, projects: list[PythonProject]) -> Scrip
     at = "--address 127.0.0.1 --port $PORT --allow-websocket-origin='*' --use-xheaders"
     command = f"panel serve {_inner(path, folder)} {at}"
     return ScriptApp("panel", command, folder, path, evidence, "panel")
+
+
+def _robyn(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
+    """Its runtime opens the port; it reads where from the environment (robyn.tech, "Deployments")."""
+    found = importing(index, "robyn", r"\bRobyn\(") if _has(projects, "robyn") else None
+    if found is None:
+        return None
+    path, evidence = found
+    folder = project_folder(path, projects)
+    command = f"ROBYN_HOST=127.0.0.1 ROBYN_PORT=$PORT python {_inner(path, folder)}"
+    return ScriptApp("robyn", command, folder, path, evidence)
 
 
 def _paste(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:

@@ -87,6 +87,23 @@ def draft_node_server(
     return True
 
 
+_LISTENS = re.compile(r"\.listen\(|\bBun\.serve\(")
+_SERVES = re.compile(r"(?:npx )?(?:json-server|http-server|serve|live-server)\b")
+
+
+def draft_plain_server(
+    index: Index, starts: Starts, projects: list[NodeProject], machine: Machine, draft: Draft, notes: Notes
+) -> bool:
+    """Fill `draft` with a server of no framework: `start` runs a file that listens, or a program that serves."""
+    for project in projects:
+        line = followed(project, project.scripts.get("start", ""))
+        files = [word for word in line.split() if re.search(r"\.[cm]?[jt]s$", word)] or [project.main or "server.js"]
+        listens = any(_LISTENS.search(index.text(join(project.folder, file))) for file in files)
+        if listens or _SERVES.match(line):
+            return draft_node_server(index, starts, project, machine, draft, notes)
+    return False
+
+
 _COMPILES = re.compile(r"(?:npx )?(tsc(?: (?:-p|--project) [\w./-]+| --build| -b)?)\s*&&\s*(?=node\s)")
 
 
@@ -115,6 +132,8 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
         return re.sub(r"^NODE_ENV=\w+\s+", "", start_line), at
     if pm2 := _pm2(index, project, start_line):
         return pm2, at
+    if _SERVES.match(start_line):
+        return running(project, "start"), at
     if start_line and not re.search(
         r"nx serve|nest start|nodemon|react-scripts|vite(\s|$)|webpack|--watch|ts-node-dev|ng serve", start_line
     ):

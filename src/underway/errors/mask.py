@@ -29,13 +29,7 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
     Hidden are the `secrets` themselves, credentials in addresses, values after names such as `password=`, and anything
     that looks like a key: twenty letters and digits or more without a break.
     """
-    for secret in secrets:
-        if len(secret) >= _LEAST_SECRET:
-            text = text.replace(secret, HIDDEN)
-    text = text[: 4 * HEAD_CHARS]
-    text = _CREDENTIALS.sub(f"{HIDDEN}@", text)
-    text = _BEARER.sub(rf"\1 {HIDDEN}", text)
-    text = _NAMED.sub(rf"\1{HIDDEN}", text)
+    text = hide(text, secrets)
     text = _EMAIL.sub("<email>", text)
     text = _UUID.sub("<id>", text)
     text = _LONG.sub(HIDDEN, text)
@@ -43,3 +37,15 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
     text = _HEX.sub("<id>", text)
     text = _NUMBER.sub("N", text)
     return text if len(text) <= HEAD_CHARS else text[: HEAD_CHARS - 1] + "…"
+
+
+def hide(text: str, secrets: Iterable[str] = ()) -> str:
+    """The head of `text` for a person to read: as it is, without what nobody should read (see `mask`), except for what
+    only looks like a key, since a path or a name does too."""
+    for secret in secrets:
+        if len(secret) >= _LEAST_SECRET:
+            text = text.replace(secret, HIDDEN)
+    text = text[: 4 * HEAD_CHARS]
+    text = _CREDENTIALS.sub(f"{HIDDEN}@", text)
+    text = _BEARER.sub(rf"\1 {HIDDEN}", text)
+    return _NAMED.sub(rf"\1{HIDDEN}", text)

@@ -19,7 +19,7 @@ from underway.drivers.builds.locks import pip_files
 from underway.drivers.whole_file import write_whole
 from underway.manifest.model import PythonBuild
 
-RECIPE = 3
+RECIPE = 2
 """Raised when the same inputs come to be installed in another way, so that no earlier build stands for them."""
 
 _KEPT = "packages.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -24,3 +25,11 @@ def add(folder: Path, name: str) -> None:
     fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     with os.fdopen(fd, "wb") as out:
         out.write(Path(__file__).with_name(_SOURCES[name]).read_bytes())
+
+
+def digest() -> str:
+    """A digest of both files: a build with others is another build."""
+    sha = hashlib.sha256()
+    for name in sorted(_SOURCES.values()):
+        sha.update(Path(__file__).with_name(name).read_bytes())
+    return sha.hexdigest()

@@ -81,7 +81,7 @@ class LocalBuilds:
 
     def key(self, ask: BuildAsk) -> str:
         """Sixteen hex digits over the source, the keys that shape the build, and the tools' versions."""
-        shape: list[object] = [FORMAT, ask.app, ask.source.digest, dict(ask.env)]
+        shape: list[object] = [FORMAT, listening.digest(), ask.app, ask.source.digest, dict(ask.env)]
         build = dataclasses.asdict(ask.build)
         del build["timeout_s"]
         shape += [build, dataclasses.asdict(ask.static) if ask.static else None, list(ask.collect)]
