@@ -124,6 +124,13 @@ def test_streamlit_has_a_health_path_of_its_own(look: Look) -> None:
         pytest.param({"lib.py": STREAMLIT, "requirements.txt": "numpy\n"}, id="no-dependency"),
         pytest.param({"test_app.py": STREAMLIT, "requirements.txt": "streamlit\n"}, id="only-a-test"),
         pytest.param(
+            {
+                "cli.py": "import uvicorn\ndef serve(port):\n    uvicorn.run(make(), port=port)\n",
+                "requirements.txt": "uvicorn\n",
+            },
+            id="a-function-that-nobody-calls",
+        ),
+        pytest.param(
             {"bot.py": "print(1)\n", "requirements.txt": "x\n", "Procfile": "web: python bot.py\n"}, id="no-port"
         ),
     ],

@@ -55,8 +55,11 @@ def _named_by(index: Index, starts: Starts, program: str, verb: str) -> tuple[st
     return None
 
 
-def importing(index: Index, module: str, call: str) -> tuple[str, Evidence] | None:
-    """The script that imports `module` and matches `call`, the likeliest first."""
+def importing(index: Index, module: str, call: str, *, is_run: bool = False) -> tuple[str, Evidence] | None:
+    """The script that imports `module` and matches `call`, the likeliest first.
+
+    With `is_run` only one that does something when it is run: a module that only defines functions begins nothing.
+    """
     found: list[tuple[tuple[int, int, str], str, int]] = []
     imports = re.compile(rf"^[ \t]*(?:import {module}\b|from {module}\b)", re.MULTILINE)
     for path in index.ending(".py")[:3000]:
@@ -64,7 +67,7 @@ def importing(index: Index, module: str, call: str) -> tuple[str, Evidence] | No
             continue
         text = index.text(path)
         at = imports.search(text)
-        if at and re.search(call, text):
+        if at and re.search(call, text) and (not is_run or _runs(text, call)):
             name = path.rpartition("/")[2].lower()
             rank = _PLACES.index(name) if name in _PLACES else len(_PLACES)
             found.append(((path.count("/"), rank, path), path, text.count("\n", 0, at.start()) + 1))
@@ -72,6 +75,10 @@ def importing(index: Index, module: str, call: str) -> tuple[str, Evidence] | No
         return None
     _, path, line = min(found)
     return path, Evidence(path, line)
+
+
+def _runs(text: str, call: str) -> bool:
+    return bool(re.search(rf"^if __name__\s*==|^\S.*(?:{call})", text, re.MULTILINE))
 
 
 def project_folder(path: str, projects: list[PythonProject]) -> str:

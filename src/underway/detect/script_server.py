@@ -36,7 +36,7 @@ def script_server(index: Index, starts: Starts, projects: list[PythonProject]) -
     found = [
         (*one, m) for one in _started(index, starts) for m, call in _SERVES if _begins(index.text(one[0]), m, call)
     ]
-    found += [(*one, module) for module, call in _SERVES if (one := importing(index, module, call)) is not None]
+    found += [(*one, m) for m, call in _SERVES if (one := importing(index, m, call, is_run=True)) is not None]
     if not found:
         return None
     path, evidence, module = found[0]
