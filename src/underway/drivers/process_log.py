@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import glob
 import os
 import re
 import threading
@@ -13,6 +14,8 @@ ROTATE_BYTES = 5_000_000
 KEPT_PARTS = 3
 
 _COLLAPSE_RANGE = 0x08  # FALLOC_FL_COLLAPSE_RANGE, fallocate(2)
+_COPY = ".from"
+"""`path.from0` is the copy that a rotation makes of what it is about to cut out from byte 0 on."""
 FLOOD = 4
 _CHUNK_BYTES = 1 << 18
 _TAIL_BYTES = 1 << 16
@@ -44,10 +47,34 @@ def rotate(path: Path, limit_bytes: int = ROTATE_BYTES, keep: int = KEPT_PARTS) 
     front of a file off (ext4, XFS) nothing written meanwhile is lost, and the parts one after the other are exactly
     what was written. Elsewhere the file is emptied right after the last byte was copied: what is written in between,
     mostly within microseconds, is lost. A part holds at most four times `limit_bytes`; of a flood only the end is
-    kept. On a full disk the old content is let go rather than the disk kept full.
+    kept. On a full disk the old content is let go rather than the disk kept full. Whoever is killed in the middle
+    leaves a rotation that the next one ends, see `end_rotation`.
     """
+    end_rotation(path, keep)
     with ROTATING:
         return _rotate(path, limit_bytes, keep)
+
+
+def end_rotation(path: Path, keep: int = KEPT_PARTS) -> None:
+    """End a rotation that nobody ended: a copy whose bytes left the log is its newest part, any other is removed."""
+    with ROTATING:
+        for copy in path.parent.glob(f"{glob.escape(path.name)}{_COPY}*"):
+            start = copy.name.rpartition(_COPY)[2]
+            if start.isdecimal() and not _is_still_there(path, copy, int(start)):
+                _make_newest(copy, path, keep)
+            else:
+                copy.unlink(missing_ok=True)
+
+
+def _is_still_there(path: Path, copy: Path, start: int) -> bool:
+    """True while `path` has from `start` on what `copy` has: it was not cut."""
+    at, end = 0, size(copy)
+    while at < end:
+        chunk = _read(copy, at, _CHUNK_BYTES)
+        if not chunk or _read(path, start + at, len(chunk)) != chunk:
+            return False
+        at += len(chunk)
+    return True
 
 
 def _rotate(path: Path, limit_bytes: int, keep: int) -> int:
@@ -61,18 +88,18 @@ def _rotate(path: Path, limit_bytes: int, keep: int) -> int:
             return 0
         block = max(4096, found.st_blksize)
         cut = (found.st_size - 1) // block * block  # a cut must be whole blocks and leave the end of the file alone
-        fresh = path.with_name(f"{path.name}.new")
+        start = max(0, cut - FLOOD * limit_bytes)
+        copy = path.with_name(f"{path.name}{_COPY}{start}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        out = os.open(fresh, flags, 0o600)
+        out = os.open(copy, flags, 0o600)
         try:
-            copied = _copy(fd, out, max(0, cut - FLOOD * limit_bytes), cut)
+            copied = _copy(fd, out, start, cut)
             if _LIBC.fallocate(fd, _COLLAPSE_RANGE, ctypes.c_int64(0), ctypes.c_int64(cut)) != 0:
                 cut = _copy(fd, out, copied, None)
                 os.ftruncate(fd, 0)
         finally:
             os.close(out)
-        _shift(path, keep)
-        os.replace(fresh, path.with_name(f"{path.name}.1"))
+        _make_newest(copy, path, keep)
     finally:
         os.close(fd)
     return cut
@@ -101,11 +128,14 @@ def write_all(target: int, chunk: bytes) -> None:
         left = left[os.write(target, left) :]
 
 
-def _shift(path: Path, keep: int) -> None:
-    for number in range(keep, 1, -1):
-        older = path.with_name(f"{path.name}.{number - 1}")
-        if older.exists():
-            os.replace(older, path.with_name(f"{path.name}.{number}"))
+def _make_newest(copy: Path, path: Path, keep: int) -> None:
+    """Name `copy` the part 1. The others move up as far as there is no free number, and the oldest falls out where
+    there is none."""
+    parts = [path.with_name(f"{path.name}.{number}") for number in range(1, keep + 1)]
+    free = next((number for number, part in enumerate(parts) if not part.exists()), keep - 1)
+    for number in range(free, 0, -1):
+        os.replace(parts[number - 1], parts[number])
+    os.replace(copy, parts[0])
 
 
 def clean(text: str, most: int = _LINE_CHARS) -> str:

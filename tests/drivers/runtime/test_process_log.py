@@ -113,6 +113,76 @@ def test_the_parts_are_few_and_small(tmp_path: Path) -> None:
     assert (tmp_path / "web.log.1").read_bytes().endswith(b"5\n" * 10)
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from underway.drivers import process_log
+
+log, ours = Path(sys.argv[1]), {"rotate", "_rotate", "_copy", "_make_newest"}
+
+def killed_at(line):
+    def trace(frame, event, _):
+        nonlocal line
+        if frame.f_code.co_filename == process_log.__file__ and frame.f_code.co_name in ours:
+            line -= event == "line"
+            if line == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return trace
+    return trace
+
+def joined():
+    parts = [log.with_name(f"{log.name}.{number}") for number in (3, 2, 1)]
+    return b"".join(part.read_bytes() for part in (*parts, log) if part.exists())
+
+for file in log.parent.iterdir():
+    file.unlink()
+line, status = 0, 1
+while status:
+    line += 1
+    for number in (3, 2, 1):
+        log.with_name(f"{log.name}.{number}").write_bytes(b"%d older\\n" % number * 1000)
+    log.write_bytes(b"".join(b"%d\\n" % n for n in range(4000)))
+    before = joined()
+    child = os.fork()
+    if not child:
+        sys.settrace(killed_at(line))
+        process_log.rotate(log, 5000)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    process_log.end_rotation(log)
+    is_rotated = log.stat().st_size < 5000
+    assert joined() == (before[8000:] if is_rotated else before), line
+    assert sorted(file.name for file in log.parent.iterdir()) == [log.name, *(f"{log.name}.{n}" for n in (1, 2, 3))]
+print(line)
+"""
+"""Kills a rotation at each of its lines, one after the other."""
+
+
+@pytest.mark.parametrize("folder", [None, "/dev/shm"], ids=["cut", "emptied"])
+def test_a_rotation_that_is_killed_loses_nothing(folder: str | None) -> None:
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        words = [sys.executable, "-c", KILLED, f"{made}/web.log"]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert int(done.stdout) > 25
+
+
+def test_the_next_agent_ends_a_rotation(stage: Stage) -> None:
+    log = stage.home.process_log("shop", "web", 1, "a")
+    log.parent.mkdir(parents=True)
+    log.write_text("new\n")
+    log.with_name(f"{log.name}.from0").write_text("old\n" * 9)
+    log.with_name(f"{log.name}.1").write_text("older\n")
+
+    async def story() -> None:
+        async with stage.runtime() as runtime:
+            await runtime.adopt()
+
+    stage.play(story)
+    parts = {file.name: file.read_text() for file in log.parent.iterdir()}
+    assert parts == {log.name: "new\n", f"{log.name}.1": "old\n" * 9, f"{log.name}.2": "older\n"}
+
+
 def test_a_small_log_and_a_missing_one_are_left_alone(tmp_path: Path) -> None:
     log = tmp_path / "web.log"
     assert process_log.rotate(log) == 0

@@ -16,19 +16,20 @@ from underway.drivers.cgroups import ControlGroups, Group
 from underway.drivers.runtime import adoption, record
 from underway.drivers.runtime.life import Life
 from underway.drivers.runtime.outputs import Outputs
+from underway.drivers.runtime.problems import cannot_spawn, no_folder, port_taken
 from underway.drivers.runtime.record import Record
+from underway.drivers.runtime.rotation import Rotation
 from underway.drivers.spawn import EXIT_FILE, spawn_instance
 from underway.drivers.vault.keys import Keys
 from underway.guard.restarts import RestartPolicy, after_end
 from underway.ports.clock import Clock
 from underway.terms.environment import Environ, hidden_names
 from underway.terms.home import Home
-from underway.terms.problem import Failure, Problem
+from underway.terms.problem import Failure
 from underway.terms.process import Instance, InstanceEnded, InstanceSpec, InstanceState, Limit, ProcessSample
 
 _LOG = logging.getLogger(__name__)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_ROTATE_EVERY_S = 5.0
 _TAIL_LINES = 20
 _IDLE = (InstanceState.BACKING_OFF, InstanceState.CRASH_LOOP)
 
@@ -54,18 +55,16 @@ class LocalRuntime:
     ) -> None:
         self._keys = keys or Keys(home)
         self._outputs = Outputs(lambda: self._lives.values())
+        self._rotation = Rotation(home, clock, lambda: self._lives.values(), log_bytes, log_parts)
         self._home = home
         self._clock = clock
         self._on_ended = on_ended
         self._policy = restarts or RestartPolicy()
-        self._log_bytes = log_bytes
-        self._log_parts = log_parts
         self._groups = groups or ControlGroups(home.id)
         self._lives: dict[str, Life] = {}
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._stops: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._rotation: asyncio.Task[None] | None = None
 
     # What the port promises ---------------------------------------------------------------------------------
 
@@ -78,7 +77,7 @@ class LocalRuntime:
                 return there.snapshot()
             _require_folder(spec)
             if spec.port and (holder := await asyncio.to_thread(listeners.taken_by, spec.port)):
-                raise Failure(_port_taken(spec, holder))
+                raise Failure(port_taken(spec, holder))
             if there is not None:
                 there.unwatch(asyncio.get_running_loop())
             log = self._home.process_log(spec.app, spec.process, spec.number, spec.slot.value)
@@ -145,6 +144,7 @@ class LocalRuntime:
         return self._groups.limits()
 
     async def adopt(self) -> Sequence[Instance]:
+        await self._rotation.end_interrupted()
         found = await asyncio.to_thread(adoption.survey, self._home)
         for one in found.kept:
             await self._take_over(one)
@@ -157,10 +157,11 @@ class LocalRuntime:
     async def close(self) -> None:
         """Let go of everything without ending any instance: the agent leaves, they stay."""
         loop = asyncio.get_running_loop()
-        tasks = [*self._tasks, *self._stops.values(), *([self._rotation] if self._rotation else [])]
+        tasks = [*self._tasks, *self._stops.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._rotation.close()
         self._outputs.close()
         for life in self._lives.values():
             life.unwatch(loop)
@@ -174,8 +175,7 @@ class LocalRuntime:
     def _new_life(self, kept: Record, environ: Environ | None) -> Life:
         spec = kept.spec
         log = self._home.process_log(spec.app, spec.process, spec.number, spec.slot.value)
-        if self._rotation is None:
-            self._rotation = asyncio.create_task(self._rotate())
+        self._rotation.begin()
         life = Life(kept, self._home.instances / spec.id, log, self._home.id, environ)
         self._outputs.join(life)
         return life
@@ -184,7 +184,7 @@ class LocalRuntime:
         """Start the leader. The record is on disk before it, so a killed agent leaves no unknown process."""
         kept = life.record
         if life.environ is None:
-            raise Failure(_cannot_spawn(kept.spec, ValueError("the environment that was kept for it cannot be read")))
+            raise Failure(cannot_spawn(kept.spec, ValueError("the environment that was kept for it cannot be read")))
         group = self._groups.make(
             adoption.GROUP_PREFIX + kept.spec.id, memory_bytes=kept.spec.memory_bytes, cpus=kept.spec.cpus
         )
@@ -214,7 +214,7 @@ class LocalRuntime:
                 group,
             )
         except (OSError, ValueError) as error:
-            raise Failure(_cannot_spawn(kept.spec, error)) from error
+            raise Failure(cannot_spawn(kept.spec, error)) from error
         found = proc.stat(life.popen.pid)
         kept.pid, kept.start_ticks = life.popen.pid, found.start_ticks if found else 0
         life.memory_kills = group.out_of_memory_kills()
@@ -383,48 +383,7 @@ class LocalRuntime:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _rotate(self) -> None:
-        while True:
-            await self._clock.sleep(_ROTATE_EVERY_S)
-            for life in tuple(self._lives.values()):
-                if process_log.size(life.log) > self._log_bytes:
-                    with contextlib.suppress(OSError):
-                        cut = await asyncio.to_thread(process_log.rotate, life.log, self._log_bytes, self._log_parts)
-                        for other in tuple(self._lives.values()):
-                            if other.log == life.log:
-                                other.record.log_from -= cut
-                                record.write(other.folder, other.record)  # at once: a stop may remove it at any await
-
 
 def _require_folder(spec: InstanceSpec) -> None:
     if not Path(spec.cwd).is_dir():
-        raise Failure(
-            Problem(
-                code="runtime.spawn",
-                where=spec.id,
-                why=f"the folder to run it in is not there: {spec.cwd}",
-                remedy="deploy the app again; its files are built anew",
-                command=f"underway deploy --app {spec.app}",
-            )
-        )
-
-
-def _cannot_spawn(spec: InstanceSpec, error: Exception) -> Problem:
-    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return Problem(
-        code="runtime.spawn",
-        where=spec.id,
-        why=f"the process could not be started: {why}",
-        remedy="free memory, processes or disk space, whichever is meant, and try again",
-        command="df -h; free -m",
-    )
-
-
-def _port_taken(spec: InstanceSpec, holder: str) -> Problem:
-    return Problem(
-        code="runtime.port-taken",
-        where=f"{spec.id} 127.0.0.1:{spec.port}",
-        why=f"the port is in use by {holder}",
-        remedy="stop that process, or let it use another port, and try again",
-        command=f"ss -ltnp 'sport = :{spec.port}'",
-    )
+        raise Failure(no_folder(spec))
