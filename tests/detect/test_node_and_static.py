@@ -343,13 +343,23 @@ def test_functions_that_read_a_variable_by_its_name_are_followed_over_files(look
     assert dict(postgres.env) == {"DB_HOST": "host", "DB_NAME": "database"}
 
 
-@pytest.mark.parametrize(("more", "codes"), [("", ["detect.database-fixed"]), (", port: process.env.DB_PORT", [])])
-def test_a_database_without_a_port_is_told_of(look: Look, more: str, codes: list[str]) -> None:
-    files = {
-        **package(dependencies={**EXPRESS, "pg": "8", "sequelize": "6"}, scripts={"start": "node s.js"}),
-        "s.js": f"new Sequelize({{host: process.env.DB_HOST, database: process.env.DB_NAME{more}}})",
-    }
-    assert [problem.code for problem in look(files).problems] == codes
+@pytest.mark.parametrize(
+    ("source", "is_moved"),
+    [
+        ("new Sequelize({host: process.env.DB_HOST, database: process.env.DB_NAME})", True),
+        ("new Sequelize({host: process.env.DB_HOST, port: process.env.DB_PORT, database: process.env.DB_NAME})", False),
+    ],
+)
+def test_an_app_that_is_told_no_port_of_its_database_is_taken_to_its_own(
+    look: Look, source: str, is_moved: bool
+) -> None:
+    scripts = {"start": "node s.js", "db:migrate": "sequelize-cli db:migrate"}
+    dependencies = {**EXPRESS, "pg": "8", "sequelize": "6", "sequelize-cli": "6"}
+    manifest = drafted(look({**package(dependencies=dependencies, scripts=scripts), "s.js": source}))
+    assert manifest.services.postgres is not None
+    assert manifest.migrate is not None
+    assert ("UNDERWAY_POSTGRES_PORT" in manifest.services.postgres.env) == is_moved
+    assert (".underway/listen.cjs" in manifest.migrate.command) == is_moved
 
 
 def test_what_the_start_script_compiles_first_is_compiled_in_the_build(look: Look) -> None:

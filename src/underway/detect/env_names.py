@@ -54,8 +54,8 @@ _OWN_MAIL = re.compile(
     r"(?:CONFIRM|VERIFY|CHANGE|RESET|VALIDATE)_E?MAIL|E?MAIL_(?:CONFIRM(?:ATION)?|VERIFY|VERIFICATION|CHANGE|VALIDATION)"
 )
 """Mail that the app itself sends to check an address: the secret beside it is the app's own."""
-_OWN_TOKEN = re.compile(r"\b(?:JWT_)?ACCESS_TOKEN(?=_SECRET)")
-"""With it an app signs the tokens that it gives out itself."""
+_OWN_TOKEN = re.compile(r"^(?:JWT_|AUTH_|APP_|TOKEN_)?(?:ACCESS|REFRESH)_TOKEN_(?:SECRET|KEY|SIGN)(?:_KEY)?$")
+"""Keys that sign the app's own tokens; with another's name before it (`TWITTER_ACCESS_TOKEN_SECRET`) it is theirs."""
 _SECRET_KEY = re.compile(
     r"(?:[A-Z0-9]+_+){0,8}?(?:SECRET_?KEY(?:_BASE)?|SECRET|JWT_KEY|JWT_SECRET(?:_KEY)?|SESSION_(?:KEY|SECRET)|"
     r"COOKIE_(?:KEY|SECRET)|APP_KEY|SIGNING_KEY|AUTH_SECRET|TOKEN_SECRET|HASH_SECRET|CSRF_(?:KEY|SECRET)|SALT|PEPPER|"
@@ -125,7 +125,8 @@ def is_stage(name: str) -> bool:
 
 def is_third_party(name: str) -> bool:
     """True for a key that only somebody else gives out."""
-    return bool(_THIRD.search(_OWN_TOKEN.sub("", _OWN_MAIL.sub("", name.upper()[:100]))))
+    name = name.upper()[:100]
+    return not _OWN_TOKEN.match(name) and bool(_THIRD.search(_OWN_MAIL.sub("", name)))
 
 
 def is_plain_secret_key(name: str) -> bool:
@@ -141,7 +142,7 @@ def is_plain_secret_key(name: str) -> bool:
 def is_secret_key(name: str) -> bool:
     """True for a secret that is the app's own: any random value does."""
     name = name.upper()[:100]
-    return bool(_SECRET_KEY.fullmatch(name)) and not is_third_party(name)
+    return bool(_OWN_TOKEN.match(name) or _SECRET_KEY.fullmatch(name)) and not is_third_party(name)
 
 
 def is_password(name: str) -> bool:

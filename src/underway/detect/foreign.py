@@ -40,13 +40,13 @@ _FOREIGN = (
     Foreign(
         "MySQL",
         ("pymysql", "mysqlclient", "aiomysql", "asyncmy", "mysql-connector-python", "flask-mysqldb", "flask-mysql"),
-        ("mysql", "mysql2", "promise-mysql", "mariadb"),
+        ("mysql", "mysql2", "promise-mysql", "mariadb", "@mikro-orm/mysql", "@mikro-orm/mariadb"),
         ("mysql", "mysql2", "mariadb"),
         re.compile(r"(?:[A-Z0-9]+_)*MYSQL(?:_[A-Z0-9]+)*_?(?:URL|URI|HOST)|(?:DB|DATABASE)_(?:URL|URI|HOST)"),
         re.compile(
             r"""mysql2?\.create(?:Connection|Pool)\(|['"]mysql(?:\+\w+)?://|pymysql\.connect\(|MySQLdb\.connect\("""
             r"""|MySQL\(app|mysql\.connector\.connect\(|django\.db\.backends\.mysql|provider\s*=\s*"mysql"|"""
-            r"""(?:dialect|type)['"]?\s*:\s*['"](?:mysql|mariadb)['"]"""
+            r"""(?:dialect|type|client)['"]?\s*:\s*['"](?:mysql2?|mariadb)['"]|(?:from|require\()\s*['"]@mikro-orm/m(?:ysql|ariadb)['"]"""
         ),
         "mysql://user:password@host:3306/name",
     ),

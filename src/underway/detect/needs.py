@@ -169,6 +169,9 @@ def give(
             out.env[name] = EnvVar(value="production")
             notes.claim("env", f"{name} chooses the settings for production", at, f"env.{name}")
             continue
+        if with_redis and one.is_required and _REDIS_USER.fullmatch(name.upper()[:100]):
+            out.env[name] = EnvVar(value="default")  # who a password without a user is for (redis.io, AUTH)
+            continue
         words = host_words(name)
         if words and _wants_own_names(one, words):
             _set_own_names(one, words, out, notes)
@@ -182,6 +185,9 @@ def give(
         elif one.is_required:
             _required(one, out, notes)
     return out
+
+
+_REDIS_USER = re.compile(r"(?:[A-Z0-9]+_+){0,2}?(?:REDIS|VALKEY)_*USER(?:NAME)?")
 
 
 def _production(index: Index, one: Variable) -> Evidence | None:

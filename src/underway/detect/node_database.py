@@ -9,7 +9,10 @@ from underway.detect.index import Index, cwd, join
 from underway.detect.model import Evidence, Notes
 from underway.detect.needs import Variable
 from underway.detect.node import NodeProject, running
+from underway.detect.node_scripts import followed
+from underway.detect.node_workers import DESTROYS, declared_migration
 from underway.detect.shared import add_shared
+from underway.detect.starts import Starts
 from underway.manifest.migrate import Migrate
 from underway.manifest.model import EnvVar
 
@@ -46,7 +49,16 @@ def prisma_file(index: Index, project: NodeProject, draft: Draft, variables: dic
         return
 
 
-def migrate_node(index: Index, project: NodeProject, draft: Draft, notes: Notes) -> None:
+_SCRIPTS = ("migrate:deploy", "db:migrate:deploy", "db:migrate", "migrate", "migrations:run", "migration:run")
+_SCRIPT = re.compile(
+    r"(?:(?:db|database|typeorm|knex|drizzle|sequelize|orm|pg|mikro-orm)[:-])?migrat(?:e|ions?)"
+    r"(?:[:-](?:run|up|latest|deploy|prod|production|all))?"
+)
+_RUNS_MIGRATIONS = re.compile(r"migrat|sequelize|drizzle|typeorm|mikro-orm|knex")
+
+
+def migrate_node(index: Index, project: NodeProject, starts: Starts, draft: Draft, notes: Notes) -> None:
+    """What brings the database to the release: the repository's own line for it, else its tool's usual one."""
     folder = project.folder
     inside = f"{folder}/" if folder else ""
     schema = next((p for p in index.named("schema.prisma") if p.startswith(inside)), "")
@@ -56,14 +68,19 @@ def migrate_node(index: Index, project: NodeProject, draft: Draft, notes: Notes)
             draft.migrate = Migrate("node_modules/.bin/prisma migrate deploy", cwd(folder), (migrations,))
             notes.claim("migrate", "prisma migrate deploy", Evidence(schema), "migrate")
         return
-    if project.has("knex") and (files := [p for p in index.matching(r"knexfile\.[cm]?[jt]s") if p.startswith(inside)]):
-        draft.migrate = Migrate("node_modules/.bin/knex migrate:latest --env production", cwd(folder))
-        notes.claim("migrate", "knex migrate:latest", Evidence(files[0]), "migrate")
+    knexfiles = [p for p in index.matching(r"knexfile\.[cm]?[jt]s") if p.startswith(inside)]
+    if project.has("knex") and knexfiles:
+        command = "node_modules/.bin/knex migrate:latest --env production"
+        if "cli.js" in project.scripts.get("knex", ""):  # how a knexfile in TypeScript is loaded
+            command = "npm run knex -- migrate:latest --env production"
+        draft.migrate = Migrate(command, cwd(folder))
+        notes.claim("migrate", "knex migrate:latest", Evidence(knexfiles[0]), "migrate")
         return
-    for script in ("migrate:deploy", "db:migrate:deploy", "db:migrate", "migrate", "migrations:run", "migration:run"):
+    names = [*_SCRIPTS, *(name for name in project.scripts if name not in _SCRIPTS and _SCRIPT.fullmatch(name))]
+    for script in names:
         line = project.scripts.get(script, "")
         whole = followed(project, line)
-        if not line or re.search(r"reset|drop|--force|fresh|seed|revert|rollback", whole) or "migrate dev" in whole:
+        if not line or DESTROYS.search(whole) or (script not in _SCRIPTS and not _RUNS_MIGRATIONS.search(whole)):
             continue
         without = re.sub(r"^(?:env-cmd(?: -f \S+)?|dotenv(?: -e \S+)*)(?: --)? ", "", whole)
         direct = without if without != whole or whole.startswith("node_modules/.bin/") else ""
@@ -72,6 +89,10 @@ def migrate_node(index: Index, project: NodeProject, draft: Draft, notes: Notes)
         notes.claim("migrate", f"the script {script}", index.line(project.path, f'"{script}"'), "migrate")
         return
     if draft.postgres is None:
+        return
+    if (declared := declared_migration(index, project, starts)) is not None:
+        draft.migrate = Migrate(declared[0], cwd(folder))
+        notes.claim("migrate", f"{declared[0][:120]}, as the repository's own release does", declared[1], "migrate")
         return
     if project.has("drizzle-kit") and (found := [p for p in index.matching(r"drizzle\.config\.[cm]?[jt]s")
                                                 if p.startswith(inside)]):  # fmt: skip
@@ -94,31 +115,3 @@ def _sequelize(index: Index, inside: str) -> str:
         ),
         "",
     )
-
-
-_TSC = r"(?:npx )?tsc(?: (?:-p|--project) [\w./-]+| --build| -b)?"
-_MADE_ONCE = re.compile(rf"^(?:(?:npm|pnpm|yarn|bun) (?:run )?build|{_TSC})\s*&&\s*(?=node\s)")
-
-
-def followed(project: NodeProject, line: str) -> str:
-    """The script that `npm run NAME` stands for, without the build in front of it: that is made once."""
-    for _ in range(5):
-        found = re.fullmatch(r"(?:npm|pnpm|yarn|bun) (?:run )?([\w:.-]+)(?:(?: --)? (-[^&|;]*))?", line)
-        if not found or found[1] not in project.scripts:
-            break
-        line = f"{project.scripts[found[1]]} {found[2] or ''}".strip()
-    line = _MADE_ONCE.sub("", line)
-    return _without_manager(line)
-
-
-def _without_manager(line: str) -> str:
-    """`yarn drizzle-kit migrate` as what it runs: where the app runs there may be no yarn."""
-    found = re.fullmatch(
-        r"(?:yarn(?: run)?|npx|bunx|pnpm(?: exec)?|npm exec(?: --)?) ([a-z][\w-]*)((?: [^&|;<>]*)?)", line
-    )
-    return line if found is None or found[1] in _VERBS else f"node_modules/.bin/{found[1]}{found[2]}"
-
-
-_VERBS = frozenset(
-    {"install", "add", "run", "start", "test", "build", "dlx", "exec", "workspace", "workspaces", "node"}
-)

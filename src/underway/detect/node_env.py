@@ -41,12 +41,13 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
                 default = found[6].strip() if found[4] else None
                 at = Evidence(path, text.count("\n", 0, found.start()) + 1)
                 is_sure = bool(found[3])  # `!` is TypeScript's "it is never undefined"
+                is_sure = is_sure or _is_demanded(text, found.start(), found[1] or found[2])
                 reads.append(EnvRead(found[1] or found[2], at, is_required=is_sure, default=default))
             for each in _UNPACKED.finditer(text):
                 at = Evidence(path, text.count("\n", 0, each.start()) + 1)
                 names = (re.match(r"\s*([A-Z_][A-Z0-9_]*)", part) for part in each[1].split(","))
                 reads += [EnvRead(name[1], at, is_required=False) for name in names if name]
-        if re.search(r"process\.env|runtimeEnv|envalid|EnvSchema|envSchema", text):
+        if re.search(r"process\.env|runtimeEnv|envalid|envsafe|cleanEnv|parseEnv|EnvSchema|envSchema", text):
             reads += _schema(path, text)
         if "class-validator" in text and re.search(r"\bclass \w*(?:Env|Config|Variables)\w*", text):
             reads += _validated_class(path, text)
@@ -73,6 +74,18 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
     made = _made_by_next(index, paths) | _defined(index, paths)
     emptied = tuple(f"{folder_of(path)}/src/".lstrip("/") for path in paths if _emptied(path, texts[path]))
     return [read for read in reads if read.name not in made and not read.evidence.path.startswith(emptied or ("//",))]
+
+
+_DEMANDS = re.compile(r"\bclientI[Dd]\s*:\s*$")
+
+
+def _is_demanded(text: str, start: int, name: str) -> bool:
+    """True for the client's id of a passport strategy: it throws without one (passport-oauth2, strategy.js), unless the
+    source asks first whether it is there."""
+    line = text[text.rfind("\n", 0, start) + 1 : start]
+    if not _DEMANDS.search(line) or not re.search("Strategy|passport", text):
+        return False
+    return not re.search(rf"if\s*\([^\n]{{0,200}}\b{name}\b|\b{name}\b[^\n]{{0,40}}(?:&&|\?[^?.])", text)
 
 
 def _emptied(path: str, text: str) -> bool:
@@ -189,6 +202,8 @@ def _schema(path: str, text: str) -> list[EnvRead]:
     out = []
     for found in _SCHEMA.finditer(text):
         name, kind, rest = found[1], found[2], found[3]
+        if rest.rstrip().endswith("({"):  # its options follow on lines of their own
+            rest += text[found.end() : found.end() + 1000].partition("})")[0]
         is_required = ".required(" in rest if kind == "Joi" else not _OPTIONAL.search(rest)
         default = re.search(r"""default\(?\s*:?\s*['"]([^'"]*)['"]""", rest)
         at = Evidence(path, text.count("\n", 0, found.start()) + 1)

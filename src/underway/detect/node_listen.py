@@ -16,7 +16,7 @@ _PORTS = re.compile(
     r"process\.env(?:\.|\[['\"])((?:APP|SERVER|HTTP|NODE|API|WEB|BACKEND|SERVER_HTTP|NEST|EXPRESS)_?PORT)\b"
 )
 _READ = re.compile(
-    r"""\benv\b[^\n]{0,40}\bPORT\b|['"]PORT['"]|\bPORT[?!]?\s*:\s*(?:z|[Jj]oi|yup|num|port|str|int|env\w*|Type|number)\b"""
+    r"""\benv\b(?![^\n]{0,30}\b(?i:redis|db|database|pg|postgres|smtp|mail|queue)\b)[^\n]{0,40}\bPORT\b|['"]PORT['"]|\bPORT[?!]?\s*:\s*(?:z|[Jj]oi|yup|num|port|str|int|env\w*|Type|number)\b"""
     r"""|\bPORT\b[^{}]*\}\s*=\s*process\.env|\bPORT\b[^\n]{0,20}(?:\|\||\?\?)"""
 )
 _NUMBER = re.compile(r"\.listen\(\s*(?:\{\s*port\s*:\s*)?(\d{2,5})\s*[,)}]")

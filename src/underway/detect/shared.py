@@ -10,6 +10,7 @@ from underway.detect.django import Django, folder_path, setting_at
 from underway.detect.draft import Draft
 from underway.detect.index import Index, join
 from underway.detect.model import Evidence, Notes
+from underway.detect.node import NodeProject
 from underway.detect.python_app import WebApp
 from underway.detect.python_code import PyFile, PythonCode, dotted_name, literal
 from underway.detect.starts import Starts
@@ -81,8 +82,22 @@ _NODE_UPLOADS = re.compile(
 )
 
 
-def node_shared(index: Index, paths: list[str], folder: str, draft: Draft, notes: Notes) -> None:
+_SQLITE_CLIENTS = (
+    "sqlite3", "better-sqlite3", "sqlite", "@mikro-orm/sqlite", "@mikro-orm/better-sqlite", "@libsql/client", "sql.js",
+    "connect-sqlite3", "better-sqlite3-session-store", "sequelize", "knex", "typeorm",
+)  # fmt: skip
+_SQLITE_FILE = re.compile(r"""['"`](?:file:)?(\.{0,2}/?(?:[\w-][\w.-]*/){0,5}[\w-][\w.-]*\.(?:db|sqlite3?|db3))['"`]""")
+_JOINED = re.compile(
+    r"""(?:join|resolve)\(\s*(__dirname|import\.meta\.dirname|process\.cwd\(\))\s*,([^()\n]{0,200})$"""
+)
+_SESSIONS = re.compile(r"connect-sqlite3|SQLiteStore")
+_SESSIONS_FILE = re.compile(r"""\bdb\s*:\s*['"`]([\w-][\w.-]*)['"`]""")
+
+
+def node_shared(index: Index, paths: list[str], project: NodeProject, draft: Draft, notes: Notes) -> None:
     """SQLite files and folders of uploads that sources of a Node server name by a path relative to where it runs."""
+    folder = project.folder
+    with_sqlite = project.has(*_SQLITE_CLIENTS) and draft.postgres is None
     for path in paths:
         if re.search(r"(^|/)(tests?|__tests__|e2e|scripts?|examples?)/|\.(test|spec)\.", path):
             continue
@@ -92,6 +107,31 @@ def node_shared(index: Index, paths: list[str], folder: str, draft: Draft, notes
             if found and not found[1].startswith("/") and not (what.startswith("the SQLite") and draft.postgres):
                 at = Evidence(path, text.count("\n", 0, found.start()) + 1)
                 add_shared(draft, notes, join(folder, found[1].removeprefix("./")), what, at)
+        for file, start in _sqlite_of_node(text, path, folder) if with_sqlite else ():
+            at = Evidence(path, text.count("\n", 0, start) + 1)
+            if not re.search(r"(^|[/._-])(test|testing)([/._-]|$)", file):
+                add_shared(draft, notes, file, "the SQLite database", at)
+
+
+def _sqlite_of_node(text: str, path: str, folder: str) -> Iterator[tuple[str, int]]:
+    """Files that a source names by what SQLite's files end with, and where it names them.
+
+    `path.join(__dirname, "..", "x.db")` is beside the source, a bare path is below the folder that the app runs in.
+    """
+    if _SESSIONS.search(text) and (named := _SESSIONS_FILE.search(text)) and "." in named[1]:
+        yield join(folder, named[1]), named.start()
+    for found in _SQLITE_FILE.finditer(text):
+        line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+        if line.lstrip().startswith(("//", "*", "import ")) or "require(" in line or found[1].startswith("/"):
+            continue
+        joined = _JOINED.search(line)
+        if joined is None:
+            below = join(folder, found[1])
+        else:
+            between = "/".join(re.findall(r"""['"`]([\w./-]+)['"`]""", joined[2]))
+            start = folder if joined[1].startswith("process") else path.rpartition("/")[0]
+            below = join(join(start, between) if between else start, found[1])
+        yield below, found.start()
 
 
 def sqlite_files(index: Index, file: PyFile, folder: str, relative_to: str) -> Iterator[tuple[str, Evidence]]:

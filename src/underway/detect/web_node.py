@@ -4,36 +4,26 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import replace
 
 from underway.detect.api_address import same_origin
 from underway.detect.draft import Draft
-from underway.detect.env_names import (
-    PUBLIC_SECRETS,
-    is_secret_like,
-    is_third_party,
-    postgres_part,
-    redis_part,
-)
-from underway.detect.foreign import foreign_databases
 from underway.detect.health import declared_health, text_health
 from underway.detect.index import Index, cwd, folder_of, join
 from underway.detect.laid_out import made_folders, put_by_dockerfile
 from underway.detect.model import Evidence, Machine, Notes
-from underway.detect.needs import Given, Variable, gather, give, places
 from underway.detect.node import SERVERS, NodeProject, output_folder, running
-from underway.detect.node_database import followed, migrate_node, prisma_file, prisma_variable
-from underway.detect.node_env import node_env_reads
+from underway.detect.node_database import migrate_node
 from underway.detect.node_listen import listening
-from underway.detect.services import has_redis_password, image_name
+from underway.detect.node_needs import fill_needs, load_module
+from underway.detect.node_scripts import followed, in_earnest
+from underway.detect.node_workers import node_workers
 from underway.detect.shared import node_shared
 from underway.detect.starts import Starts
-from underway.manifest.model import EnvVar, Health, NodeBuild, Postgres, Process, Redis, Static
+from underway.manifest.model import EnvVar, Health, NodeBuild, Process, Static
 
 _CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx")
 _SVELTE = "@sveltejs/adapter-node"
-_POSTGRES = ("pg", "postgres", "pg-promise", "@prisma/client", "@neondatabase/serverless")
 
 
 def draft_node_server(
@@ -49,10 +39,7 @@ def draft_node_server(
     draft.node = NodeBuild(manager=project.manager, dir=cwd(project.folder), script="build" if _builds(project) else "")
     notes.claim("build", f"packages by {project.manager}", Evidence(project.lock or project.path), "build.node")
     _unlocked(index, project, notes)
-    if not _builds(project) and (first := _COMPILES.match(project.scripts.get("start", ""))):
-        step = f"cd {shlex.quote(project.folder)} && " if project.folder else ""
-        draft.commands.append(f"{step}npx --no-install {first[1].strip()}")
-        notes.claim("build", f"{first[1].strip()} goes before the start: it is done once", evidence, "build.commands")
+    _compiled(index, project, command, evidence, draft, notes)
     if not machine.node_version:
         notes.problem(
             "detect.node-missing",
@@ -73,9 +60,12 @@ def draft_node_server(
         draft.commands.append(f"{step}cp -r .next/static {to}/.next/ && if [ -d public ]; then cp -r public {to}/; fi")
     if project.server in ("next", "nuxt"):
         draft.env["HOSTNAME"] = EnvVar(value="127.0.0.1")
-    _variables(index, paths, project, starts, draft, notes)
-    migrate_node(index, project, draft, notes)
-    node_shared(index, paths, project.folder, draft, notes)
+    fill_needs(index, paths, project, starts, draft, notes)
+    migrate_node(index, project, starts, draft, notes)
+    node_workers(index, project, starts, draft, notes)
+    load_module(draft)
+    _development(project, draft, notes)
+    node_shared(index, paths, project, draft, notes)
     made_folders(starts, project.folder, draft)
     found = declared_health(starts) or text_health(index, paths)
     if found is not None:
@@ -103,6 +93,58 @@ def draft_plain_server(
             return draft_node_server(index, starts, project, machine, draft, notes)
     return False
 
+
+def _compiled(index: Index, project: NodeProject, command: str, evidence: Evidence, draft: Draft, notes: Notes) -> None:
+    """Compile once what starts compiled where no script of the name `build` does: what the start script does first, or
+    what makes the folder that the command runs from."""
+    if _builds(project):
+        return
+    first = _COMPILES.match(project.scripts.get("start", ""))
+    made = re.search(r"(?:^|[ /])((?:dist|build|out|lib)/[\w./-]+)", command)
+    line = first[1].strip() if first else ""
+    if not line and made and not _is_in_tree(index, project, made[1]):
+        if project.has("@nestjs/cli") and index.has(join(project.folder, "nest-cli.json")):
+            line = "nest build"
+        elif project.has("typescript") and index.has(join(project.folder, "tsconfig.json")):
+            line = "tsc"
+    if not line:
+        return
+    step = f"cd {shlex.quote(project.folder)} && " if project.folder else ""
+    draft.commands.append(f"{step}npx --no-install {line}")
+    notes.claim("build", f"{line} goes before the start: it is done once", evidence, "build.commands")
+
+
+def _is_in_tree(index: Index, project: NodeProject, name: str) -> bool:
+    path = join(project.folder, name)
+    return any(index.has(path + end) for end in ("", ".js", ".cjs", ".mjs", "/index.js"))
+
+
+def _development(project: NodeProject, draft: Draft, notes: Notes) -> None:
+    """Keep the development packages where nothing is built and a command of the app's own needs one of them."""
+    if draft.node is None or draft.node.script or draft.commands or not project.dev:
+        return
+    lines = [process.command for process in draft.processes.values()]
+    lines += [draft.migrate.command] if draft.migrate is not None else []
+    for line in list(lines):
+        lines += [
+            project.scripts[name] for name in re.findall(r"npm (?:run )?([\w:.-]+)", line) if name in project.scripts
+        ]
+    said = " ".join(lines)
+    for name in project.dev:
+        tool = _TOOLS.get(name, name)
+        if re.search(rf"(?<![\w@/-])(?:node_modules/\.bin/|node_modules/|@?\w+/)?{re.escape(tool)}(?![\w-])", said):
+            draft.node = replace(draft.node, development=True)
+            at = Evidence(project.path)
+            notes.claim("build", f"development packages too: {name} is one, and is needed to run", at, "build.node")
+            return
+
+
+_TOOLS = {
+    "sequelize-cli": "sequelize-cli",
+    "@babel/node": "babel-node",
+    "dotenv-cli": "dotenv",
+    "@mikro-orm/cli": "mikro-orm",
+}
 
 _COMPILES = re.compile(r"(?:npx )?(tsc(?: (?:-p|--project) [\w./-]+| --build| -b)?)\s*&&\s*(?=node\s)")
 
@@ -144,6 +186,8 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
             return re.sub(r"^NODE_ENV=\w+\s+", "", line), index.line(project.path, f'"{script}"')
     if prod := next((s for s in ("start:prod", "serve:prod", "prod", "production") if s in project.scripts), ""):
         return running(project, prod), index.line(project.path, f'"{prod}"')
+    if plain := in_earnest(index, project, project.scripts.get("start", "")):
+        return plain, at
     candidates = [
         project.main,
         "server.js",
@@ -158,6 +202,9 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
     for name in candidates:
         if name and re.fullmatch(r"[\w./-]+\.[cm]?js", name) and index.has(join(project.folder, name)):
             return f"node {name.removeprefix('./')}", Evidence(join(project.folder, name))
+    for script in ("serve", "server", "dev", "start:dev", "develop", "watch"):
+        if plain := in_earnest(index, project, project.scripts.get(script, "")):
+            return plain, index.line(project.path, f'"{script}"')
     return "", at
 
 
@@ -173,9 +220,8 @@ def _standalone(index: Index, project: NodeProject) -> Evidence | None:
 
 def _is_there(index: Index, project: NodeProject, name: str) -> bool:
     """True for a file of the tree, or one that the build makes."""
-    path = join(project.folder, name)
     made = re.match(r"(\./)?(dist|build|out|lib|\.output)/", name)
-    return bool(made) or any(index.has(path + end) for end in ("", ".js", ".cjs", ".mjs", "/index.js"))
+    return bool(made) or _is_in_tree(index, project, name)
 
 
 def _pm2(index: Index, project: NodeProject, line: str) -> str:
@@ -188,97 +234,6 @@ def _pm2(index: Index, project: NodeProject, line: str) -> str:
     )
     named = script[1] if script else found[1]
     return f"node {named.removeprefix('./')}" if named.endswith("js") and _is_there(index, project, named) else ""
-
-
-def _variables(
-    index: Index, paths: list[str], project: NodeProject, starts: Starts, draft: Draft, notes: Notes
-) -> None:
-    reads = node_env_reads(index, paths)
-    variables = gather(index, reads)
-    draft.reads += places(variables)
-    for ignored in ("NODE_ENV", "HOST", "HOSTNAME"):
-        variables.pop(ignored, None)
-    driver = next((d for d in _POSTGRES if d in project.dependencies), "")
-    prisma = prisma_variable(index)
-    prisma_file(index, project, draft, variables, notes)
-    with_postgres = bool(driver) and (
-        any(postgres_part(n) for n in variables)
-        or prisma != ""
-        or any(image_name(i) in ("postgres", "postgis", "pgvector") for i, _ in starts.images)
-    )
-    client = next((c for c in ("redis", "ioredis", "bullmq", "bull", "connect-redis") if c in project.dependencies), "")
-    with_redis = bool(client) and any(redis_part(n) for n in variables)
-    words = [w for w in ("pg", "postgres", "postgresql") if any(_chooses(index.text(p), w) for p in paths)]
-    given = give(index, variables, notes, with_postgres=with_postgres, with_redis=with_redis, choices=words)
-    _examples(variables, given, notes)
-    draft.env.update(given.env)
-    clients = set(project.dependencies)
-    foreign_databases(index, paths, clients, variables, draft.env, notes, is_node=True, has_own=with_postgres)
-    if with_postgres:
-        names = dict(given.postgres)
-        if prisma and prisma != "DATABASE_URL":
-            names[prisma] = "url"
-        draft.postgres = Postgres(env=MappingProxyType(names))
-        notes.claim(
-            "database",
-            f"PostgreSQL: the app depends on {driver}",
-            index.line(project.path, f'"{driver}"'),
-            "services.postgres",
-        )
-        _without_port(index, project, paths, variables, names, notes)
-    if with_redis:
-        has_password = has_redis_password(variables, given.redis, notes)
-        draft.redis = Redis(env=MappingProxyType(given.redis), has_password=has_password)
-        notes.claim(
-            "redis", f"Redis: the app depends on {client}", index.line(project.path, f'"{client}"'), "services.redis"
-        )
-
-
-def _without_port(
-    index: Index,
-    project: NodeProject,
-    paths: list[str],
-    variables: dict[str, Variable],
-    parts: Mapping[str, str],
-    notes: Notes,
-) -> None:
-    """Say so when the app is told the database's host and not its port: Sequelize then takes 5432 whatever is set."""
-    host = next((name for name, part in parts.items() if part == "host"), "")
-    is_told = {"port", "url"} & set(parts.values()) or "DATABASE_URL" in variables
-    if not host or is_told or not project.has("sequelize") or any("PGPORT" in index.text(p) for p in paths):
-        return
-    notes.problem(
-        "detect.database-fixed",
-        variables[host].evidence,
-        f"{host} is read and no port, so Sequelize connects to 5432; the app's database listens at a port of its own",
-        "read the port beside the host: port: process.env.DB_PORT",
-    )
-
-
-def _chooses(text: str, word: str) -> bool:
-    """True when the source knows `word` as a client, dialect or kind of database."""
-    return "process.env" in text and bool(re.search(rf"""['"]{word}['"]""", text))
-
-
-_PLAIN = re.compile(r"[\w./@+-]{1,60}")
-
-
-def _examples(variables: dict[str, Variable], given: Given, notes: Notes) -> None:
-    """What `cp .env.example .env` would set: plain values of variables that are read without a default."""
-    for name, one in variables.items():
-        value = one.example or ""
-        if name in given.env or name in given.postgres or name in given.redis or name in ("DATABASE_URL", "REDIS_URL"):
-            continue
-        is_odd = re.search(r"PORT$|HOST|URL|URI|DOMAIN|_ID$|DIR$|PATH$|^DEBUG", name) or is_third_party(name)
-        is_local = re.search(r"localhost|127\.0\.0\.1|example|your|xxx|\.com$|develop", value, re.IGNORECASE)
-        if is_odd or is_local or is_secret_like(name) or PUBLIC_SECRETS.fullmatch(value) or not _PLAIN.fullmatch(value):
-            continue
-        if any(r.default is not None for r in one.reads) or (postgres_part(name) or redis_part(name)):
-            continue
-        given.env[name] = EnvVar(value=value)
-        notes.claim(
-            "env", f"{name} is read without a default; the example's value", one.example_at or "", f"env.{name}"
-        )
 
 
 def draft_front_end(

@@ -85,6 +85,15 @@ class NodeBuild:
     manager: Annotated[str, Key("manager", words.NODE_MANAGER, '"npm"', "What installs from the lockfile.")]
     dir: Annotated[str, Key("dir", words.TREE_PATH, '"frontend"', "The folder of `package.json`.")] = "."
     script: Annotated[str, Key("script", words.SCRIPT, '"build"', "The script that builds; empty builds nothing.")] = ""
+    development: Annotated[
+        bool,
+        Key(
+            "development",
+            words.FLAG,
+            "true",
+            "Development packages too, though nothing is built: a command of the app's own is among them.",
+        ),
+    ] = False
     as_of: Annotated[
         str,
         Key(

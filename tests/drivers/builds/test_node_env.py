@@ -217,6 +217,43 @@ def test_a_server_listens_on_loopback_and_on_the_port_it_is_given(
     assert json.loads(done.stdout) == at, done.stderr
 
 
+CONNECTS = """\
+const net = require("node:net");
+const ways = {
+  address: () => net.connect({ host: "localhost", port: 5432 }),
+  words: () => net.connect(5432, "127.0.0.1"),
+  socket: () => new net.Socket().connect(5432, "localhost"),
+  bare: () => net.createConnection(5432),
+};
+const to = ways[process.env.WAY]();
+to.on("data", (data) => { console.log(String(data)); to.destroy(); });
+to.on("error", (error) => console.log(error.code));
+"""
+
+
+@pytest.mark.parametrize("way", ["address", "words", "socket", "bare"])
+def test_what_connects_to_the_usual_port_comes_to_the_apps_own(bench: Any, way: str) -> None:
+    bench.write({"package.json": package(), "client.js": CONNECTS})
+    build = bench.make(npm())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        port = str(server.getsockname()[1])
+        client = subprocess.Popen(
+            ["node", "--require", "./.underway/listen.cjs", "client.js"],
+            cwd=build.dir,
+            env={"PATH": os.environ["PATH"], "UNDERWAY_POSTGRES_PORT": port, "WAY": way},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            with server.accept()[0] as taken:
+                taken.sendall(b"here")
+                assert client.communicate(timeout=60)[0] == "here\n"
+        finally:
+            client.kill()
+            client.wait()
+
+
 def test_a_folder_of_its_own_that_leads_elsewhere_is_not_followed(bench: Any, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()

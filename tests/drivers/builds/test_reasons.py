@@ -106,9 +106,42 @@ Error: Build failed with errors.
 """
 
 
+GYP = """\
+npm error code 1
+npm error path /srv/x/node_modules/sqlite3
+npm error command failed
+npm error command sh -c node-pre-gyp install --fallback-to-build
+npm error make: Entering directory '/srv/x/node_modules/sqlite3/build'
+npm error   CC(target) Release/obj.target/nothing/../node-addon-api/nothing.o
+npm error node-pre-gyp info it worked if it ends with ok
+npm error gyp info using node@20.20.2 | linux | x64
+npm error /bin/sh: 1: python: Permission denied
+npm error make: *** [deps/action_before_build.target.mk:13: sqlite3.c] Error 127
+npm error gyp ERR! stack Error: `make` failed with exit code: 2
+npm error gyp ERR! $npm_package_version 5.0.2
+"""
+GYP_ALONE = """\
+npm error code 6
+npm error path /srv/x/node_modules/bcrypt
+npm error command sh -c node-pre-gyp install --fallback-to-build
+npm error node-pre-gyp info it worked if it ends with ok
+npm error node-pre-gyp info using node@20.20.2 | linux | x64
+npm error node-pre-gyp http GET https://example.com/v2.0.1/bcrypt_lib-v2.0.1-node-v115-linux-x64-glibc.tar.gz
+npm error node-pre-gyp ERR! Completion callback never invoked!
+"""
+
+
 @pytest.mark.parametrize(
     ("log", "expected"),
     [
+        (
+            GYP,
+            "sqlite3 5.0.2: no build of it for Node 20 could be downloaded, and compiling it here failed: python: Perm",
+        ),
+        (
+            GYP_ALONE,
+            "bcrypt 2.0.1: no build of it for Node 20 could be downloaded, and compiling it here failed: Compl",
+        ),
         (LINT, 'its linter stops the build: Component name "Note" should always be multi-word'),
         (NEXT, "Failed to fetch `Space Grotesk` from Google Fonts."),
         (UV_NO_SOLUTION, "Because nosuch was not found in the package registry"),

@@ -1,8 +1,10 @@
 "use strict";
 // Loaded before a Node server (node --require): what it listens on is 127.0.0.1, so that only the proxy reaches it, and
 // $PORT where the program insists on a number, UNDERWAY_FIXED_PORT ("first": whatever it listens on first).
-// The forms of listen() are those of https://nodejs.org/api/net.html#serverlisten.
-const { Server } = require("node:net");
+// What connects to the usual port of PostgreSQL or Redis on this machine, since it cannot be told another, comes to the
+// app's own where UNDERWAY_POSTGRES_PORT or UNDERWAY_REDIS_PORT names it.
+// The forms of listen() and connect() are those of https://nodejs.org/api/net.html.
+const { Server, Socket } = require("node:net");
 const { PORT, UNDERWAY_FIXED_PORT: fixed } = process.env;
 const listen = Server.prototype.listen;
 let isGiven = false;
@@ -13,8 +15,12 @@ function port(asked) {
   return PORT && isMeant ? Number(PORT) : asked;
 }
 
+function isHere(host) {
+  return typeof host === "string" && /^(localhost|127\.[\d.]+|::1)$/.test(host);
+}
+
 function host(asked) {
-  return typeof asked === "string" && /^(localhost|127\.[\d.]+|::1)$/.test(asked) ? asked : "127.0.0.1";
+  return isHere(asked) ? asked : "127.0.0.1";
 }
 
 Server.prototype.listen = function (...words) {
@@ -29,3 +35,24 @@ Server.prototype.listen = function (...words) {
   }
   return listen.apply(this, words);
 };
+
+const own = { 5432: process.env.UNDERWAY_POSTGRES_PORT, 6379: process.env.UNDERWAY_REDIS_PORT };
+const connect = Socket.prototype.connect;
+
+function moved(options) {
+  const to = (options.host === undefined || isHere(options.host)) && own[options.port];
+  return to ? { ...options, host: "127.0.0.1", port: Number(to) } : options;
+}
+
+if (own[5432] || own[6379]) {
+  Socket.prototype.connect = function (...words) {
+    const [first, second] = words;
+    if (Array.isArray(first)) first[0] = moved(first[0]); // how net.connect() hands over what it was given
+    else if (first !== null && typeof first === "object") words[0] = moved(first);
+    else {
+      const { host: at, port: to } = moved({ port: first, host: typeof second === "string" ? second : undefined });
+      if (to !== first) words.splice(0, typeof second === "string" ? 2 : 1, to, at);
+    }
+    return connect.apply(this, words);
+  };
+}

@@ -215,7 +215,7 @@ class LocalBuilds:
             if node is None:
                 continue
             shop.note(f"installing and building with {node.manager}" + (f" in {node.dir}" if node.dir != "." else ""))
-            wants_dev = bool(node.script or ask.build.commands or ask.build.front_end)
+            wants_dev = bool(node.script or node.development or ask.build.commands or ask.build.front_end)
             await NodeEnvironment(shop, node, f"build.{part}", wants_dev, env).make(installed)
             path.insert(len(path) - 1, str(shop.tree / node.dir / "node_modules/.bin"))
         env["PATH"] = ":".join(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -33,6 +34,9 @@ _NOT_DOWNLOADED = {"CYPRESS_INSTALL_BINARY": "0", "PLAYWRIGHT_SKIP_BROWSER_DOWNL
 """Browsers of test tools, which no build needs and many machines may not download, and hooks of git."""
 
 
+_PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
+
+
 @dataclass(frozen=True)
 class NodeEnvironment:
     """Installs and builds with the manager that the manifest names.
@@ -61,7 +65,7 @@ class NodeEnvironment:
             package = {**_json(lock.parent / "package.json"), **package}
         await self._require_engine(package)
         tool = self._tool(package, folder)
-        env = self._variables(folder, package)
+        env = self._variables(folder, package) | self._python()
         if lock is not None:
             argv = [*tool, *self._install(lock)]
             if lock not in installed:
@@ -206,6 +210,19 @@ class NodeEnvironment:
         if self.node.manager in ("npm", "bun") and not decides:
             env["npm_config_dangerously_allow_all_scripts"] = "true"
         return env
+
+    def _python(self) -> dict[str, str]:
+        """PATH with a `python` that whoever builds may run: native modules call it by that name while they compile,
+        and many machines have `python3` alone, or a shim in the home of somebody else."""
+        own = next((path for path in _PYTHONS if os.access(path, os.X_OK)), None)
+        if own is None or (self.shop.account is None and shutil.which("python", path=self.shop.env["PATH"])):
+            return {}
+        folder = self.shop.scratch / "python"
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for name in ("python", "python3"):
+            if not (folder / name).is_symlink():
+                (folder / name).symlink_to(own)
+        return {"PATH": f"{folder}:{self.shop.env['PATH']}"}
 
     def _lock(self, folder: Path) -> Path | None:
         """The lock, in the folder or (a workspace) above it."""

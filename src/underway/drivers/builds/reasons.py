@@ -73,10 +73,37 @@ def _of_npm(lines: Sequence[str]) -> str:
     said = [match[1] for line in lines if (match := _NPM.match(line)) and not _NPM_NOISE.match(match[1])]
     if not said:
         return ""
+    if native := _of_native(said, lines):
+        return native
     if said[0].startswith("Lifecycle script"):  # the script's own words are more telling
         own = [line for line in lines if not line.startswith(("npm ", ">"))]
         return _of_python(own) or _loud(own) or said[0]
     return " ".join(said[:3])
+
+
+_GYP = re.compile(r"(?:node-pre-gyp|prebuild-install|gyp)\b")
+_GYP_SAYS = (
+    re.compile(r"(?:/bin/)?sh: (?:\d+: |line \d+: )?(\S.*(?:not found|denied|No such file).*)"),
+    re.compile(r"(\S+: (?:fatal )?error: .*)"),
+    re.compile(r"gyp ERR! (?:find Python )?(Could not find any Python.*|not found: make.*)"),
+    re.compile(r"(?:node-pre-gyp|gyp) ERR! stack Error: (?!.*(?:exit code|Failed to execute))(.*)"),
+    re.compile(r"(?:node-pre-gyp|gyp) ERR! (?:stack )?(.*(?:ENOTFOUND|EAI_AGAIN|status \d+|callback never).*)"),
+    re.compile(r"(?:node-pre-gyp|gyp) ERR! stack Error: (.*)"),
+)  # fmt: skip
+
+
+def _of_native(said: Sequence[str], lines: Sequence[str]) -> str:
+    """Why a native module of Node's could be neither downloaded as a build nor compiled here."""
+    if not any(_GYP.match(line) for line in said):
+        return ""
+    whole = "\n".join(lines)
+    place = re.search(r"npm (?:error|ERR!) path \S*/node_modules/((?:@[\w.-]+/)?[\w.-]+)\s*$", whole, re.MULTILINE)
+    version = re.search(r"\$npm_package_version (\S+)|(?:_lib-|[-/])v(\d+\.\d+\.\d+)[-/]node-v\d+", whole)
+    node = re.search(r"using node@(\d+)", whole)
+    cause = next((found[1] for rule in _GYP_SAYS for line in said if (found := rule.match(line))), "see the log")
+    name = f"{place[1]}{' ' + (version[1] or version[2]) if version else ''}" if place else "a native module"
+    on = f" for Node {node[1]}" if node else ""
+    return f"{name}: no build of it{on} could be downloaded, and compiling it here failed: {cause.strip()}"
 
 
 def _of_lint(lines: Sequence[str]) -> str:

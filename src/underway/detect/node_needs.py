@@ -1,0 +1,240 @@
+"""What a Node server needs besides its packages: its variables, PostgreSQL, Redis, and what Underway cannot give."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from types import MappingProxyType
+
+from underway.detect.draft import Draft
+from underway.detect.env_names import PUBLIC_SECRETS, is_secret_like, is_third_party, postgres_part, redis_part
+from underway.detect.foreign import foreign_databases
+from underway.detect.index import Index
+from underway.detect.model import Evidence, Notes
+from underway.detect.needs import Given, Variable, gather, give, places
+from underway.detect.node import NodeProject
+from underway.detect.node_database import prisma_file, prisma_variable
+from underway.detect.node_env import node_env_reads
+from underway.detect.services import has_redis_password, image_name
+from underway.detect.starts import Starts
+from underway.manifest.model import LISTEN_MODULE, EnvVar, Postgres, Redis
+
+_POSTGRES = (
+    "pg", "postgres", "pg-promise", "@prisma/client", "@neondatabase/serverless", "@mikro-orm/postgresql",
+    "@vercel/postgres", "slonik", "@databases/pg", "pg-native",
+)  # fmt: skip
+_REDIS = (
+    "redis",
+    "ioredis",
+    "bullmq",
+    "bull",
+    "connect-redis",
+    "bee-queue",
+    "@fastify/redis",
+    "@socket.io/redis-adapter",
+)
+_POSTGRES_PORT, _REDIS_PORT = "UNDERWAY_POSTGRES_PORT", "UNDERWAY_REDIS_PORT"
+"""Where the listen module takes connections to the usual ports of this machine (drivers/builds/listen.cjs)."""
+
+
+def fill_needs(
+    index: Index, paths: list[str], project: NodeProject, starts: Starts, draft: Draft, notes: Notes
+) -> None:
+    """Fill the services and the environment of `draft`."""
+    reads = node_env_reads(index, paths)
+    variables = gather(index, reads)
+    draft.reads += places(variables)
+    for ignored in ("NODE_ENV", "HOST", "HOSTNAME"):
+        variables.pop(ignored, None)
+    sources = [path for path in paths if not _ASIDE.search(path)]
+    driver = next((d for d in _POSTGRES if project.has(d)), "")
+    prisma = prisma_variable(index)
+    prisma_file(index, project, draft, variables, notes)
+    is_bare = bool(driver) and any(_BARE.search(index.text(p)) for p in sources)
+    is_named = any(postgres_part(n) for n in variables) or prisma != "" or is_bare
+    written = _written_postgres(index, sources) if driver and not is_named else None
+    has_image = any(image_name(i) in ("postgres", "postgis", "pgvector") for i, _ in starts.images)
+    with_postgres = bool(driver) and written is None and (is_named or has_image)
+    client = next((c for c in _REDIS if project.has(c)), "")
+    told = bool(client) and any(redis_part(n) for n in variables)
+    usual = _usual_redis(index, sources) if client and not told else None
+    words = [w for w in ("pg", "postgres", "postgresql") if any(_chooses(index.text(p), w) for p in paths)]
+    given = give(index, variables, notes, with_postgres=with_postgres, with_redis=told, choices=words)
+    _examples(variables, given, notes)
+    draft.env.update(given.env)
+    clients = {*project.dependencies, *project.dev}
+    foreign_databases(index, paths, clients, variables, draft.env, notes, is_node=True, has_own=with_postgres)
+    if written is not None:
+        _say_written(written, notes)
+    if with_postgres:
+        names = dict(given.postgres)
+        if prisma and prisma != "DATABASE_URL":
+            names[prisma] = "url"
+        at = index.line(project.path, f'"{driver}"')
+        notes.claim("database", f"PostgreSQL: the app depends on {driver}", at, "services.postgres")
+        _without_port(index, sources, project, variables, names, draft, notes)
+        draft.postgres = Postgres(env=MappingProxyType(names))
+    if told or usual is not None:
+        at = index.line(project.path, f'"{client}"')
+        if usual is not None and _is_loaded(draft):
+            given.redis[_REDIS_PORT] = "port"
+            says = f"it connects to port 6379 of this machine: {LISTEN_MODULE} takes it to the app's own Redis"
+            notes.claim("redis", says, usual, "services.redis.password")
+        elif usual is not None:
+            return
+        has_password = usual is None and has_redis_password(variables, given.redis, notes)
+        draft.redis = Redis(env=MappingProxyType(given.redis), has_password=has_password)
+        notes.claim("redis", f"Redis: the app depends on {client}", at, "services.redis")
+
+
+_ASIDE = re.compile(
+    r"(^|/)(tests?|__tests__|e2e|examples?|docs|seeds?|scripts?)/|\.(test|spec)\.|(^|/)\w*(seed|fixture)\w*\."
+)
+_BARE = re.compile(r"\bnew\s+(?:\w+\.)?(?:Pool|Client)\(\s*(?:\{\s*\}\s*)?\)(?=[\s;,.)]|$)")
+"""A pool of node-postgres that is told nothing: it reads the standard variables."""
+
+
+def _is_loaded(draft: Draft) -> bool:
+    """True where the server is started with the listen module."""
+    web = draft.processes.get("web")
+    return web is not None and LISTEN_MODULE in web.command
+
+
+_ADDRESS = re.compile(
+    r"""(?<![|?])(?<![|?]\s)['"`](postgres(?:ql)?://[\w.-]{1,60}:[^@\s'"`$]{0,60}@([\w.-]{1,80})(?::\d+)?/[\w-]{1,60})"""
+)
+_SPEAKS = re.compile(
+    r"""\bPool\(|\bClient\(|['"]postgres(?:ql)?['"]|['"]pg['"]|@mikro-orm/postgresql|\bpgp\(|\bpostgres\(|\bslonik\b"""
+)
+_HOST = re.compile(r"""\bhost\s*:\s*['"`]([\w.-]{1,80})['"`]""")
+_USER = re.compile(r"""\b(?:user|username)\s*:\s*['"`][\w.@-]{1,60}['"`]""")
+_NAME = re.compile(r"""\b(?:database|dbName)\s*:\s*['"`][\w.-]{1,60}['"`]""")
+_SEQUELIZE = re.compile(
+    r"""new\s+(?:\w+\.)?Sequelize\(\s*['"`][\w.-]{1,60}['"`]\s*,\s*['"`][\w.-]{1,60}['"`]\s*,\s*['"`][^'"`\n]{0,60}['"`]"""
+)
+_FIXED = re.compile(r"\bport\s*:\s*['\"]?5432\b")
+_COMMENTED = re.compile(r"^[ \t]*(?://|\*|/\*)")
+
+
+def _written_postgres(index: Index, sources: list[str]) -> tuple[str, Evidence] | None:
+    """Host and place of a PostgreSQL whose address, user and name the sources hold, so that no variable reaches it."""
+    for path in sources:
+        text = index.text(path)
+        if not _SPEAKS.search(text) and not _ADDRESS.search(text):
+            continue
+        for found in (*_ADDRESS.finditer(text), *_SEQUELIZE.finditer(text), *_HOST.finditer(text)):
+            line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+            if _COMMENTED.match(line) or "process.env" in line:
+                continue
+            at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+            if found.re is _ADDRESS:
+                return found[2], at
+            around = text[max(0, found.start() - 300) : found.end() + 300]
+            if found.re is _SEQUELIZE:
+                host = _HOST.search(around)
+                if re.search(r"""['"]postgres""", around):
+                    return host[1] if host else "localhost", at
+            elif _USER.search(around) and _NAME.search(around):
+                return found[1], at
+    return None
+
+
+def _say_written(written: tuple[str, Evidence], notes: Notes) -> None:
+    host, at = written
+    notes.problem(
+        "detect.database-fixed",
+        at,
+        f"the app connects to PostgreSQL at {host} with the user and the name that are written here; the app's "
+        "database has its own",
+        "read its address there: process.env.DATABASE_URL; or its parts: host: process.env.DB_HOST, port: "
+        "process.env.DB_PORT, user: process.env.DB_USER, password: process.env.DB_PASSWORD, database: "
+        "process.env.DB_NAME",
+    )
+
+
+_REDIS_AT = re.compile(
+    r"""['"`]redis://(?:localhost|127\.0\.0\.1)(?::6379)?(?:/\d*)?['"`]|\bcreateClient\(\s*(?:\{\s*\}\s*)?\)"""
+    r"""|new\s+(?:IO)?Redis\(\s*\)|\bport\s*:\s*['"]?6379\b|new\s+(?:IO)?Redis\(\s*6379"""
+    r"""|new\s+(?:Bull|BullQueue|Queue)\(\s*['"`][^'"`\n]{1,80}['"`]\s*\)"""
+)
+
+
+def _usual_redis(index: Index, sources: list[str]) -> Evidence | None:
+    """Where the sources connect to Redis on its usual port of this machine, whatever is set."""
+    for path in sources:
+        text = index.text(path)
+        if re.search(r"redis|bull", text, re.IGNORECASE) and (found := _REDIS_AT.search(text)):
+            line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+            if not _COMMENTED.match(line):
+                return Evidence(path, text.count("\n", 0, found.start()) + 1)
+    return None
+
+
+def _without_port(
+    index: Index,
+    sources: list[str],
+    project: NodeProject,
+    variables: dict[str, Variable],
+    names: dict[str, str],
+    draft: Draft,
+    notes: Notes,
+) -> None:
+    """An app that is told the database's host and not its port, with a client that then takes 5432 all the same."""
+    host = next((name for name, part in names.items() if part == "host" and name in variables), "")
+    is_told = {"port", "url"} & set(names.values()) or "DATABASE_URL" in variables
+    if not host or is_told or any("PGPORT" in index.text(p) for p in sources):
+        return
+    fixed = project.has("sequelize", "@mikro-orm/postgresql") or any(_FIXED.search(index.text(p)) for p in sources)
+    if not fixed:
+        return
+    at = variables[host].evidence
+    if _is_loaded(draft):
+        names[_POSTGRES_PORT] = "port"
+        says = f"{host} is read and no port, so it connects to 5432: {LISTEN_MODULE} takes it to the app's own"
+        notes.claim("database", says, at, "services.postgres")
+        return
+    notes.problem(
+        "detect.database-fixed",
+        at,
+        f"{host} is read and no port, so the app connects to 5432; the app's database listens at a port of its own",
+        "read the port beside the host: port: process.env.DB_PORT",
+    )
+
+
+def load_module(draft: Draft) -> None:
+    """Let what migrates, and every process, connect where the web process does."""
+    services = (draft.postgres, draft.redis)
+    if not any(service is not None and {_POSTGRES_PORT, _REDIS_PORT} & set(service.env) for service in services):
+        return
+    loads = f'NODE_OPTIONS="--require=$PWD/{LISTEN_MODULE} $NODE_OPTIONS"'
+    if draft.migrate is not None and LISTEN_MODULE not in draft.migrate.command:
+        draft.migrate = replace(draft.migrate, command=f"{loads} {draft.migrate.command}")
+    for name, process in draft.processes.items():
+        if LISTEN_MODULE not in process.command:
+            draft.processes[name] = replace(process, command=f"{loads} {process.command}")
+
+
+def _chooses(text: str, word: str) -> bool:
+    """True when the source knows `word` as a client, dialect or kind of database."""
+    return "process.env" in text and bool(re.search(rf"""['"]{word}['"]""", text))
+
+
+_PLAIN = re.compile(r"[\w./@+-]{1,60}")
+
+
+def _examples(variables: dict[str, Variable], given: Given, notes: Notes) -> None:
+    """What `cp .env.example .env` would set: plain values of variables that are read without a default."""
+    for name, one in variables.items():
+        value = one.example or ""
+        if name in given.env or name in given.postgres or name in given.redis or name in ("DATABASE_URL", "REDIS_URL"):
+            continue
+        is_odd = re.search(r"PORT$|HOST|URL|URI|DOMAIN|_ID$|DIR$|PATH$|^DEBUG", name) or is_third_party(name)
+        is_local = re.search(r"localhost|127\.0\.0\.1|example|your|xxx|\.com$|develop", value, re.IGNORECASE)
+        if is_odd or is_local or is_secret_like(name) or PUBLIC_SECRETS.fullmatch(value) or not _PLAIN.fullmatch(value):
+            continue
+        if any(r.default is not None for r in one.reads) or (postgres_part(name) or redis_part(name)):
+            continue
+        given.env[name] = EnvVar(value=value)
+        notes.claim(
+            "env", f"{name} is read without a default; the example's value", one.example_at or "", f"env.{name}"
+        )

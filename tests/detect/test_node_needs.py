@@ -1,0 +1,209 @@
+"""What a Node server needs and how it is started: a small tree for each rule."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from underway.detect import Detection
+from underway.manifest.model import EnvVar, Manifest
+
+Look = Callable[[Mapping[str, str]], Detection]
+
+COMPOSE = "services:\n  {}:\n    build: .\n    command: {}\n"
+USER = {"REDISUSER": EnvVar(value="default")}
+SECRET = {"ACCESS_TOKEN_SECRET": EnvVar(generate="urlsafe", secret=True)}
+START = {"start": "node s.js"}
+
+
+def app(source: str = "", *, needs: str = "pg", dev: str = "", scripts: object = START, **files: str) -> dict[str, str]:
+    packages = dict.fromkeys(["express", *needs.split()], "1")
+    told = {"dependencies": packages, "devDependencies": dict.fromkeys(dev.split(), "1"), "scripts": scripts}
+    named = {name.replace("__", "/").replace("_dot_", "."): text for name, text in files.items()}
+    return {"package.json": json.dumps(told, indent=1), "package-lock.json": "", "s.js": source, **named}
+
+
+def drafted(detection: Detection) -> Manifest:
+    assert detection.manifest is not None, detection.problems
+    return detection.manifest
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        app("const pool = new Pool();"),
+        app("const pool = new pg.Pool({});", needs="", dev="pg"),
+        app("init({host: process.env.DB_HOST, port: process.env.DB_PORT})", needs="@mikro-orm/postgresql"),
+    ],
+)
+def test_postgresql_is_given_by_whatever_client_the_app_has(look: Look, files: dict[str, str]) -> None:
+    assert drafted(look(files)).services.postgres is not None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "new Pool({\n user: 'root', host: 'localhost', database: 'shop', password: 'root', port: 5432 })",
+        "export default { type: 'postgresql',\n user: 'a', password: 'b', dbName: 'shop', host: 'localhost' };",
+        "const db = pgp(\n 'postgres://a:b@localhost:5432/shop');",
+        "const s =\n new Sequelize('shop', 'a', 'b', { host: 'localhost', dialect: 'postgres' });",
+    ],
+)
+def test_an_address_that_only_the_code_holds_is_refused_with_its_line(look: Look, source: str) -> None:
+    (problem,) = look(app(source, needs="pg sequelize")).problems
+    assert (problem.code, problem.where) == ("detect.database-fixed", "s.js:2")
+    assert "process.env.DB_PASSWORD" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "const url = process.env.DATABASE_URL || 'postgres://a:b@localhost:5432/shop'; new Pool({url})",
+        "// new Pool({ user: 'root', host: 'localhost', database: 'shop' })\nnew Pool({host: process.env.DB_HOST})",
+        "const docs = { host: 'localhost' };",
+    ],
+)
+def test_an_address_that_is_only_the_default_is_none_of_the_codes_own(look: Look, source: str) -> None:
+    assert look(app(source)).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "needs"),
+    [
+        ("const client = require('redis').createClient();", "redis"),
+        ("const client = createClient({url: 'redis://localhost:6379'});", "redis"),
+        (
+            "const { Queue } = require('bullmq');\nnew Queue('mail', {connection: {host: 'localhost', port: 6379}})",
+            "bullmq",
+        ),
+    ],
+)
+def test_a_redis_at_the_usual_port_is_the_apps_own(look: Look, source: str, needs: str) -> None:
+    manifest = drafted(look(app(source, needs=needs)))
+    assert manifest.services.redis is not None
+    assert not manifest.services.redis.has_password
+    assert dict(manifest.services.redis.env) == {"UNDERWAY_REDIS_PORT": "port"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "env"),
+    [
+        ("envsafe({\n REDISHOST: str(),\n REDISUSER: str(),\n REDISPASSWORD: str(),\n})", USER),
+        ("cleanEnv(e, {\n ACCESS_TOKEN_SECRET: str(),\n })", SECRET),
+        ("envsafe({\n FEED_KEY: str({\n default: '',\n }),\n })", {}),
+    ],
+)  # fmt: skip
+def test_schemas_of_settings_say_what_must_be_there(look: Look, schema: str, env: dict[str, EnvVar]) -> None:
+    detection = look(app(schema, needs="envsafe envalid ioredis"))
+    assert detection.problems == ()
+    assert dict(drafted(detection).env) == env
+
+
+@pytest.mark.parametrize(
+    ("source", "is_asked"),
+    [
+        ("new GoogleStrategy({\n clientID: process.env.GOOGLE_CLIENT_ID })", True),
+        (
+            "if (process.env.GOOGLE_CLIENT_ID) use(new GoogleStrategy({\n clientID: process.env.GOOGLE_CLIENT_ID }))",
+            False,
+        ),
+    ],
+)
+def test_a_strategy_of_passports_throws_without_its_clients_id(look: Look, source: str, is_asked: bool) -> None:
+    assert [p.where for p in look(app(source)).problems] == ["s.js:2"] * is_asked
+
+
+@pytest.mark.parametrize(
+    ("source", "where"),
+    [
+        ("const db = new sqlitedb('./store.db', OPEN);", "store.db"),
+        ("const file = './data/app.sqlite';\nnew Database(file)", "data/app.sqlite"),
+        ("const db = new Database(path.join(__dirname, '..', 'data', 'shop.db'));", "data/shop.db"),
+        ("session({ store: new SQLiteStore({ db: 'sessions.db', dir: '.' }) })", "sessions.db"),
+    ],
+)
+def test_sqlite_files_outlive_releases(look: Look, source: str, where: str) -> None:
+    files = {**app(needs="better-sqlite3"), "src/db.js": source}
+    assert where in drafted(look(files)).shared
+
+
+@pytest.mark.parametrize(
+    ("scripts", "command"),
+    [
+        ({"start": "nodemon src/app.js"}, "src/app.js"),
+        ({"start": "nodemon", "watch": "tsc --watch"}, "dist/app.js"),
+        ({"dev": "nodemon --watch src --exec 'ts-node -r tsconfig-paths/register' src/app.ts"},
+         "node_modules/.bin/ts-node -r tsconfig-paths/register src/app.ts"),
+        ({"dev": "cross-env NODE_ENV=development tsx watch src/app.ts"}, "node_modules/.bin/tsx src/app.ts"),
+        ({"dev": "bun run --hot src/app.ts"}, "bun src/app.ts"),
+        ({"dev": "node --watch src/app.js"}, "src/app.js"),
+    ],
+)  # fmt: skip
+def test_a_runner_that_watches_is_taken_off(look: Look, scripts: dict[str, str], command: str) -> None:
+    files = {**app(scripts=scripts, dev="nodemon"), "nodemon.json": '{"exec": "node ./dist/app.js"}'}
+    files = {
+        (path if path != "s.js" else "src/app" + (".js" if "app.js" in command else ".ts")): text
+        for path, text in files.items()
+    }
+    assert drafted(look(files)).processes["web"].command.endswith(command)
+
+
+@pytest.mark.parametrize(
+    ("main", "file", "line"), [("@nestjs/cli", "nest-cli.json", "nest build"), ("typescript", "tsconfig.json", "tsc")]
+)
+def test_what_starts_compiled_is_compiled_though_no_script_does(look: Look, main: str, file: str, line: str) -> None:
+    files = {**app(scripts={"start:prod": "node dist/main"}, dev=main), file: "{}"}
+    assert drafted(look(files)).build.commands == (f"npx --no-install {line}",)
+
+
+@pytest.mark.parametrize(
+    ("scripts", "files"),
+    [
+        (START, {"Procfile": "web: node s.js\nworker: node jobs.js\n"}),
+        ({**START, "start:jobs:dev": "nodemon jobs.js"},
+         {"compose.yml": COMPOSE.format("worker", "npm run start:jobs:dev"), "Dockerfile": "FROM node"}),
+        ({**START, "worker": "node jobs.js"}, {}),
+    ],
+)  # fmt: skip
+def test_workers_of_a_queue_run_beside_the_web(look: Look, scripts: object, files: dict[str, str]) -> None:
+    manifest = drafted(look({**app(needs="bullmq", scripts=scripts), "jobs.js": "", **files}))
+    assert {n: p.command for n, p in manifest.processes.items() if n != "web"} == {"worker": "node jobs.js"}
+
+
+@pytest.mark.parametrize(
+    ("scripts", "files", "command"),
+    [
+        ({**START, "drizzle:migrate": "node migrate.js"}, {"drizzle.config.js": ""}, "npm run drizzle:migrate"),
+        ({**START, "knex": "node --loader tsx ./node_modules/knex/bin/cli.js"}, {"knexfile.ts": ""},
+         "npm run knex -- migrate:latest --env production"),
+        (START, {"compose.yml": COMPOSE.format("db-migration", "node ./migrate.js /usr/src/app/sql"),
+                 "Dockerfile": "FROM node", "migrate.js": ""}, "node ./migrate.js sql"),
+        ({**START, "migrate:undo": "sequelize db:migrate:undo"}, {}, None),
+        ({**START, "migration:create": "mikro-orm migration:create"}, {}, None),
+    ],
+)  # fmt: skip
+def test_the_repositorys_own_way_to_migrate_wins(
+    look: Look, scripts: object, files: dict[str, str], command: str | None
+) -> None:
+    found = drafted(look({**app("process.env.DATABASE_URL", needs="pg knex", scripts=scripts), **files})).migrate
+    assert (found.command if found else None) == command
+
+
+@pytest.mark.parametrize(("dev", "is_kept"), [("sequelize-cli", True), ("jest", False)])
+def test_development_packages_are_kept_where_a_command_needs_one(look: Look, dev: str, is_kept: bool) -> None:
+    scripts = {**START, "db:migrate": "sequelize-cli db:migrate"}
+    manifest = drafted(look(app("process.env.DATABASE_URL", dev=dev, scripts=scripts)))
+    assert manifest.build.node is not None
+    assert manifest.build.node.development == is_kept
+
+
+def test_a_port_of_another_server_is_not_the_apps_own(look: Look) -> None:
+    files = {**app("app.listen(3000)", needs=""), "queue.js": "const at = { port: env.REDIS.PORT };"}
+    assert drafted(look(files)).processes["web"].command.startswith("UNDERWAY_FIXED_PORT=3000 ")
+
+
+def test_mysql_that_only_the_code_names_is_refused(look: Look) -> None:
+    files = app("import { MikroORM } from '@mikro-orm/mysql';\nMikroORM.init();", needs="@mikro-orm/mysql")
+    assert [(p.code, p.where) for p in look(files).problems] == [("detect.service-fixed", "s.js:1")]
