@@ -43,6 +43,11 @@ def drafted(detection: Detection) -> Manifest:
          ('cd frontend && VITE_API_URL="http://same-origin.invalid/v2" npm run build', PUT_IN)),
         ({"src/api.ts": READS},
          ('cd frontend && VITE_API_URL="http://same-origin.invalid" npm run build', PUT_IN)),
+        ({"src/api.ts": READS + "get(`${base}/posts`)", "../backend/urls.py": "path('api/', include('a'))\n"},
+         ('cd frontend && VITE_API_URL="http://same-origin.invalid/api" npm run build', PUT_IN)),
+        ({"src/api.ts": READS + "get(`${base}/api/posts`)", "../backend/urls.py": "path('api/', include('a'))\n"},
+         ('cd frontend && VITE_API_URL="http://same-origin.invalid" npm run build', PUT_IN)),
+        ({"src/map.ts": "import.meta.env.VITE_MAPBOX_API; import.meta.env.VITE_STORE_API_URL"}, ()),
         ({"src/a.vue": "axios.get('http://localhost:5001/books')"}, (f"{PUT_IN} localhost:5001",)),
         ({"src/a.ts": "// fetch('http://localhost:5001')", "vite.config.ts": "target: 'http://localhost:8000'",
           "src/a.test.ts": "'http://localhost:7777'"}, ()),
@@ -53,7 +58,9 @@ def drafted(detection: Detection) -> Manifest:
 def test_pages_call_their_api_where_they_came_from(
     look: Look, files: Mapping[str, str], commands: tuple[str, ...]
 ) -> None:
-    manifest = drafted(look({**API, **{f"frontend/{path}": text for path, text in files.items()}}))
+    manifest = drafted(
+        look({**API, **{f"frontend/{path}".replace("frontend/../", ""): text for path, text in files.items()}})
+    )
     assert manifest.build.commands == commands
     is_built_before = not any("npm run build" in line for line in commands)
     assert manifest.build.node == NodeBuild("npm", dir="frontend", script="build" if is_built_before else "")

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterator
 
 from underway.detect.draft import Draft
+from underway.detect.env_names import is_third_party
 from underway.detect.index import Index, cwd, join
 from underway.detect.model import Evidence, Notes
 from underway.detect.node import NodeProject, running
@@ -93,9 +94,11 @@ def _baked(index: Index, project: NodeProject) -> dict[str, tuple[str, Evidence]
     for name, at in sorted(found.items()):
         if _NO_ADDRESS.search(name):
             continue
-        is_meant = bool(_MEANS_API.match(name))
+        is_meant = bool(_MEANS_API.match(name)) and not is_third_party(name)
         values = list(_said(index, project, name, at)) if is_meant or re.fullmatch(_PREFIX, name) else []
         value = _value(name, values, is_meant=is_meant)
+        if value == f"http://{PAGE_HOST}" and not values:
+            value += _below_what(index, project)
         if value is not None and len(out) < _MOST:
             out[name] = (value, at)
     return out
@@ -115,9 +118,26 @@ def _value(name: str, values: list[tuple[str, bool]], *, is_meant: bool) -> str 
             return f"{'ws' if found[1].startswith('ws') else 'http'}://{PAGE_HOST}{found[3] or ''}"
         return None
     bare = next((v for v, _ in values if re.fullmatch(r"(?:localhost|127\.0\.0\.1|[\w-]+)(?::\d+)?", v)), "")
-    if not is_meant or (bare and not re.match(r"localhost|127", bare)):
+    if not is_meant or not (values or _PLAIN.fullmatch(name)) or (bare and not re.match(r"localhost|127", bare)):
         return None
     return PAGE_HOST if bare else f"http://{PAGE_HOST}"
+
+
+_PREFIXED = re.compile(
+    r"""(?:\bpath\(|prefix\s*=|setGlobalPrefix\(|\buse\(|api_prefix\w*\s*[:=]|API_V1_STR\s*:\s*str\s*=)\s*['"]/?(api(?:/v\d+)?)/?['"]""",
+    re.IGNORECASE,
+)
+
+
+def _below_what(index: Index, project: NodeProject) -> str:
+    """The path that the server has its API under, where the pages name it nowhere and so must be told it."""
+    if any(re.search(r"['\"`/}]api/", text) for _, text in _sources(index, project, _CODE)):
+        return ""
+    lead = f"{project.folder}/"
+    for path in index.ending(".py", ".ts", ".js"):
+        if not path.startswith(lead) and (found := _PREFIXED.search(index.text(path))):
+            return f"/{found[1]}"
+    return ""
 
 
 def _said(index: Index, project: NodeProject, name: str, at: Evidence) -> Iterator[tuple[str, bool]]:

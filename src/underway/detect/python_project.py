@@ -61,7 +61,7 @@ def normal(name: str) -> str:
 def find_python_projects(index: Index) -> list[PythonProject]:
     """Every folder with Python dependencies, nearest to the root first."""
     markers = index.named("pyproject.toml", "Pipfile", "setup.py", "setup.cfg", "uv.lock", "poetry.lock", "pdm.lock")
-    markers += index.matching(r"requirements[\w.-]*\.(txt|in)")
+    markers += index.matching(r"requirements?[\w.-]*\.(txt|in)")
     inside = index.named("production.txt", "prod.txt", "base.txt", "main.txt", "common.txt")
     markers += [p for p in inside if folder_of(p).rpartition("/")[2] == "requirements"]
     folders: list[str] = []
@@ -146,6 +146,7 @@ def _requirements(index: Index, folder: str) -> list[str]:
         "requirements/base.txt",
         "requirements/common.txt",
         "requirements.in",
+        "requirement.txt",
     ):
         if index.has(path := join(folder, name)):
             whole = join(folder, "requirements.txt")

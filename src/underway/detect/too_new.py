@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from underway.detect.draft import Draft
+from underway.detect.index import Index, join
 from underway.detect.model import Notes
 from underway.detect.python_project import PythonProject
 from underway.manifest.model import PythonBuild
@@ -28,26 +29,36 @@ _BREAKS = (
     _Break("flask", (2, 0), "werkzeug<2.1"),
     _Break("flask-sqlalchemy", (3, 0), "sqlalchemy<2"),  # flask-sqlalchemy 3.0 is the first for SQLAlchemy 2
     _Break("flask-login", (0, 6, 3), "werkzeug<3"),  # flask-login 0.6.3: url_decode is replaced
+    _Break("fastapi", (0, 118, 1), "pydantic<2.12"),  # fastapi 0.118.1 is the first for pydantic 2.12
 )
+_PASSLIB = re.compile(r"passlib\[[\w,]*bcrypt|schemes\s*=\s*\[\s*['\"]bcrypt")
 
 
-def hold_back(project: PythonProject, draft: Draft, notes: Notes) -> None:
+def hold_back(index: Index, project: PythonProject, draft: Draft, notes: Notes) -> None:
     """Hold back what requirements without a lock leave open and a pinned package cannot work with."""
-    if project.manager != "pip" or draft.python is None:
+    if draft.python is None or (project.manager != "pip" and project.is_locked):
         return
     held: dict[str, tuple[str, str]] = {}
     for each in _BREAKS:
         name = re.split(r"[<>=]", each.needs)[0]
         pinned = project.pins.get(each.package, "")
-        if name in project.names or not pinned[:1].isdigit() or _numbers(pinned) >= each.below:
+        if name in project.pins or not pinned[:1].isdigit() or _numbers(pinned) >= each.below:
             continue
         held[name] = (each.needs, f"{each.package} {pinned}")
+    if project.has("passlib") and "bcrypt" not in project.pins and _hashes_by_bcrypt(index, project):
+        held["bcrypt"] = ("bcrypt<5", "passlib")  # bcrypt 5.0 refuses what passlib tries it with
     if held:
         extra = (*draft.python.extra, *(needs for needs, _ in held.values()))
         draft.python = PythonBuild(**{**draft.python.__dict__, "extra": extra})
         for name, (needs, because) in held.items():
             says = f"{needs}: newer ones break {because}, and nothing pins {name}"
             notes.claim("build", says, project.where(because.split()[0]), "build.python.extra")
+
+
+def _hashes_by_bcrypt(index: Index, project: PythonProject) -> bool:
+    named = (*project.requirements, join(project.folder, "pyproject.toml"))
+    sources = [path for path in index.ending(".py") if "passlib" in index.text(path)]
+    return any(_PASSLIB.search(index.text(path)) for path in (*named, *sources))
 
 
 def _numbers(version: str) -> tuple[int, ...]:

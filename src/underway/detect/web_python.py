@@ -186,7 +186,7 @@ def _build(
     if project.extra and project.requirements:
         says = f"{', '.join(project.extra)} besides, as the Dockerfile installs"
         notes.claim("build", says, project.where(normal(project.extra[0])), "build.python.extra")
-    hold_back(project, draft, notes)
+    hold_back(index, project, draft, notes)
 
 
 def _nothing_written_down(project: PythonProject | None, app: WebApp, notes: Notes) -> None:
