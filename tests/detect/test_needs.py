@@ -91,6 +91,8 @@ def test_what_the_app_starts_without_is_not_asked_for(look: Look, settings: str)
         ("AUTH_CONFIRM_EMAIL_SECRET", True),
         ("EMAIL_VERIFICATION_SECRET", True),
         ("JWT_REFRESH_SECRET", True),
+        ("APP_CONFIG__ACCESS_TOKEN__RESET_PASSWORD_TOKEN_SECRET", True),
+        ("TWITTER_ACCESS_TOKEN_SECRET", False),
         ("EMAIL_SECRET", False),
         ("STRIPE_WEBHOOK_SECRET", False),
         ("GOOGLE_CLIENT_SECRET", False),
@@ -607,3 +609,12 @@ def test_debug_that_only_the_example_has_on_is_off(look: Look) -> None:
     settings = 'import environ\nenv = environ.Env()\nDEBUG = env.bool("DEBUG")\n'
     manifest = drafted(look({**fastapi(settings), ".env.example": "DEBUG=True\n"}))
     assert manifest.env["DEBUG"] == EnvVar(value="False")
+
+
+def test_of_the_stages_that_a_type_allows_production_is_chosen(look: Look) -> None:
+    settings = (
+        SETTINGS + "from typing import Literal\nclass S(BaseSettings):\n    MODE: Literal['DEV', 'TEST', 'PROD']\n"
+    )
+    found = look({**fastapi(settings), ".env.example": "MODE=DEV\n"})
+    assert drafted(found).env["MODE"] == EnvVar(value="PROD")
+    assert look(fastapi(settings)).problems, "without an example nothing says what is usual"

@@ -17,7 +17,7 @@ _PARTS = {
 _DB_PART = re.compile(rf"{_LEAD}({_DB})_*(?:DEFAULT_*)?({'|'.join(w for words in _PARTS.values() for w in words)})")
 _REDIS_URL = re.compile(
     r"(?:[A-Z0-9]+_+){0,3}?(?:REDIS|VALKEY|CACHE|BROKER|CELERY_BROKER|CELERY_RESULT|CELERY|RQ|QUEUE|CHANNELS?|CHANNEL_LAYERS?)"
-    r"(?:_[A-Z0-9]+)*_*(?:URL|URI|DSN|BACKEND|LOCATION)"
+    r"(?:_+[A-Z0-9]+)*_*(?:URL|URI|DSN|BACKEND|LOCATION)"
 )
 _REDIS_PART = re.compile(
     r"(?:[A-Z0-9]+_+){0,2}?(?:REDIS|VALKEY)(?:_[A-Z0-9]+){0,2}?_*(HOST|HOSTNAME|SERVER|ADDRESS|PORT|PASSWORD|PASS)"
@@ -54,7 +54,10 @@ _OWN_MAIL = re.compile(
     r"(?:CONFIRM|VERIFY|CHANGE|RESET|VALIDATE)_E?MAIL|E?MAIL_(?:CONFIRM(?:ATION)?|VERIFY|VERIFICATION|CHANGE|VALIDATION)"
 )
 """Mail that the app itself sends to check an address: the secret beside it is the app's own."""
-_OWN_TOKEN = re.compile(r"^(?:JWT_|AUTH_|APP_|TOKEN_)?(?:ACCESS|REFRESH)_TOKEN_(?:SECRET|KEY|SIGN)(?:_KEY)?$")
+_OWN_TOKEN = re.compile(
+    r"^(?:JWT_|AUTH_|APP_|TOKEN_)?(?:ACCESS|REFRESH)_TOKEN_(?:SECRET|KEY|SIGN)(?:_KEY)?$"
+    r"|(?:(?<=_)|\b)ACCESS_TOKEN(?=_+(?:RESET|VERIF|REFRESH|CONFIRM)\w*_SECRET)"
+)
 """Keys that sign the app's own tokens; with another's name before it (`TWITTER_ACCESS_TOKEN_SECRET`) it is theirs."""
 _SECRET_KEY = re.compile(
     r"(?:[A-Z0-9]+_+){0,8}?(?:SECRET_?KEY(?:_BASE)?|SECRET|JWT_KEY|JWT_SECRET(?:_KEY)?|SESSION_(?:KEY|SECRET)|"

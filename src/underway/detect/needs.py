@@ -23,7 +23,7 @@ from underway.detect.index import Index, by_depth
 from underway.detect.model import Evidence, Notes
 from underway.detect.python_code import EnvRead
 from underway.manifest.model import EnvVar
-from underway.terms.environment import Read
+from underway.terms.environment import NOT_HERE, Read
 
 _EXAMPLES = (
     ".env.example",
@@ -165,9 +165,9 @@ def give(
         if is_engine(name) and with_postgres:
             _set_engine(one, out, notes, choices)
             continue
-        if is_stage(name) and (at := _production(index, one)) is not None:
-            out.env[name] = EnvVar(value="production")
-            notes.claim("env", f"{name} chooses the settings for production", at, f"env.{name}")
+        if is_stage(name) and (stage := _production(index, one)) is not None:
+            out.env[name] = EnvVar(value=stage[0])
+            notes.claim("env", f"{name} chooses the settings for production", stage[1], f"env.{name}")
             continue
         if with_redis and one.is_required and _REDIS_USER.fullmatch(name.upper()[:100]):
             out.env[name] = EnvVar(value="default")  # who a password without a user is for (redis.io, AUTH)
@@ -190,23 +190,36 @@ def give(
 _REDIS_USER = re.compile(r"(?:[A-Z0-9]+_+){0,2}?(?:REDIS|VALKEY)_*USER(?:NAME)?")
 
 
-def _production(index: Index, one: Variable) -> Evidence | None:
-    """Where a table of settings has `production`, when the variable's default takes another entry of it."""
-    if (one.default or "").lower() not in ("default", "development", "dev", "local", "config.developmentconfig"):
-        return None
-    files = dict.fromkeys([*(r.evidence.path for r in one.reads), *index.named("config.py", "settings.py")[:5]])
-    for path in files:
-        text = index.text(path)
-        found = re.search(r"""^[ \t]*['"]production['"][ \t]*:[ \t]*\w""", text, re.MULTILINE)
-        if found:
-            return Evidence(path, text.count("\n", 0, found.start()) + 1)
+_DEVELOPMENT = ("default", "development", "develop", "dev", "local", "config.developmentconfig")
+
+
+def _production(index: Index, one: Variable) -> tuple[str, Evidence] | None:
+    """The word for production where the default or the example takes another one: an entry of a table of settings
+    that the sources have, or where the variable must be given, one of those that its type allows."""
+    if (one.default or "").lower() in _DEVELOPMENT:
+        files = dict.fromkeys([*(r.evidence.path for r in one.reads), *index.named("config.py", "settings.py")[:5]])
+        for path in files:
+            text = index.text(path)
+            found = re.search(r"""^[ \t]*['"]production['"][ \t]*:[ \t]*\w""", text, re.MULTILINE)
+            if found:
+                return "production", Evidence(path, text.count("\n", 0, found.start()) + 1)
+    if one.is_required and (one.example or "").lower() in _DEVELOPMENT:
+        for read in one.reads:
+            line = "".join(index.text(read.evidence.path).split("\n")[read.evidence.line - 1 :][:1])
+            allowed = re.search(r"Literal\[([^\]]*)\]", line)
+            word = re.search(r"""['"](prod(?:uction)?)['"]""", allowed[1], re.IGNORECASE) if allowed else None
+            if word:
+                return word[1], read.evidence
     return None
 
 
 def _service_parts(variables: dict[str, Variable], part_of: object, standard: str) -> dict[str, str]:
     assert callable(part_of)
     by_place = standard == "DATABASE_URL"
-    parts = {name: part_of(name) or (one.part if by_place else "") for name, one in variables.items()}
+    parts = {
+        name: part_of(name) or (one.part if by_place else "") or ("url" if _is_address(one, standard) else "")
+        for name, one in variables.items()
+    }
     parts = {name: part for name, part in parts.items() if part}
     has_host = "host" in parts.values()
     for name, one in variables.items():
@@ -220,6 +233,15 @@ def _service_parts(variables: dict[str, Variable], part_of: object, standard: st
     if not has_host and (standard in variables or "url" in parts.values()):
         parts = {name: part for name, part in parts.items() if part == "url"}  # a lone name or user says nothing
     return {name: part for name, part in parts.items() if name != standard}
+
+
+_SCHEMES = {"REDIS_URL": r"(?:rediss?|valkeys?)://\S", "DATABASE_URL": r"(?:postgres(?:ql)?(?:\+\w+)?|psql)://\S"}
+
+
+def _is_address(one: Variable, standard: str) -> bool:
+    """True when an example or a default is an address of this service, whatever the variable's name."""
+    known = [v for v in one.known_values if re.match(_SCHEMES[standard], v)]
+    return bool(known) and not re.search(r"TEST|REPLICA|READ_?ONLY", one.name.upper())
 
 
 def _speaks(value: str, standard: str) -> bool:
@@ -378,7 +400,7 @@ def _required(one: Variable, out: Given, notes: Notes) -> None:
     notes.problem(
         "detect.env-missing",
         one.evidence,
-        f"the app does not start without {one.name}, and its value is not in the repository",
+        NOT_HERE.format(name=one.name),
         f'add to underway.toml, under [env]: {one.name} = "…"',
         f"underway env set {one.name}" if is_secret else "",
     )

@@ -14,6 +14,9 @@ from underway.terms.secret import Secret
 
 BASE = "base"
 """The layer below every environment."""
+NOT_HERE = "the app does not start without {name}, and its value is not in the repository"
+"""What is said of a value that only the owner can know, where nothing more is known of it."""
+
 PRODUCTION = "production"
 """The environment of a deploy that names none."""
 OWN = "own"

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from underway.cli.render.problems import show_problems
 from underway.cli.render.terminal import Terminal, clean
+from underway.terms.environment import NOT_HERE
 from underway.terms.problem import Problem
 
 _ORDER = (
@@ -77,17 +78,28 @@ def show_missing(problems: Sequence[Problem], terminal: Terminal, path: str) -> 
     if asked:
         count = "one value" if len(asked) == 1 else f"{len(asked)} values"
         terminal.line(f"{terminal.mark('failed')} {terminal.paint(f'Missing: {count} that only you know', 'bold')}")
-        for problem in asked:
+        usual = [p for p in asked if p.why == NOT_HERE.format(name=_line(p).partition(" = ")[0])]
+        if len(usual) > 1:
+            terminal.line("  the app does not start without them, and they are not in the repository:")
+            for problem in usual:
+                for line in _leaf(_line(problem).partition(" = ")[0], problem.where, terminal, 4):
+                    terminal.line(f"    {line}")
+        for problem in [p for p in asked if p not in usual] if len(usual) > 1 else asked:
             for line in _leaf(problem.why, problem.where, terminal, 2):
                 terminal.line(f"  {line}")
         _answers(asked, terminal, path)
     show_problems([p for p in problems if p not in asked], terminal)
 
 
+def _line(problem: Problem) -> str:
+    """The line of the manifest that answers it."""
+    return problem.remedy.partition(_LINE)[2]
+
+
 def _answers(asked: Sequence[Problem], terminal: Terminal, path: str) -> None:
     """The command for what is secret, the lines for all of it. Commands are not broken into lines: they are copied."""
     is_here = Path(path).absolute() == Path.cwd()
-    lines = [p.remedy.partition(_LINE)[2] for p in asked]
+    lines = [_line(p) for p in asked]
     secrets = [line.partition(" = ")[0] for p, line in zip(asked, lines, strict=True) if p.command.startswith(_KEEP)]
     arrow = terminal.mark("arrow")
     if secrets:
