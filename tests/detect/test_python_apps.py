@@ -540,3 +540,14 @@ def test_flask_migrate_goes_to_every_head(look: Look) -> None:
     migrate = drafted(look(files)).migrate
     assert migrate is not None
     assert migrate.command.endswith("flask db upgrade heads")
+
+
+def test_the_app_of_a_worker_is_not_the_one_that_serves(look: Look) -> None:
+    source = (
+        "from celery import Celery\nfrom flask import Flask\n"
+        "def create_celery_app(app=None):\n    app = app or create_app()\n    return Celery(app.import_name)\n"
+        "def create_app():\n    return Flask(__name__)\n"
+        "celery_app = create_celery_app()\n"
+    )
+    manifest = drafted(look({"hello/app.py": source, "hello/__init__.py": "", "requirements.txt": "flask\ncelery\n"}))
+    assert "hello.app:create_app()" in manifest.processes["web"].command

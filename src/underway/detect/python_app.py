@@ -133,6 +133,8 @@ def _framework_of_call(code: PythonCode, path: str, called: str, depth: int = 0)
     if made := _made_by(function, file.imports):
         return made
     inner = {dotted_name(each.func, file.imports) for each in ast.walk(function) if isinstance(each, ast.Call)}
+    if any(each.rpartition(".")[2] == "Celery" for each in inner):
+        return ""  # a worker's app, which holds the web app for its tasks
     makers = sorted(each for each in inner if re.search(r"app\b|application\b|server\b", each, re.IGNORECASE))
     found = (_framework_of_call(code, source, each, depth + 1) for each in makers[:8] if each != name)
     return next((framework for framework in found if framework), "") if depth < 3 else ""
