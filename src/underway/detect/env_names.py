@@ -56,7 +56,7 @@ _OWN_MAIL = re.compile(
 """Mail that the app itself sends to check an address: the secret beside it is the app's own."""
 _OWN_TOKEN = re.compile(
     r"^(?:JWT_|AUTH_|APP_|TOKEN_)?(?:ACCESS|REFRESH)_TOKEN_(?:SECRET|KEY|SIGN)(?:_KEY)?$"
-    r"|(?:(?<=_)|\b)ACCESS_TOKEN(?=_+(?:RESET|VERIF|REFRESH|CONFIRM)\w*_SECRET)"
+    r"|^(?:[A-Z0-9]+_+){0,6}?ACCESS_TOKEN_+(?:RESET|VERIF|REFRESH|CONFIRM)\w*_SECRET$"
 )
 """Keys that sign the app's own tokens; with another's name before it (`TWITTER_ACCESS_TOKEN_SECRET`) it is theirs."""
 _SECRET_KEY = re.compile(
