@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 import psutil
 import pytest
+from tests.journeys.world import wait_until
 
 BEGAN, SECONDS, PER_S = 1_760_000_000, 2400, 4
 
@@ -97,6 +98,28 @@ def test_ctrl_c_ends_it_at_once_without_a_word(jobs: str) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130
     assert "Traceback" not in said
+
+
+def test_its_processes_end_with_it_however_it_ends() -> None:
+    words = ["--world", "people", "--fault", "healthy", "--rate", "5000", "--jobs", "2"]  # each part takes minutes
+    command = [sys.executable, "-m", "underway", "guard", "simulate", *words]
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: is_working(process.pid, "2"), 90)
+        workers = psutil.Process(process.pid).children()
+        wait_until(lambda: all(worker.cpu_times().user > 0.2 for worker in workers), 90)
+        process.kill()
+        process.wait()
+        wait_until(lambda: not any(is_alive(worker) for worker in workers), 60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def is_working(pid: int, jobs: str) -> bool:

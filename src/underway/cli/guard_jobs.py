@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.pool import Pool
+from threading import Thread
 
 from underway.guard.policy import Policy
 from underway.guard.simulate.access_log import Recording
@@ -56,14 +57,23 @@ def measure(
 
 
 def _workers(jobs: int, recording: Recording | None = None) -> Pool:
-    """Processes that end when they are no longer wanted. Ctrl-C is for the one that asked, which ends them."""
+    """Processes that end when they are no longer wanted. Ctrl-C is for the one that asked, which ends them; when that
+    one is killed, they end with it."""
     return get_context().Pool(jobs, initializer=_begin, initargs=(recording,))
 
 
 def _begin(recording: Recording | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
     if recording is not None:
         _hold(recording)
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)  # in the middle of a part, which may take minutes and which nobody waits for any more
 
 
 def _run_part(task: tuple[Cell, Policy, range]) -> tuple[Cell, int, list[Ending]]:
