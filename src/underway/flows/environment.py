@@ -15,6 +15,7 @@ from underway.environment.dotenv import read as read_dotenv
 from underway.environment.layers import chain, file_of, layers_of, require_known, resolve, settled
 from underway.journal.journal import Journal
 from underway.manifest.model import MANIFEST_FILE, Manifest
+from underway.ports import machine as of_machine
 from underway.ports.drivers import Drivers
 from underway.terms.environment import (
     BASE,
@@ -78,9 +79,14 @@ async def see(at: EnvAt, on: Drivers, journal: Journal | None = None) -> Seen:
     return await asyncio.to_thread(_see, tree, at, on, journal)
 
 
+def machine_of(machine: of_machine.Machine) -> Machine:
+    """What detection asks of a machine."""
+    return Machine(cpus=machine.cpus(), pythons=machine.pythons(), node_version=machine.node())
+
+
 def _see(tree: Tree, at: EnvAt, on: Drivers, journal: Journal | None) -> Seen:
     text = tree.text(MANIFEST_FILE) or None
-    machine = Machine(cpus=on.machine.cpus(), pythons=on.machine.pythons(), node_version=on.machine.node())
+    machine = machine_of(on.machine)
     found = whole(tree, machine, text, name=at.app, http_port=on.home.http_port, allow_missing=at.allow_missing)
     environment = require_environment(at.environment or found.manifest.environment)
     vault = found.manifest.vault or found.manifest.app

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from underway.detect.detect import detect
 from underway.detect.model import Claim
 from underway.environment.layers import chain
-from underway.flows.environment import EnvAt, require_ready, see
+from underway.flows.environment import EnvAt, machine_of, require_ready, see
 from underway.flows.obstacles import (
     claimed_hosts,
     full_disk,
@@ -22,6 +23,7 @@ from underway.flows.obstacles import (
 )
 from underway.flows.pools import pool_notes
 from underway.flows.secrets import set_aside
+from underway.flows.untaken import untaken_notes
 from underway.flows.ways_back import fit_now, point_of, require_back, unfit
 from underway.journal.act_state import Phase
 from underway.journal.app_state import AppState, ReleaseState
@@ -112,7 +114,11 @@ async def deploy_facts(
         ports=ports,
         other_ports=other_ports,
         url=url_of(manifest.app, on),
-        notes=(*_notes(state, text, ask.source.path, read.remarks), *await pool_notes(manifest, tree, state, on)),
+        notes=(
+            *_notes(state, text, ask.source.path, read.remarks),
+            *_untaken(read, manifest, state, on),
+            *await pool_notes(manifest, tree, state, on),
+        ),
         pace=wishes.pace_of(manifest.app),
         strategy=wishes.strategy,
     )
@@ -127,6 +133,8 @@ class ReadSource(NamedTuple):
     """Of its manifest file, None when it has none."""
     manifest: Manifest
     """The whole one, secrets in the clear."""
+    written: Collection[str]
+    """The top-level keys of that file."""
     claims: tuple[Claim, ...]
     ask: BuildAsk
     problems: tuple[Problem, ...] = ()
@@ -149,7 +157,8 @@ async def read_source(
     settings = build_settings(apart)
     ask = BuildAsk(app=apart.app, source=source, build=apart.build, static=apart.static, env=settings)
     remarks = sum(not it.stops for it in seen.findings)
-    return ReadSource(tree, text, manifest, claims, ask, seen.stops, remarks)
+    written = seen.whole.written.values.keys() if seen.whole.written else ()
+    return ReadSource(tree, text, manifest, written, claims, ask, seen.stops, remarks)
 
 
 def build_settings(manifest: Manifest) -> dict[str, str]:
@@ -313,6 +322,14 @@ def _migrations_digest(manifest: Manifest, tree: Tree) -> str:
         if is_lock or path in manifest.migrate.paths or path.startswith(prefixes):
             digest.update(path.encode(errors="surrogateescape") + b"\0" + tree.text(path).encode() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def _untaken(read: ReadSource, manifest: Manifest, state: AppState, on: Drivers) -> list[str]:
+    if not {"processes", "build"} & set(read.written):
+        return []
+    draft = detect(read.tree, machine=machine_of(on.machine)).manifest
+    live = read_manifest(state.live_release.manifest) if state.live_release else None
+    return untaken_notes(manifest, read.written, draft, live) if draft is not None else []
 
 
 def _notes(state: AppState, text: str | None, source: str, remarks: int) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from underway.drivers.builds.interpreters import available_pythons
 from underway.drivers.machine.local import LocalMachine
 from underway.drivers.sources.local import LocalSources
 from underway.environment.words import MADE
+from underway.flows.environment import machine_of
 from underway.manifest.model import MANIFEST_FILE, Manifest
 from underway.terms.home import Home
 from underway.terms.problem import Problem
@@ -20,20 +21,19 @@ from underway.terms.problem import Problem
 def recognised(path: str, home: Home, environ: Mapping[str, str]) -> tuple[str, tuple[Claim, ...], tuple[Problem, ...]]:
     """The commented manifest, what it rests on, and what only the owner can know. Raises `Refusal` for what is no
     repository."""
-    machine = LocalMachine(home, lambda: available_pythons(home.cache, environ))
-    found = detect(
-        LocalSources(home).look(path),
-        machine=Machine(cpus=machine.cpus(), pythons=machine.pythons(), node_version=machine.node()),
-    )
+    found = detect(LocalSources(home).look(path), machine=_machine(home, environ))
     return (init_text(found) if found.manifest else ""), found.claims, found.problems
 
 
 def whole_manifest(path: str, home: Home, environ: Mapping[str, str]) -> Manifest:
     """The manifest of a repository with what it leaves out filled in, with no agent. Raises `Refusal`."""
     tree = LocalSources(home).look(path)
-    machine = LocalMachine(home, lambda: available_pythons(home.cache, environ))
-    about = Machine(cpus=machine.cpus(), pythons=machine.pythons(), node_version=machine.node())
+    about = _machine(home, environ)
     return whole(tree, about, tree.text(MANIFEST_FILE) or None, http_port=home.http_port).unexpanded
+
+
+def _machine(home: Home, environ: Mapping[str, str]) -> Machine:
+    return machine_of(LocalMachine(home, lambda: available_pythons(home.cache, environ)))
 
 
 def made_files(path: str, home: Home) -> Mapping[str, str]:
