@@ -50,6 +50,7 @@ _SHOWN = (
 _ADDRESS = re.compile(r"(https?|wss?)://([^/\s\"'`?#]+)(/[\w./~-]*)?(?![\w./~-])")
 _LOCAL = re.compile(r"\b(?:https?|wss?)://((?:localhost|127\.0\.0\.1|0\.0\.0\.0):\d{2,5})(?!\d)")
 _MOST = 8
+_MOST_SERVERS = 300
 
 
 def same_origin(index: Index, project: NodeProject, folder: str, draft: Draft, notes: Notes) -> None:
@@ -134,8 +135,10 @@ def _below_what(index: Index, project: NodeProject) -> str:
     if any(re.search(r"['\"`/}]api/", text) for _, text in _sources(index, project, _CODE)):
         return ""
     lead = f"{project.folder}/"
-    for path in index.ending(".py", ".ts", ".js"):
-        if not path.startswith(lead) and (found := _PREFIXED.search(index.text(path))):
+    servers = [path for path in index.ending(".py", ".ts", ".js") if not path.startswith(lead)][:_MOST_SERVERS]
+    for path in servers:
+        text = index.text(path)
+        if re.search(r"['\"/]api\b", text) and (found := _PREFIXED.search(text)):
             return f"/{found[1]}"
     return ""
 
