@@ -247,3 +247,25 @@ def test_sveltekit_for_another_host_is_told(look: Look) -> None:
     }
     (problem,) = look(files).problems
     assert (problem.code, problem.where) == ("detect.adapter", "svelte.config.js:1")
+
+
+@pytest.mark.parametrize(
+    ("address", "where"),
+    [
+        ("f'postgresql+asyncpg://{s.POSTGRES_USER}:{s.POSTGRES_PASSWORD}@{s.POSTGRES_HOST}:5432/{s.POSTGRES_DB}'",
+         ["config.py:8"]),
+        ("f'postgresql://{s.POSTGRES_USER}:{s.POSTGRES_PASSWORD}@{s.POSTGRES_HOST}:{s.POSTGRES_PORT}/{s.POSTGRES_DB}'",
+         []),
+    ],
+)  # fmt: skip
+def test_a_port_of_the_database_that_is_written_into_its_address(look: Look, address: str, where: list[str]) -> None:
+    names = ("POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_HOST", "POSTGRES_DB")
+    fields = "".join(f"    {name}: str\n" for name in (*names, *(["POSTGRES_PORT"] if not where else [])))
+    files = {
+        "main.py": "from fastapi import FastAPI\nimport config\napp = FastAPI()\n",
+        "config.py": "from pydantic_settings import BaseSettings\n"
+        f"class S(BaseSettings):\n{fields}s = S()\nURL = {address}",
+        "requirements.txt": "fastapi\nasyncpg\nsqlalchemy\npydantic-settings\n",
+    }
+    found = [p.where for p in look(files).problems if p.code == "detect.database-fixed"]
+    assert found == where

@@ -47,11 +47,14 @@ def hold_back(index: Index, project: PythonProject, draft: Draft, notes: Notes) 
         held[name] = (each.needs, f"{each.package} {pinned}")
     if project.has("passlib") and "bcrypt" not in project.pins and _hashes_by_bcrypt(index, project):
         held["bcrypt"] = ("bcrypt<5", "passlib")  # bcrypt 5.0 refuses what passlib tries it with
+    alchemy = project.has("sqlalchemy", "flask-sqlalchemy", "sqlmodel") and "sqlalchemy" not in project.pins
+    if alchemy and project.has("psycopg2", "psycopg2-binary") and not project.has("psycopg"):
+        held.setdefault("sqlalchemy", ("sqlalchemy<2.1", "psycopg2"))  # 2.1 takes psycopg for postgresql://
     if held:
         extra = (*draft.python.extra, *(needs for needs, _ in held.values()))
         draft.python = PythonBuild(**{**draft.python.__dict__, "extra": extra})
         for name, (needs, because) in held.items():
-            says = f"{needs}: newer ones break {because}, and nothing pins {name}"
+            says = f"{needs}: newer ones do not work with {because}, and nothing pins {name}"
             notes.claim("build", says, project.where(because.split()[0]), "build.python.extra")
 
 

@@ -19,7 +19,7 @@ from underway.detect.migrations import find_migration
 from underway.detect.model import Evidence, Machine, Notes
 from underway.detect.needs import Given, Variable, gather, give, places
 from underway.detect.python_app import WebApp, find_web_app, web_command
-from underway.detect.python_code import PythonCode
+from underway.detect.python_code import PythonCode, literal
 from underway.detect.python_env import env_reads
 from underway.detect.python_project import PythonProject, normal
 from underway.detect.script_app import ScriptApp, declared_program, find_script_app
@@ -330,18 +330,30 @@ def _wanted(code: PythonCode, app: WebApp, django: Django | None, project: Pytho
     return {p for p in own if p in django.files or (folder_of(p) not in siblings and not p.endswith("/settings.py"))}
 
 
+_FIXED_PORT = re.compile(r"postgres(?:ql)?(?:\+\w+)?://[^@]*@[^@:]*:5432/")
 _ADDRESS = re.compile(r"postgres(?:ql)?(?:\+\w+)?://\S*@\S+")
 
 
 def _fixed_address(code: PythonCode, variables: dict[str, Variable], given: Given, notes: Notes) -> None:
-    """Say so when the database's address is a constant of the code, and nothing reads another one."""
-    if given.postgres or "DATABASE_URL" in variables or any(name.startswith("PG") for name in variables):
+    """Say so when the database's address, or its port, is a constant of the code and nothing reads another one."""
+    parts = set(given.postgres.values())
+    if parts & {"url", "port"} or "DATABASE_URL" in variables or any(name.startswith("PG") for name in variables):
         return
     for path, file in code.files.items():
         if re.search(r"(^|/)(alembic|migrations|tests?|scripts?)/|(^|/)test_", path):
             continue
         for each in file.nodes:
-            if isinstance(each, ast.Constant) and isinstance(each.value, str) and _ADDRESS.fullmatch(each.value):
+            if isinstance(each, ast.JoinedStr) and _FIXED_PORT.match("".join(literal(v) or "*" for v in each.values)):
+                notes.problem(
+                    "detect.database-fixed",
+                    Evidence(path, each.lineno),
+                    "the database's port 5432 is written here, and the app's database listens at a port of its own",
+                    'read it beside the rest of the address: os.environ["PGPORT"]',
+                )
+                return
+            if parts or not isinstance(each, ast.Constant) or not isinstance(each.value, str):
+                continue
+            if _ADDRESS.fullmatch(each.value):
                 notes.problem(
                     "detect.database-fixed",
                     Evidence(path, each.lineno),
