@@ -207,3 +207,53 @@ def test_a_port_of_another_server_is_not_the_apps_own(look: Look) -> None:
 def test_mysql_that_only_the_code_names_is_refused(look: Look) -> None:
     files = app("import { MikroORM } from '@mikro-orm/mysql';\nMikroORM.init();", needs="@mikro-orm/mysql")
     assert [(p.code, p.where) for p in look(files).problems] == [("detect.service-fixed", "s.js:1")]
+
+
+@pytest.mark.parametrize(
+    ("engines", "is_said"),
+    [("12.x", True), ("^18.18.0", True), (">=14 <20", True), (">=14", False), ("16 || 20", False), ("<=20", False),
+     ("20.x", False), ("", False), ("lts/*", False), ("14 - 22", False)],
+)  # fmt: skip
+def test_another_node_than_the_project_asks_for_is_said(look: Look, engines: str, is_said: bool) -> None:
+    files = app(needs="")
+    files["package.json"] = json.dumps({**json.loads(files["package.json"]), "engines": {"node": engines}})
+    assert any(c.about == "node" for c in look(files).claims) == is_said
+
+
+def test_nests_own_start_is_what_it_builds(look: Look) -> None:
+    scripts = {"build": "nest build", "start": "nest start"}
+    assert drafted(look(app(needs="@nestjs/core", scripts=scripts))).processes["web"].command.endswith(" dist/main")
+
+
+def test_a_name_of_the_database_that_only_the_code_holds_is_refused(look: Look) -> None:
+    source = (
+        "module.exports = { development: {\n user: process.env.DB_USER, dialect: 'postgres',\n 'database': 'chat' } }"
+    )
+    (problem,) = look(app(source)).problems
+    assert (problem.code, problem.where) == ("detect.database-fixed", "s.js:3")
+
+
+@pytest.mark.parametrize(("more", "stage"), [("", "development"), ("\n production: {}", None)])
+def test_settings_without_a_section_for_production(look: Look, more: str, stage: str | None) -> None:
+    files = app("require('./config/config.js')[process.env.NODE_ENV || 'development']", needs="")
+    files["config/config.js"] = f"module.exports = {{\n development: {{}},{more}\n}}"
+    said = drafted(look(files)).env.get("NODE_ENV")
+    assert (said.value if said else None) == stage
+
+
+@pytest.mark.parametrize(("files", "commands"), [({}, ("touch .env",)), ({".env": ""}, ())])
+def test_a_file_of_settings_that_must_be_there_is_made(
+    look: Look, files: dict[str, str], commands: tuple[str, ...]
+) -> None:
+    manifest = drafted(look({**app("loadEnvFile('.env');", needs=""), **files}))
+    assert manifest.build.commands == commands
+
+
+@pytest.mark.parametrize(
+    "test", ["names.filter((name) => !process.env[name])", "for (const name of names) if (!process.env[name])"]
+)
+def test_a_list_of_names_that_must_be_set_is_asked_for(look: Look, test: str) -> None:
+    source = f"const names = ['SERVER_PORT',\n 'FEED_KEY'] as const;\n{test} throw new Error();"
+    detection = look(app(source, needs=""))
+    assert [(p.code, p.where) for p in detection.problems] == [("detect.env-missing", "s.js:2")]
+    assert drafted(detection).processes["web"].command.startswith("SERVER_PORT=$PORT ")

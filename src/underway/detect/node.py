@@ -112,6 +112,27 @@ def read_package(path: str, text: str) -> NodeProject | None:
     )
 
 
+def accepts_node(engines: str, version: str) -> bool:
+    """False when `engines` plainly leaves out the major version of Node; true for what is not understood."""
+    major = int(found[0]) if (found := re.match(r"\d+", version)) else 0
+    if not engines.strip() or not major:
+        return True
+    return any(_takes(one, major) for one in engines[:200].split("||"))
+
+
+def _takes(one: str, major: int) -> bool:
+    for sign, number, rest in re.findall(r"(>=?|<=?|[\^~=])?\s*v?(\d+)((?:\.[\dxX*]+)*)", one):
+        asked = int(number)
+        is_whole = not re.search(r"[1-9]", rest)
+        if (sign == ">=" and major < asked) or (sign == ">" and major < asked + is_whole):
+            return False
+        if (sign == "<" and major >= asked + (not is_whole)) or (sign == "<=" and major > asked):
+            return False
+        if sign in ("", "^", "~", "=") and " - " not in one and major != asked:
+            return False
+    return True
+
+
 def _texts(raw: object) -> dict[str, str]:
     return {str(k): v for k, v in raw.items() if isinstance(v, str)} if isinstance(raw, dict) else {}
 

@@ -67,6 +67,7 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
                 at = Evidence(path, text.count("\n", 0, found.start()) + 1)
                 must = ".required(" in found[2] and ".default(" not in found[2]
                 reads.append(EnvRead(found[1], at, is_required=must))
+        reads += _listed(path, text)
         reads += _other_ways(path, text)
         if len(reads) > 2000:
             break
@@ -74,6 +75,25 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
     made = _made_by_next(index, paths) | _defined(index, paths)
     emptied = tuple(f"{folder_of(path)}/src/".lstrip("/") for path in paths if _emptied(path, texts[path]))
     return [read for read in reads if read.name not in made and not read.evidence.path.startswith(emptied or ("//",))]
+
+
+_LIST = re.compile(r"\b(?:const|let|var)\s+(\w+)[^=\n]{0,60}=\s*\[([^\]]{1,3000})\]")
+_TESTED = (
+    r"\b{0}\s*\.\s*(?:filter|some|every|find|forEach)\(\s*\(?\s*(\w+)[^)=]{{0,40}}\)?\s*=>[^;]{{0,80}}!?\s*process\.env\[\s*\1\s*\]"
+    r"|\bfor\s*\(\s*(?:const|let|var)\s+(\w+)\s+of\s+{0}\s*\)[^;]{{0,80}}!\s*process\.env\[\s*\2\s*\]"
+)
+
+
+def _listed(path: str, text: str) -> list[EnvRead]:
+    """Names in a list that the source goes through to end the program where one of them is not set."""
+    out = []
+    for found in _LIST.finditer(text) if "process.env[" in text else ():
+        tested = re.search(_TESTED.format(re.escape(found[1])), text)
+        if tested and re.search(r"\bthrow\b|process\.exit", text[tested.start() : tested.end() + 600]):
+            for name in re.finditer(r"""['"`]([A-Z][A-Z0-9_]{1,80})['"`]""", found[2]):
+                at = Evidence(path, text.count("\n", 0, found.start(2) + name.start()) + 1)
+                out.append(EnvRead(name[1], at, is_required=True))
+    return out
 
 
 _DEMANDS = re.compile(r"\bclientI[Dd]\s*:\s*$")

@@ -15,6 +15,10 @@ _TOLD = ("next", "nuxt", "@sveltejs/adapter-node", "@astrojs/node")
 _PORTS = re.compile(
     r"process\.env(?:\.|\[['\"])((?:APP|SERVER|HTTP|NODE|API|WEB|BACKEND|SERVER_HTTP|NEST|EXPRESS)_?PORT)\b"
 )
+_PORT_NAMED = re.compile(
+    r"""(?:['"`]|(?<=[\s{,]))((?:APP|SERVER|HTTP|NODE|API|WEB|BACKEND)_PORT)(?:['"`]|\s*:\s*(?:z|[Jj]oi|str|num|port)\b)"""
+)
+"""The same in a list or a schema of settings, where no source reads it by its name."""
 _READ = re.compile(
     r"""\benv\b(?![^\n]{0,30}\b(?i:redis|db|database|pg|postgres|smtp|mail|queue)\b)[^\n]{0,40}\bPORT\b|['"]PORT['"]|\bPORT[?!]?\s*:\s*(?:z|[Jj]oi|yup|num|port|str|int|env\w*|Type|number)\b"""
     r"""|\bPORT\b[^{}]*\}\s*=\s*process\.env|\bPORT\b[^\n]{0,20}(?:\|\||\?\?)"""
@@ -60,7 +64,7 @@ def _variable(index: Index, paths: list[str]) -> tuple[str, Evidence] | None:
     """The variable that names the port where no source reads PORT itself."""
     for path in paths:
         text = index.text(path)
-        at = _PORTS.search(text) if "process.env" in text else None
+        at = (_PORTS.search(text) or _PORT_NAMED.search(text)) if "process.env" in text else None
         if at:
             return at[1], Evidence(path, text.count("\n", 0, at.start()) + 1)
     return None

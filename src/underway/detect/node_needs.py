@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -44,7 +45,8 @@ def fill_needs(
     reads = node_env_reads(index, paths)
     variables = gather(index, reads)
     draft.reads += places(variables)
-    for ignored in ("NODE_ENV", "HOST", "HOSTNAME"):
+    ports = re.findall(r"\b(\w+)=\$PORT", draft.processes["web"].command)
+    for ignored in ("NODE_ENV", "HOST", "HOSTNAME", *ports):
         variables.pop(ignored, None)
     sources = [path for path in paths if not _ASIDE.search(path)]
     driver = next((d for d in _POSTGRES if project.has(d)), "")
@@ -68,6 +70,8 @@ def fill_needs(
         _say_written(written, notes)
     if with_postgres:
         names = dict(given.postgres)
+        if names and not {"database", "url"} & set(names.values()) and "DATABASE_URL" not in variables:
+            _written_name(index, sources, notes)
         if prisma and prisma != "DATABASE_URL":
             names[prisma] = "url"
         at = index.line(project.path, f'"{driver}"')
@@ -106,9 +110,9 @@ _ADDRESS = re.compile(
 _SPEAKS = re.compile(
     r"""\bPool\(|\bClient\(|['"]postgres(?:ql)?['"]|['"]pg['"]|@mikro-orm/postgresql|\bpgp\(|\bpostgres\(|\bslonik\b"""
 )
-_HOST = re.compile(r"""\bhost\s*:\s*['"`]([\w.-]{1,80})['"`]""")
-_USER = re.compile(r"""\b(?:user|username)\s*:\s*['"`][\w.@-]{1,60}['"`]""")
-_NAME = re.compile(r"""\b(?:database|dbName)\s*:\s*['"`][\w.-]{1,60}['"`]""")
+_HOST = re.compile(r"""\bhost['"]?\s*:\s*['"`]([\w.-]{1,80})['"`]""")
+_USER = re.compile(r"""\b(?:user|username)['"]?\s*:\s*['"`][\w.@-]{1,60}['"`]""")
+_NAME = re.compile(r"""\b(?:database|dbName)['"]?\s*:\s*['"`]([\w.-]{1,60})['"`]""")
 _SEQUELIZE = re.compile(
     r"""new\s+(?:\w+\.)?Sequelize\(\s*['"`][\w.-]{1,60}['"`]\s*,\s*['"`][\w.-]{1,60}['"`]\s*,\s*['"`][^'"`\n]{0,60}['"`]"""
 )
@@ -137,6 +141,24 @@ def _written_postgres(index: Index, sources: list[str]) -> tuple[str, Evidence] 
             elif _USER.search(around) and _NAME.search(around):
                 return found[1], at
     return None
+
+
+def _written_name(index: Index, sources: list[str], notes: Notes) -> None:
+    """Say so where the app is told who it is and the sources hold the name of the database."""
+    for path in sources:
+        text = index.text(path)
+        if not _SPEAKS.search(text):
+            continue
+        for found in _NAME.finditer(text):
+            around = text[max(0, found.start() - 300) : found.end() + 300]
+            if "process.env" in around and not _COMMENTED.match(text[text.rfind("\n", 0, found.start()) + 1 :]):
+                notes.problem(
+                    "detect.database-fixed",
+                    Evidence(path, text.count("\n", 0, found.start()) + 1),
+                    f"the name of the database, {found[1]}, is written here; the app's database has its own",
+                    "read it beside the user: database: process.env.DB_NAME",
+                )
+                return
 
 
 def _say_written(written: tuple[str, Evidence], notes: Notes) -> None:
@@ -199,6 +221,46 @@ def _without_port(
         f"{host} is read and no port, so the app connects to 5432; the app's database listens at a port of its own",
         "read the port beside the host: port: process.env.DB_PORT",
     )
+
+
+_SETTINGS = re.compile(r"(^|/)(config/[\w.-]+|knexfile|config)\.(js|cjs|ts|json)$")
+_SECTION = r"""(?m)^[ \t]*['"]?{}['"]?[ \t]*:[ \t]*\{{|exports\.{}\s*="""
+
+
+def stage(index: Index, paths: list[str], draft: Draft, notes: Notes) -> None:
+    """An app whose settings have a section for development and none for production runs with the one it has."""
+    for path in [*paths, *index.named("config.json")]:
+        text = index.text(path) if _SETTINGS.search(path) else ""
+        found = re.search(_SECTION.format("development", "development"), text)
+        if found is None or re.search(_SECTION.format("production", "production"), text) or "NODE_ENV" in draft.env:
+            continue
+        if not any(re.search(r"NODE_ENV\b[^\n]{0,12}(?:\|\||\?\?)\s*['\"]development", index.text(p)) for p in paths):
+            continue
+        draft.env["NODE_ENV"] = EnvVar(value="development")
+        says = "NODE_ENV is development: the settings have no section for production"
+        notes.claim("env", says, Evidence(path, text.count("\n", 0, found.start()) + 1), "env.NODE_ENV")
+        if draft.migrate is not None:
+            draft.migrate = replace(draft.migrate, command=draft.migrate.command.replace(" --env production", ""))
+        return
+
+
+_DEMANDS_FILE = re.compile(
+    r"""\bloadEnvFile\(\s*(?:['"](?:\./)?\.env['"]\s*)?\)|--env-file[= ](?:\./)?\.env(?![\w.-])"""
+)
+
+
+def settings_file(index: Index, paths: list[str], project: NodeProject, draft: Draft, notes: Notes) -> None:
+    """Make the `.env` that Node refuses to start without (nodejs.org, loadEnvFile): empty, since what the app is given
+    goes before what the file says."""
+    said = {path: index.text(path) for path in paths} | {"": draft.processes["web"].command}
+    found = next(((path, at) for path, text in said.items() if (at := _DEMANDS_FILE.search(text))), None)
+    file = f"{project.folder}/.env" if project.folder else ".env"
+    if found is None or index.has(file):
+        return
+    path, at = found
+    draft.commands.append(f"touch {shlex.quote(file)}")
+    line = Evidence(path, said[path].count("\n", 0, at.start()) + 1) if path else Evidence(project.path)
+    notes.claim("build", f"an empty {file}: the app does not start without the file", line, "build.commands")
 
 
 def load_module(draft: Draft) -> None:

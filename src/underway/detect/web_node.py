@@ -12,10 +12,10 @@ from underway.detect.health import declared_health, text_health
 from underway.detect.index import Index, cwd, folder_of, join
 from underway.detect.laid_out import made_folders, put_by_dockerfile
 from underway.detect.model import Evidence, Machine, Notes
-from underway.detect.node import SERVERS, NodeProject, output_folder, running
+from underway.detect.node import SERVERS, NodeProject, accepts_node, output_folder, running
 from underway.detect.node_database import migrate_node
 from underway.detect.node_listen import listening
-from underway.detect.node_needs import fill_needs, load_module
+from underway.detect.node_needs import fill_needs, load_module, settings_file, stage
 from underway.detect.node_scripts import followed, in_earnest
 from underway.detect.node_workers import node_workers
 from underway.detect.shared import node_shared
@@ -47,6 +47,9 @@ def draft_node_server(
             "the app needs Node, and this machine has none",
             "install Node" + (f" {project.engines}" if project.engines else ""),
         )
+    elif not accepts_node(project.engines, machine.node_version):
+        says = f"Node {machine.node_version}, the one here: the project asks for {project.engines}"
+        notes.claim("node", says, index.line(project.path, '"engines"'))
     paths = [p for p in index.ending(*_CODE) if not project.folder or p.startswith(project.folder + "/")][:1500]
     paths = [p for n in ("bin/www", "bin/server") if index.has(p := join(project.folder, n))] + paths
     command = listening(index, paths, project, command, notes)
@@ -63,6 +66,8 @@ def draft_node_server(
     fill_needs(index, paths, project, starts, draft, notes)
     migrate_node(index, project, starts, draft, notes)
     node_workers(index, project, starts, draft, notes)
+    stage(index, paths, draft, notes)
+    settings_file(index, paths, project, draft, notes)
     load_module(draft)
     _development(project, draft, notes)
     node_shared(index, paths, project, draft, notes)
@@ -188,6 +193,8 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
         return running(project, prod), index.line(project.path, f'"{prod}"')
     if plain := in_earnest(index, project, project.scripts.get("start", "")):
         return plain, at
+    if start_line.startswith("nest start") and _builds(project):
+        return "node dist/main", at
     candidates = [
         project.main,
         "server.js",

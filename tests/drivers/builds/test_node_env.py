@@ -307,3 +307,18 @@ def test_pages_call_their_api_at_their_own_address(tmp_path: Path) -> None:
     assert not (tmp_path / "dist/app.js.gz").exists()
     assert (tmp_path / "dist/index.html").read_text() == '<script>fetch("/x")</script>'
     assert (tmp_path / "dist/notes.txt").read_text() == "http://localhost:5001"
+
+
+OWN_YARN = """\
+const { execSync } = require("node:child_process");
+const [verb, script] = process.argv.slice(2);
+if (verb === "run") execSync("yarn made && python --version", { stdio: "inherit" });
+if (verb === "made") require("node:fs").writeFileSync("made.txt", "by yarn");
+"""
+
+
+def test_scripts_find_the_manager_and_python_by_their_names(bench: Any) -> None:
+    bench.write({"package.json": package(scripts={"build": "-"}), "yarn.lock": "__metadata:\n  version: 6\n"})
+    bench.write({".yarnrc.yml": "yarnPath: .yarn/yarn.cjs\n", ".yarn/yarn.cjs": OWN_YARN})
+    build = bench.make(BuildKeys(node=NodeBuild(manager="yarn", script="build"), commands=("yarn made && python -V",)))
+    assert (Path(build.dir) / "made.txt").read_text() == "by yarn"

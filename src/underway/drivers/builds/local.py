@@ -22,7 +22,7 @@ from underway.drivers.builds.builder import choose_builder, own, take_back
 from underway.drivers.builds.environment import build_environment, credentials, index_settings
 from underway.drivers.builds.interpreters import Interpreter, available_pythons, fitting, interpreters, tool_version
 from underway.drivers.builds.lacks import lacks
-from underway.drivers.builds.node_env import NodeEnvironment
+from underway.drivers.builds.node_env import TOOLS, NodeEnvironment
 from underway.drivers.builds.problems import no_python, static_missing
 from underway.drivers.builds.python_env import PythonEnvironment, wanted_version
 from underway.drivers.builds.store import Store, remove, size_of
@@ -216,9 +216,10 @@ class LocalBuilds:
                 continue
             shop.note(f"installing and building with {node.manager}" + (f" in {node.dir}" if node.dir != "." else ""))
             wants_dev = bool(node.script or node.development or ask.build.commands or ask.build.front_end)
-            await NodeEnvironment(shop, node, f"build.{part}", wants_dev, env).make(installed)
+            runs = part == "node" and (ask.static is None or bool(ask.build.front_end or ask.build.commands))
+            await NodeEnvironment(shop, node, f"build.{part}", wants_dev, env, runs).make(installed)
             path.insert(len(path) - 1, str(shop.tree / node.dir / "node_modules/.bin"))
-        env["PATH"] = ":".join(path)
+        env["PATH"] = ":".join([*([str(shop.scratch / TOOLS)] if (shop.scratch / TOOLS).is_dir() else []), *path])
         for line in (*ask.build.commands, *ask.collect):
             shop.note(f"running {line}")
             remedy = "run it in a checkout, mend what it says, and deploy again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 from underway.drivers.builds.interpreters import tool_version
 from underway.drivers.builds.problems import LOCK_WRITERS, NODE_LOCKS, no_engine, no_tool
 from underway.drivers.builds.workshop import Workshop, in_thread
-from underway.manifest.model import NodeBuild
+from underway.manifest.model import LISTEN_MODULE, NodeBuild
 from underway.terms.problem import Failure
 
 _MEND = "run the command shown in a checkout, mend what it says, and deploy again"
@@ -34,6 +35,8 @@ _NOT_DOWNLOADED = {"CYPRESS_INSTALL_BINARY": "0", "PLAYWRIGHT_SKIP_BROWSER_DOWNL
 """Browsers of test tools, which no build needs and many machines may not download, and hooks of git."""
 
 
+TOOLS = "tools"
+"""The folder of a build's scratch whose programs its commands find first."""
 _PYTHONS = ("/usr/bin/python3", "/usr/local/bin/python3")
 
 
@@ -42,7 +45,8 @@ class NodeEnvironment:
     """Installs and builds with the manager that the manifest names.
 
     `key` is the table of the manifest that asks for it. `wants_dev` is false for a server without a build step: its
-    development packages are left out. `settings` are the app's, which a front end may bake in.
+    development packages are left out. `settings` are the app's, which a front end may bake in. `runs` is true where the
+    app itself is started from here.
     """
 
     shop: Workshop
@@ -50,6 +54,7 @@ class NodeEnvironment:
     key: str
     wants_dev: bool
     settings: Mapping[str, str]
+    runs: bool = False
 
     async def make(self, installed: set[Path]) -> None:
         """Install from the lock (without one, what package.json accepts), then run the script. Raises `Failure`
@@ -65,7 +70,7 @@ class NodeEnvironment:
             package = {**_json(lock.parent / "package.json"), **package}
         await self._require_engine(package)
         tool = self._tool(package, folder)
-        env = self._variables(folder, package) | self._python()
+        env = self._variables(folder, package) | self._tools(tool)
         if lock is not None:
             argv = [*tool, *self._install(lock)]
             if lock not in installed:
@@ -75,10 +80,25 @@ class NodeEnvironment:
             self.shop.note(f"no lock of {self.node.manager} says the versions: {LOCK_WRITERS[self.node.manager]}")
             argv = [*tool, *self._install_unlocked()]
             await self._installed(argv, folder, _UNLOCKED, env)
+        if self.runs and self.node.manager == "bun":
+            await self._keep_bun(folder, env)
         if self.node.script:
             argv = [*tool, "run", self.node.script]
             production = {"NODE_ENV": "production"}
             await self.shop.run(argv, folder, code="build.command", remedy=_MEND, env={**env, **production})
+
+    async def _keep_bun(self, folder: Path, env: Mapping[str, str]) -> None:
+        """Keep bun in the release where the machine has none: what starts the app looks for it there."""
+        npm = shutil.which("npm", path=self.shop.env["PATH"])
+        link = folder / "node_modules/.bin/bun"
+        if shutil.which("bun", path=self.shop.env["PATH"]) or npm is None or link.exists():
+            return
+        at = folder / LISTEN_MODULE
+        kept = at.parent / "bun"
+        argv = [npm, "install", "--no-save", "--no-package-lock", f"--prefix={kept}", "bun@1"]
+        await self.shop.run(argv, folder, code="build.install", remedy=_MEND, env=env)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(kept / "node_modules/.bin/bun", link.parent))
 
     async def _installed(self, argv: Sequence[str], folder: Path, remedy: str, env: Mapping[str, str]) -> None:
         """Install. npm 7 and later refuse packages that ask for other versions of each other, also where a lock that
@@ -86,10 +106,15 @@ class NodeEnvironment:
         try:
             await self.shop.run(argv, folder, code="build.install", remedy=remedy, env=env)
         except Failure as failure:
-            if self.node.manager != "npm" or "ERESOLVE" not in failure.problem.why:
+            why, manager = failure.problem.why, self.node.manager
+            if manager == "npm" and "ERESOLVE" in why:
+                all_the_same = "--legacy-peer-deps"
+            elif manager == "yarn" and 'The engine "node" is incompatible' in why:
+                all_the_same = "--ignore-engines"  # what npm does: it warns
+            else:
                 raise
-            self.shop.note(f"{failure.problem.why}: installed all the same, with --legacy-peer-deps")
-            await self.shop.run([*argv, "--legacy-peer-deps"], folder, code="build.install", remedy=remedy, env=env)
+            self.shop.note(f"{why}: installed all the same, with {all_the_same}")
+            await self.shop.run([*argv, all_the_same], folder, code="build.install", remedy=remedy, env=env)
 
     async def _require_engine(self, package: Mapping[str, Any]) -> None:
         """Say before anything is installed that Prisma's engine cannot be had: `prisma generate` and `migrate` run a
@@ -211,17 +236,22 @@ class NodeEnvironment:
             env["npm_config_dangerously_allow_all_scripts"] = "true"
         return env
 
-    def _python(self) -> dict[str, str]:
-        """PATH with a `python` that whoever builds may run: native modules call it by that name while they compile,
-        and many machines have `python3` alone, or a shim in the home of somebody else."""
+    def _tools(self, tool: Sequence[str]) -> dict[str, str]:
+        """PATH with what scripts call by its name and whoever builds may not reach: the package manager as it was
+        chosen, and `python`, which native modules need to compile (many machines have `python3` alone, or a shim in
+        the home of somebody else)."""
+        folder = self.shop.scratch / TOOLS
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)  # whatever our umask is, the account that builds looks into it
         own = next((path for path in _PYTHONS if os.access(path, os.X_OK)), None)
-        if own is None or (self.shop.account is None and shutil.which("python", path=self.shop.env["PATH"])):
-            return {}
-        folder = self.shop.scratch / "python"
-        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for name in ("python", "python3"):
-            if not (folder / name).is_symlink():
-                (folder / name).symlink_to(own)
+        if own and (self.shop.account is not None or not shutil.which("python", path=self.shop.env["PATH"])):
+            for name in ("python", "python3"):
+                if not (folder / name).is_symlink():
+                    (folder / name).symlink_to(own)
+        if self.node.manager in ("pnpm", "yarn"):
+            script = folder / self.node.manager
+            script.write_text(f'#!/bin/sh\nexec {shlex.join(tool)} "$@"\n')
+            script.chmod(0o755)
         return {"PATH": f"{folder}:{self.shop.env['PATH']}"}
 
     def _lock(self, folder: Path) -> Path | None:
