@@ -103,3 +103,48 @@ def test_shell_lines(line: str, commands: list[tuple[str, ...]]) -> None:
     files = {"start.sh": script, "bin/start.sh": script, "loop.sh": "./loop.sh\n"}
     index = Index(Tree("shop", tuple(sorted(files)), files))
     assert [c.words for c in simple_commands(line, Evidence("Procfile", 1), index)] == commands
+
+
+STAGES = """\
+FROM python:3.12-slim AS base
+WORKDIR /srv
+ENV A=1
+CMD uvicorn main:app
+FROM base AS development
+RUN pip install debugtools
+CMD uvicorn main:app --reload
+FROM base AS production
+COPY . .
+HEALTHCHECK CMD curl localhost/up
+FROM production AS test
+RUN pip install pytest
+CMD pytest
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "command", "healthcheck"),
+    [
+        ("", "uvicorn main:app", "curl localhost/up"),
+        ("production", "uvicorn main:app", "curl localhost/up"),
+        ("base", "uvicorn main:app", ""),
+        ("development", "uvicorn main:app", "curl localhost/up"),
+    ],
+)
+def test_a_stage_goes_on_from_another_and_those_of_developers_do_not_count(
+    target: str, command: str, healthcheck: str
+) -> None:
+    docker = read_dockerfile("Dockerfile", STAGES, target)
+    assert (docker.command, docker.healthcheck, docker.workdir, docker.env) == (
+        command,
+        healthcheck,
+        "/srv",
+        {"A": "1"},
+    )
+    assert docker.images == [("python:3.12-slim", 1)]
+    assert not docker.runs, "what developers install is not installed"
+
+
+def test_an_entrypoint_forgets_the_command_before_it() -> None:
+    text = 'FROM x AS a\nCMD serve\nFROM a\nENTRYPOINT ["go"]\n'
+    assert read_dockerfile("Dockerfile", text).command == "go"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from underway.detect.model import Evidence
 
@@ -31,43 +31,87 @@ class Dockerfile:
         return Evidence(self.path, self.command_line)
 
 
-def read_dockerfile(path: str, text: str) -> Dockerfile:
-    """Read what a Dockerfile says. What is not understood is passed over (docs.docker.com/reference/dockerfile)."""
+_FOR_DEVELOPERS = re.compile(r"dev|test|lint|debug|local|ci\b|storybook|docs", re.IGNORECASE)
+_FOR_PRODUCTION = re.compile(r"prod|release|deploy|final|serve|runtime|runner", re.IGNORECASE)
+
+
+@dataclass
+class _Stage:
+    """What one `FROM` begins. One that goes on from a stage of the same file has all that this one says."""
+
+    name: str = ""
+    workdir: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+    entry: str = ""
+    entry_line: int = 0
+    command: str = ""
+    command_line: int = 0
+    healthcheck: str = ""
+    healthcheck_line: int = 0
+
+    @property
+    def is_for_developers(self) -> bool:
+        return bool(_FOR_DEVELOPERS.search(self.name)) and not _FOR_PRODUCTION.search(self.name)
+
+
+def read_dockerfile(path: str, text: str, target: str = "") -> Dockerfile:
+    """Read what a Dockerfile says of its stage `target`, else of its last one that is not for developers alone.
+
+    What is not understood is passed over (docs.docker.com/reference/dockerfile).
+    """
     out = Dockerfile(path)
-    entry, entry_line, command, command_line = "", 0, "", 0
+    stages = [_Stage()]
     args: dict[str, str] = {}
     for line, word, rest in _instructions(text):
+        stage = stages[-1]
         if word == "FROM":
-            image = re.sub(r"--\S+\s+", "", rest).split()
-            if image:
-                out.images.append((_filled(image[0], args), line))
-            out.workdir, entry, command, out.healthcheck, out.env = "", "", "", "", {}
+            words = re.sub(r"--\S+\s+", "", rest).split()
+            if words:
+                image = _filled(words[0], args)
+                before = next((s for s in reversed(stages) if s.name and s.name == image.lower()), None)
+                if before is None:
+                    out.images.append((image, line))
+                name = words[2].lower() if len(words) > 2 and words[1].upper() == "AS" else ""
+                stages.append(replace(before, name=name, env=dict(before.env)) if before else _Stage(name))
         elif word == "ARG" and "=" in rest:
             name, _, value = rest.partition("=")
             args[name.strip()] = value.strip().strip("\"'")
         elif word == "WORKDIR":
-            target = _filled(rest.strip().strip("\"'"), {**args, **out.env})
-            out.workdir = target if target.startswith("/") else f"{out.workdir.rstrip('/')}/{target}"
+            to = _filled(rest.strip().strip("\"'"), {**args, **stage.env})
+            stage.workdir = to if to.startswith("/") else f"{stage.workdir.rstrip('/')}/{to}"
         elif word == "ENV":
-            out.env.update(_env(rest))
+            stage.env.update(_env(rest))
         elif word == "CMD":
-            command, command_line = _line(rest), line
-        elif word == "ENTRYPOINT":
-            entry, entry_line = _line(rest), line
+            stage.command, stage.command_line = _line(rest), line
+        elif word == "ENTRYPOINT":  # it forgets the CMD of the image it goes on from
+            stage.entry, stage.entry_line, stage.command, stage.command_line = _line(rest), line, "", 0
         elif word == "HEALTHCHECK" and "NONE" not in rest.split()[:1]:
             found = re.search(r"\bCMD\b(.*)", rest, re.DOTALL)
-            out.healthcheck, out.healthcheck_line = (_line(found[1].strip()) if found else ""), line
+            stage.healthcheck, stage.healthcheck_line = (_line(found[1].strip()) if found else ""), line
         elif word in ("COPY", "ADD"):
             words = [w for w in rest.split() if not w.startswith("--")]
             if len(words) == 2 and not rest.startswith("["):
                 out.copies.append((words[0], words[1]))
         elif word == "VOLUME":
             out.volumes += [(v, line) for v in re.findall(r"[\w./$-]+", rest)]
-        elif word == "RUN":
+        elif word == "RUN" and not stage.is_for_developers:
             out.runs.append((rest, line))
-    out.entry, out.command = entry, f"{entry} {command}".strip()
-    out.command_line = command_line or entry_line
+    last = _chosen(stages, target)
+    out.workdir, out.env = last.workdir, last.env
+    out.healthcheck, out.healthcheck_line = last.healthcheck, last.healthcheck_line
+    out.entry, out.command = last.entry, f"{last.entry} {last.command}".strip()
+    out.command_line = last.command_line or last.entry_line
     return out
+
+
+def _chosen(stages: list[_Stage], target: str) -> _Stage:
+    named = next((s for s in stages if target and s.name == target.lower()), None)
+    if named is not None and not named.is_for_developers:
+        return named
+    if stages[-1].is_for_developers:
+        starting = [s for s in stages if (s.command or s.entry) and not s.is_for_developers]
+        return starting[-1] if starting else stages[-1]
+    return stages[-1]
 
 
 def commands(text: str) -> list[tuple[str, int]]:

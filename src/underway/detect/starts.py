@@ -142,6 +142,8 @@ def _compose(index: Index, path: str, out: Starts) -> None:
             out.healthchecks.append((" ".join(words), Evidence(path, check.line)))
         context = join(base, build.text or build.at("context").text or ".")
         docker = _dockerfile_of(out, context, build.at("dockerfile").text)
+        if docker is not None and (target := build.at("target").text):
+            docker = read_dockerfile(docker.path, index.text(docker.path), target)
         command, folder = service.at("command"), context
         if docker is not None:
             folder = _context_folder(index, docker, context)
@@ -217,7 +219,8 @@ def _context_folder(index: Index, docker: Dockerfile, context: str) -> str:
         target = target if target.startswith("/") else f"{workdir}/{target}"
         target = target.rstrip("/").removesuffix("/.")
         above, _, last = target.rpartition("/")
-        if above == workdir and source.rstrip("/").endswith(f"/{last}"):  # COPY ./backend/app /app/backend/app
+        is_folder = join(context, source) in index.folders
+        if above == workdir and is_folder and source.rstrip("/").endswith(f"/{last}"):  # COPY ./backend/app /app/app
             folder = join(context, source.rstrip("/")[: -len(last)])
             if folder in index.folders and best_length < 0:
                 best, best_length = folder, 0
