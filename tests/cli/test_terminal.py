@@ -22,6 +22,14 @@ def test_a_long_line_goes_on_after_a_whole_word_indented() -> None:
     ]
 
 
+def test_a_paragraph_goes_on_below_its_beginning() -> None:
+    text = "\x1b[32m✓\x1b[0m the new release is as good as the old one"
+    assert folded(f"  {text}", 26, "    ") == [
+        "  \x1b[32m✓\x1b[0m the new release is as",
+        "    good as the old one",
+    ]
+
+
 def test_colours_take_no_room() -> None:
     text = "\x1b[32m✓\x1b[0m one two"
     assert folded(text, 9) == [text]

@@ -27,8 +27,7 @@ def show_plan(plan: PlanView, terminal: Terminal) -> None:
         terminal.line(terminal.paint("Recognised", "bold"))
         explain(plan.claims, terminal)
     for note in plan.notes:
-        for line in terminal.wrapped(clean(note), f"{terminal.mark('warning')} ", "  "):
-            terminal.line(line)
+        terminal.paragraph(clean(note), f"{terminal.mark('warning')} ")
     was = f", {plan.was} is live" if plan.was and plan.was != plan.release else ""
     terminal.line(terminal.paint(f"Plan: {plan.kind.value} {plan.app} {plan.release}{was}", "bold"))
     if plan.strategy and plan.was:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterable, Sequence
 
 from underway.agent.env_views import EnvView, FindingView, NamedView, VariableView
@@ -41,8 +40,7 @@ def show_environment(view: EnvView, variables: Sequence[VariableView], terminal:
         if title == "set" and services:
             terminal.line()
             terminal.line(terminal.paint("given by services when it starts", "bold"))
-            for line in textwrap.wrap("  ".join(services), max(20, terminal.width - 2), break_on_hyphens=False):
-                terminal.line(f"  {line}")
+            terminal.paragraph("  ".join(services))
     if hidden := len(view.undeclared) - len(named):
         terminal.line(terminal.paint(f"  and {hidden} more: --all", "dim"))
     terminal.line()

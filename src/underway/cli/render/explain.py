@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from underway.cli.render.problems import show_problems
-from underway.cli.render.terminal import Terminal, clean
+from underway.cli.render.terminal import Terminal, clean, folded
 from underway.terms.environment import NOT_HERE
 from underway.terms.problem import Problem
 
@@ -60,7 +59,7 @@ def _leaf(says: str, evidence: str, terminal: Terminal, indent: int) -> list[str
     """A claim and its evidence, in lines that fit beside `indent` columns."""
     says, evidence = clean(says), clean(evidence)
     room = terminal.wraps_at - indent
-    lines = textwrap.wrap(says, max(room, 20), break_long_words=False, break_on_hyphens=False) or [""]
+    lines = folded(says, max(room, 20), "")
     if not evidence:
         return lines
     painted = terminal.paint(evidence, "dim")

@@ -13,8 +13,7 @@ def show_tables(tables: Sequence[Table], terminal: Terminal) -> None:
     for table in tables:
         terminal.line()
         terminal.line(terminal.paint(table.title, "bold"))
-        for line in wrapped(_plain(table.says), min(terminal.width, 100)):
-            terminal.line(terminal.paint(line, "dim"))
+        terminal.paragraph(terminal.paint(_plain(table.says), "dim"), "")
         _show_rows(table, terminal)
 
 
@@ -43,12 +42,3 @@ def _painted(text: str, width: int, terminal: Terminal) -> str:
     """`text` with its bold words, filled up to `width`."""
     shown = re.sub(r"\*\*(.+?)\*\*", lambda found: terminal.paint(found[1], "bold"), text)
     return shown + " " * (width - len(_plain(text)))
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".lstrip()
-    return lines

@@ -16,10 +16,8 @@ def show_problems(problems: Sequence[Problem], terminal: Terminal, log_tail: Seq
     """Each problem with its place, reason, remedy and command; then the log lines that explain it."""
     for problem in problems:
         terminal.line(f"{terminal.mark('failed')} {terminal.paint(clean(problem.where), 'bold')}")
-        for line in terminal.wrapped(clean(problem.why), "  "):
-            terminal.line(line)
-        for line in terminal.wrapped(clean(problem.remedy), f"  {terminal.mark('arrow')} ", "    "):
-            terminal.line(line)
+        terminal.paragraph(clean(problem.why))
+        terminal.paragraph(clean(problem.remedy), f"  {terminal.mark('arrow')} ")
         if problem.command:
             terminal.line(f"      {terminal.paint(clean(problem.command), 'blue')}")
         terminal.line(terminal.paint(f"  [{problem.code}]", "dim"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 
 from underway.agent.views import AppView, ReleaseView, RolloutView, StatusView
@@ -138,6 +137,5 @@ def _times(traffic: Traffic) -> str:
 
 
 def _under(text: str, t: Terminal) -> None:
-    """A sentence below a release, wrapped and set in."""
-    for line in textwrap.wrap(clean(text), max(30, min(t.width, 120) - 13)):
-        t.line(t.paint(f"            {line}", "dim"))
+    """A sentence below a release, set in."""
+    t.paragraph(t.paint(clean(text), "dim"), " " * 12)

@@ -7,12 +7,14 @@ import os
 import re
 import shutil
 import sys
-import textwrap
 from typing import TextIO
 
 import msgspec
 
+_NO_END = 10_000
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "amber": "33", "blue": "36"}
+MOST_COLUMNS = 100
+"""Of running text: the eye loses its way back from longer lines."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -36,20 +38,8 @@ class Terminal:
 
     @property
     def wraps_at(self) -> int:
-        """Columns for running text: the terminal's, and no end where a program reads."""
-        return self.width if self.stream.isatty() else 10_000
-
-    def wrapped(self, text: str, first: str = "", rest: str | None = None) -> list[str]:
-        """`text` in lines of the terminal's width that break between words, the first after `first`."""
-        after = first if rest is None else rest
-        return textwrap.wrap(
-            text,
-            max(self.wraps_at, len(after) + 20),
-            initial_indent=first,
-            subsequent_indent=after,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        """Columns before a line must go on in the next one: the terminal's, and no end where a program reads."""
+        return self.width if self.stream.isatty() else _NO_END
 
     def paint(self, text: str, *styles: str) -> str:
         if not self.has_colour or not styles:
@@ -74,6 +64,13 @@ class Terminal:
         self.stream.write(text + "\n")
         self.stream.flush()
 
+    def paragraph(self, text: str, first: str = "  ") -> None:
+        """Running text in lines that are not too long to read, the first after `first`, the others below it."""
+        rest = " " * _room(first)
+        room = min(self.width, MOST_COLUMNS) if self.stream.isatty() else _NO_END
+        for line in folded(first + text, max(room, len(rest) + 20), rest):
+            self.line(line)
+
     def draw(self, *lines: str) -> None:
         """Lines that the next ones replace; none may be wider than the terminal. Nothing where that cannot be done."""
         if self.is_live and lines:
@@ -92,12 +89,12 @@ class Terminal:
         return f"\r{up}\x1b[J" if self._drawn else "\r\x1b[K"
 
 
-def folded(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width` columns, cut between words; a longer word stays whole. What goes on is
-    indented by two more than the beginning. Colours take no room."""
+def folded(text: str, width: int, rest: str | None = None) -> list[str]:
+    """`text` in lines of at most `width` columns, cut between words; a longer word stays whole. What goes on comes
+    after `rest`, and without it is indented by two more than the beginning. Colours take no room."""
     if _room(text) <= width:
         return [text]
-    indent = " " * (len(text) - len(text.lstrip(" ")) + 2)
+    indent = " " * (len(text) - len(text.lstrip(" ")) + 2) if rest is None else rest
     lines, line = [], ""
     for number, word in enumerate(text.split(" ")):
         longer = f"{line} {word}" if number else word

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
-
 from underway.cli.render.terminal import Terminal, clean
 from underway.cli.render.words import clock, megabytes, percent, seconds
 from underway.flows.explain import Explanation, Recount
@@ -28,9 +25,9 @@ def show_explanation(found: Explanation, terminal: Terminal) -> None:
     words = "rolled back" if is_bad else found.outcome.replace("_", " ") or found.verdict.action.value.replace("_", " ")
     said = t.paint(words, "red" if is_bad else "green", "bold")
     t.line(f"{t.paint(found.app, 'bold')} {found.release}  {said}  {clock(found.judged_at)}")
-    _paragraph(found.verdict.because, t)
+    t.paragraph(clean(found.verdict.because))
     for line in found.verdict.evidence:
-        _paragraph(line, t, first="  - ")
+        t.paragraph(clean(line), "  - ")
     if found.record is not None:
         _sides(found, found.record, t)
         _strengths(found, found.record, t)
@@ -61,17 +58,16 @@ def _sides(found: Explanation, record: Record, t: Terminal) -> None:
         t.line(f"  {'p95 against it':<{_LABEL}}{record.p95_change:>+16.0%}")
     if record.moments:
         t.line()
-        _paragraph(f"share of visitors: {_split(record)}", t)
+        t.paragraph(clean(f"share of visitors: {_split(record)}"))
     for error in record.new_errors:
-        _paragraph(f"new error: {error.says()}", t)
+        t.paragraph(clean(f"new error: {error.says()}"))
     if record.memory_says and record.memory_says not in found.verdict.evidence:
-        _paragraph(record.memory_says, t)
+        t.paragraph(clean(record.memory_says))
     if record.would_notice:
         usual, noticed = record.would_notice
-        _paragraph(
+        t.paragraph(
             f"at this traffic a rise of the error rate from {percent(usual)} to {percent(noticed)} would have been"
-            " noticed with 95 % probability",
-            t,
+            " noticed with 95 % probability"
         )
 
 
@@ -106,7 +102,7 @@ def _strengths(found: Explanation, record: Record, t: Terminal) -> None:
     worst = max((it for it in kinds if it.of not in FOR), key=lambda it: it.value / it.needed)
     t.line()
     t.line(t.paint("How sure is that?", "bold"))
-    _paragraph(_COIN.format(needed=f"{worst.needed:,.0f}"), t)
+    t.paragraph(clean(_COIN.format(needed=f"{worst.needed:,.0f}")))
     t.line()
     t.line(t.paint(f"  {'coins made of one':<34}{'most':>12}{'needed':>10}", "dim"))
     for it in sorted(kinds, key=lambda it: it.of in FOR):
@@ -144,12 +140,4 @@ def _counted(recount: Recount) -> str:
 
 def _mark(is_so: bool | None, text: str, t: Terminal) -> None:
     kind = "dot" if is_so is None else "done" if is_so else "warning"
-    _paragraph(text, t, first=f"  {t.mark(kind)} ", indent=4)
-
-
-def _paragraph(text: str, t: Terminal, first: str = "  ", indent: int = 0) -> None:
-    width = min(t.width, 100) - 1
-    rest = " " * (indent or len(first))
-    lines: Sequence[str] = textwrap.wrap(clean(text), max(20, width - len(rest))) or [""]
-    for number, line in enumerate(lines):
-        t.line((first if number == 0 else rest) + line)
+    t.paragraph(clean(text), f"  {t.mark(kind)} ")
