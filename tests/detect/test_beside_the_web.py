@@ -65,6 +65,7 @@ URL = os.environ["DATABASE_URL"]
 """
 COMMAND = '@app.cli.command("init-db")\ndef init():\n'
 REQUIREMENTS = "flask\ngunicorn\nflask-sqlalchemy\npsycopg\n"
+BY_HAND = 'python -c \'from app import app; a = app; x = a.extensions["sqlalchemy"]; '
 
 
 @pytest.mark.parametrize(
@@ -77,12 +78,21 @@ REQUIREMENTS = "flask\ngunicorn\nflask-sqlalchemy\npsycopg\n"
         ),
         pytest.param('if __name__ == "__main__":\n    db.create_all()\n    app.run()\n', "python -c ", id="script"),
         pytest.param(
-            '@app.cli.command("init-db")\ndef init():\n    db.drop_all()\n    db.create_all()\n', "", id="drops"
+            'def init_db():\n    db.create_all()\nif __name__ == "__main__":\n    init_db()\n    app.run()\n',
+            """python -c 'import importlib; m = importlib.import_module("app"); exec("init_db()", vars(m))'""",
+            id="a-function-that-the-script-calls",
         ),
         pytest.param(
-            'if __name__ == "__main__":\n    db.drop_all()\n    db.create_all()\n', "", id="script-that-drops"
+            '@app.cli.command("init-db")\ndef init():\n    db.drop_all()\n    db.create_all()\n', BY_HAND, id="drops"
         ),
-        pytest.param("", "", id="none"),
+        pytest.param(
+            'if __name__ == "__main__":\n    db.drop_all()\n    db.create_all()\n', BY_HAND, id="script-that-drops"
+        ),
+        pytest.param('@app.route("/make")\ndef make():\n    db.create_all()\n', BY_HAND, id="at-an-address"),
+        pytest.param("", BY_HAND, id="nothing"),
+        pytest.param("with app.app_context():\n    db.create_all()\n", "", id="as-it-starts"),
+        pytest.param("def tables():\n    db.create_all()\ntables()\n", "", id="by-a-function-as-it-starts"),
+        pytest.param("@app.before_request\ndef tables():\n    db.create_all()\n", "", id="before-a-request"),
     ],
 )
 def test_tables_are_made_by_what_drops_nothing(look: Look, more: str, command: str) -> None:
@@ -94,9 +104,10 @@ def test_tables_are_made_by_what_drops_nothing(look: Look, more: str, command: s
 
 
 def test_what_drops_data_is_named_and_not_run(look: Look) -> None:
-    more = f"{COMMAND}    db.drop_all()\n    db.create_all()\n"
-    claims = look({"app.py": FLASK + more, "requirements.txt": REQUIREMENTS}).claims
-    assert [(c.evidence, "init-db" in c.says) for c in claims if c.about == "migrate"] == [("app.py:8", True)]
+    more = f"{COMMAND}    con.executescript('DROP TABLE a; CREATE TABLE a')\n"
+    source = FLASK.replace("from flask_sqlalchemy import SQLAlchemy\n", "").replace("db = SQLAlchemy(app)\n", "")
+    claims = look({"app.py": source + more, "requirements.txt": REQUIREMENTS}).claims
+    assert [(c.evidence, "init-db" in c.says) for c in claims if c.about == "migrate"] == [("app.py:6", True)]
 
 
 FASTAPI = "import os\nfrom fastapi import FastAPI\napp = FastAPI()\nR = os.environ['REDIS_URL']\n"

@@ -103,6 +103,26 @@ STREAMLIT = "import streamlit as st\nst.title('Shop')\n"
             ".",
             id="a-procfile-that-nothing-else-explains",
         ),
+        pytest.param(
+            {"main.py": "from nicegui import ui\nui.label('x')\nui.run(port=8081)\n", "requirements.txt": "nicegui\n"},
+            "python .underway/listen.py main.py",
+            ".",
+            id="nicegui",
+        ),
+        pytest.param(
+            {"ui/app.py": "import gradio as gr\ngr.Blocks().launch(server_name='0.0.0.0', server_port=7860)\n",
+             "ui/requirements.txt": "gradio\n"},
+            "python .underway/listen.py app.py",
+            "ui",
+            id="a-port-that-is-fixed",
+        ),
+        pytest.param(
+            {"shop/__main__.py": "import asgineer\nif __name__ == '__main__':\n    asgineer.run(h, 'uvicorn', b)\n",
+             "shop/__init__.py": "", "requirements.txt": "asgineer\n"},
+            "python .underway/listen.py -m shop",
+            ".",
+            id="a-package-that-runs",
+        ),
     ],
 )  # fmt: skip
 def test_a_script_is_started_as_its_framework_says(look: Look, files: dict[str, str], begins: str, cwd: str) -> None:

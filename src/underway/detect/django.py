@@ -347,9 +347,13 @@ def _is_base(node: ast.expr) -> bool:
 
 
 def _base(index: Index, file: PyFile, node: ast.expr, root: str, depth: int = 0) -> str:
-    """The folder that BASE_DIR is."""
+    """The folder that BASE_DIR is, or one that a Flask app tells of itself."""
+    if isinstance(node, ast.Attribute) and node.attr in ("root_path", "instance_path"):
+        return _package_of_app(index, file) if node.attr == "root_path" else join(root, "instance")
     if isinstance(node, ast.Name) and node.id in file.literals:
         node = file.literals[node.id][0]
+    elif isinstance(node, ast.Name):
+        node = _from_file(file, node.id) or node
     source = source_of(node)
     if "__file__" not in source:
         is_joined = isinstance(node, ast.Call) and depth < 8 and bool(re.search(r"\bjoin(?:path)?\(|env", source))
@@ -363,6 +367,23 @@ def _base(index: Index, file: PyFile, node: ast.expr, root: str, depth: int = 0)
     for _ in range(ups):
         folder = folder_of(folder)
     return folder if ups else root
+
+
+def _from_file(file: PyFile, name: str) -> ast.expr | None:
+    """What a class or a function calls `name`, where that is a place beside the source."""
+    for each in file.nodes:
+        if isinstance(each, ast.Assign) and isinstance(target := each.targets[0], ast.Name) and target.id == name:
+            return each.value if "__file__" in source_of(each.value) else None
+    return None
+
+
+def _package_of_app(index: Index, file: PyFile) -> str:
+    """The folder of `Flask(__name__)`: the file's own, or the nearest package above it."""
+    folder = folder_of(file.path)
+    at = folder
+    while "Flask(" not in index.text(join(at, "__init__.py")) and at:
+        at = folder_of(at)
+    return at if at or "Flask(" in index.text("__init__.py") else folder
 
 
 def migration_folders(index: Index, under: str) -> list[str]:

@@ -61,6 +61,8 @@ def _prefixes(code: PythonCode, app: WebApp) -> dict[tuple[str, str], list[str]]
     edges: dict[tuple[str, str], list[tuple[tuple[str, str], str]]] = {}
     own: dict[tuple[str, str], str] = {}
     roots: set[tuple[str, str]] = set()
+    looped: set[tuple[str, str]] = set()
+    of_loops: list[tuple[str, str]] = []
     for file in code.files.values():
         roots |= {(file.path, each.name) for each in file.apps}
         for node in file.nodes:
@@ -75,14 +77,21 @@ def _prefixes(code: PythonCode, app: WebApp) -> dict[tuple[str, str], list[str]]
                     own[(file.path, name)] = _prefix(code, file, node.value, "prefix", "url_prefix")
                 elif called in ("FastAPI", "Flask", "Quart", "Starlette"):
                     roots.add((file.path, name))
+            if isinstance(node, ast.For) and isinstance(node.target, ast.Name):
+                looped |= {(file.path, node.target.id)}
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
                 continue
             if node.func.attr in ("include_router", "register_blueprint"):
                 parent = _variable(code, file, node.func.value)
                 child = _variable(code, file, node.args[0])
-                if parent and child:
+                if parent and child in looped and len(node.args) + len(node.keywords) == 1:
+                    of_loops.append(parent)
+                elif parent and child:
                     prefix = _prefix(code, file, node, "prefix", "url_prefix")
                     edges.setdefault(parent, []).append((child, prefix))
+    if of_loops:  # `for each in blueprints: app.register_blueprint(each)`: those that nothing else registers
+        known = {child for children in edges.values() for child, _ in children}
+        edges.setdefault(of_loops[0], []).extend((one, "") for one in own if one not in known)
     out: dict[tuple[str, str], list[str]] = {}
     waiting = [(root, "", 0) for root in sorted(roots)]
     while waiting and len(out) < 2000:

@@ -163,7 +163,7 @@ def give(
             notes.claim("database", f"{name} chooses PostgreSQL", engine.evidence, f"env.{name}")
             continue
         if is_engine(name) and with_postgres:
-            _set_engine(one, out, notes, choices)
+            _set_engine(one, out, notes, choices, is_django=is_django)
             continue
         if is_stage(name) and (stage := _production(index, one)) is not None:
             out.env[name] = EnvVar(value=stage[0])
@@ -263,15 +263,15 @@ def _fernet(one: Variable, out: Given, notes: Notes) -> None:
     )
 
 
-def _set_engine(one: Variable, out: Given, notes: Notes, choices: Collection[str]) -> None:
+def _set_engine(one: Variable, out: Given, notes: Notes, choices: Collection[str], *, is_django: bool) -> None:
     known = one.default or one.example or ""
     if choices:
         value = known if known in choices else next(iter(choices))
         known = "" if one.default is None else known
-    elif "django.db.backends" in known or one.name in ("SQL_ENGINE", "DB_ENGINE", "DATABASE_ENGINE"):
+    elif "django.db.backends" in known or (is_django and one.name in ("SQL_ENGINE", "DB_ENGINE", "DATABASE_ENGINE")):
         value = "django.db.backends.postgresql"
     else:
-        value = "postgresql" if "sqlite" in known else known
+        value = "postgresql" if re.match(r"sqlite|mysql|mariadb", known) else known
     if value and value != known:
         out.env[one.name] = EnvVar(value=value)
         notes.claim("database", f"{one.name} chooses PostgreSQL", one.evidence, f"env.{one.name}")

@@ -164,10 +164,10 @@ def import_base(index: Index, code: PythonCode, path: str) -> tuple[str, str]:
     while ancestors[-1]:
         ancestors.append(folder_of(ancestors[-1]))
     file = code.files.get(path)
-    firsts = {full.split(".")[0] for full in file.imports.values()} if file else set()
+    named = {tuple(full.split(".")[:2]) for full in file.imports.values()} if file else set()
     score: dict[str, int] = {}
     for each in ancestors:
-        score[each] = sum(1 for first in firsts if _holds(index, each, first))
+        score[each] = sum(1 for names in named if _holds(index, each, *names))
     package = folder
     while index.has(join(package, "__init__.py")) and package:
         package = folder_of(package)
@@ -178,8 +178,17 @@ def import_base(index: Index, code: PythonCode, path: str) -> tuple[str, str]:
     return best, module
 
 
-def _holds(index: Index, folder: str, name: str) -> bool:
-    return index.has(join(folder, f"{name}.py")) or (bool(name) and join(folder, name) in index.folders)
+def _holds(index: Index, folder: str, name: str, inner: str = "") -> bool:
+    """True when `folder` has the module or package `name`; as the other packages of that name (`fastapi.FastAPI`), a
+    folder without `__init__.py` counts by what is imported from it only."""
+    if index.has(join(folder, f"{name}.py")):
+        return True
+    package = join(folder, name)
+    if not name or package not in index.folders:
+        return False
+    return index.has(join(package, "__init__.py")) or not inner or any(
+        index.has(join(package, f"{inner}{end}")) or join(package, inner) in index.folders for end in (".py", "")
+    )  # fmt: skip
 
 
 def _run_folder(base: str, projects: list[PythonProject]) -> str:

@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from underway.detect.index import Index, folder_of
 from underway.detect.model import Evidence
@@ -36,7 +37,9 @@ ASGI = frozenset({"fastapi", "starlette", "litestar", "quart", "sanic", "blacksh
 
 _WORTH = re.compile(
     r"Celery\(|Scheduler|Dynaconf|Validator\(|from_prefixed_env|streamlit|gradio|chainlit|Dash\(|aiohttp|FastAPI|Starlette|Litestar|Quart|Sanic|Flask|Bottle|falcon|Configurator|Blueprint|APIRouter|include_router|"
-    r"MEDIA_ROOT|STATIC_ROOT|DATABASES|UPLOAD|sqlite|environ|getenv|BaseSettings|config\(|env\(|env\.|urlpatterns|ALLOWED_HOSTS|create_async_engine|wsgi|asgi|Settings"
+    r"MEDIA_ROOT|STATIC_ROOT|DATABASES|UPLOAD|sqlite|environ|getenv|BaseSettings|config\(|env\(|env\.|urlpatterns|ALLOWED_HOSTS|create_async_engine|wsgi|asgi|Settings|"
+    r"create_all|create_tables|CREATE TABLE|drop_all|(?:create|make|get|build|init)_\w{0,20}app\w{0,10}\(|SocketIO|"
+    r"nicegui|bottle|tornado|http\.server|wsgiref|waitress|cherrypy|asgineer|websockets|pywebio|\bflet\b"
 )
 _MOST_PARSED = 600_000
 """Characters of Python parsed in one tree: about half a second's work. The likeliest files come first."""
@@ -48,7 +51,8 @@ _ONE_AT_A_TIME = threading.Lock()
 (python/cpython#106905); `warnings.catch_warnings` too is for one thread only. The lock costs nothing: parsing holds
 the interpreter anyway."""
 _LIKELY = re.compile(
-    r"(main|app|wsgi|asgi|server|settings|config|__init__|urls|manage|application|base|production|prod|api|routes)\.py"
+    r"(main|app|wsgi|asgi|server|settings|config|__init__|__main__|urls|manage|application|base|production|prod|api|"
+    r"routes|run|index|start|autoapp)\.py"
 )
 
 
@@ -148,6 +152,18 @@ class PythonCode:
                 self.files[path] = parsed
                 nodes_left -= len(parsed.nodes)
 
+    @cached_property
+    def functions(self) -> dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]]:
+        """Functions and methods by name, wherever they are; those of tests aside."""
+        out: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
+        for path, file in self.files.items():
+            if re.search(r"(^|/)tests?/|(^|/)(test_\w+|\w+_test|conftest)\.py$", path):
+                continue
+            for node in file.nodes:
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    out.setdefault(node.name, []).append(node)
+        return out
+
     def module_file(self, dotted: str, near: str = "") -> str:
         """The file of a module, looked for next to `near` and upwards, then anywhere."""
         tail = dotted.replace(".", "/")
@@ -241,13 +257,13 @@ def _top_level(node: ast.stmt, out: PyFile, depth: int) -> None:
             inner += node.orelse
         if isinstance(node, ast.Try):
             inner += [one for handler in node.handlers for one in handler.body] + node.finalbody
-        if isinstance(node, ast.If) and _is_main_guard(node.test):
+        if isinstance(node, ast.If) and is_main_guard(node.test):
             return
         for each_inner in inner:
             _top_level(each_inner, out, depth + 1)
 
 
-def _is_main_guard(test: ast.expr) -> bool:
+def is_main_guard(test: ast.expr) -> bool:
     return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
 
 

@@ -13,6 +13,11 @@ from underway.detect.starts import Starts
 from underway.manifest.model import LISTEN_SCRIPT
 
 _SERVES = (
+    ("nicegui", r"\bui\.run\("),
+    ("gradio", r"\blaunch\([^)]*server_port\s*="),
+    ("flet", r"\b(?:ft|flet)\.(?:app|run)\("),
+    ("pywebio", r"\bstart_server\("),
+    ("asgineer", r"\basgineer\.run\("),
     ("tornado", r"\.listen\(|\.bind\(\s*\w"),
     ("cherrypy", r"\bquickstart\(|engine\.start\("),
     ("aiohttp", r"\brun_app\(|TCPSite\("),
@@ -42,12 +47,18 @@ def script_server(index: Index, starts: Starts, projects: list[PythonProject]) -
     path, evidence, module = found[0]
     folder = project_folder(path, projects)
     inner = path[len(folder) + 1 if folder else 0 :]
-    command = f"python {LISTEN_SCRIPT} {shlex.quote(inner)}"
+    program = shlex.quote(inner)
+    if inner.endswith("/__main__.py"):
+        program = f"-m {inner.removesuffix('/__main__.py').removeprefix('src/').replace('/', '.')}"
+    command = f"python {LISTEN_SCRIPT} {program}"
+    if module == "flet":  # it opens a window otherwise
+        command = f"FLET_FORCE_WEB_SERVER=true {command}"
+    kept = (".nicegui",) if module == "nicegui" and "storage" in index.text(path) else ()
     if module == "cherrypy":  # it asks whether its port is free before it takes it
         fixed = re.search(r"socket_port['\"]?\s*[:=]\s*(\d{2,5})", index.text(path))
         command = f"UNDERWAY_FIXED_PORT={fixed[1] if fixed else 8080} {command}"
     label = {"http": "python", "wsgiref": "python", "socketserver": "python"}.get(module, module)
-    return ScriptApp(label, command, folder, path, evidence, opens_port=True)
+    return ScriptApp(label, command, folder, path, evidence, kept=kept, opens_port=True)
 
 
 def _begins(text: str, module: str, call: str) -> bool:

@@ -42,8 +42,8 @@ def needs_postgres(
 ) -> bool:
     """True when the app can use PostgreSQL and its settings or its compose file say it does."""
     driver = next((d for d in POSTGRES_DRIVERS if project is not None and project.brings(d)), "")
-    if not driver or project is None:
-        return False
+    if project is None or not driver:
+        return _by_engine(project, variables, notes)
     where = project.where(driver)
     is_read = any(postgres_part(name) or one.part or is_engine(name) for name, one in variables.items())
     if django is not None and not django.uses_postgres_engine and not is_read:
@@ -68,6 +68,21 @@ def needs_postgres(
                 one.evidence,
                 "services.postgres",
             )
+            return True
+    return False
+
+
+_MYSQL_CLIENTS = ("pymysql", "mysqlclient", "aiomysql", "asyncmy", "mysql-connector-python", "flask-mysqldb")
+
+
+def _by_engine(project: PythonProject | None, variables: dict[str, Variable], notes: Notes) -> bool:
+    """An app that is told its kind of server and has no client of any: PostgreSQL is one that it can be given."""
+    if project is None or project.brings(*_MYSQL_CLIENTS) or not any(postgres_part(name) for name in variables):
+        return False
+    for name, one in variables.items():
+        if is_engine(name) and re.fullmatch(r"(mysql|mariadb|postgres(ql)?)(\+\w+)?", one.default or ""):
+            says = f"PostgreSQL: {name} names the kind of server, and no client of any is among the dependencies"
+            notes.claim("database", says, one.evidence, "services.postgres")
             return True
     return False
 

@@ -41,7 +41,7 @@ def python_shared(index: Index, code: PythonCode, app: WebApp, draft: Draft, not
         if draft.postgres is None and "sqlite" in index.text(path):
             is_flask = app.framework == "flask" and _has(file.imports, "flask_sqlalchemy", code)
             databases += sqlite_files(index, file, app.folder, join(app.folder, "instance" if is_flask else ""))
-        for name, (value, line) in file.literals.items():
+        for name, value, line in _named_folders(file):
             if _UPLOADS.search(name.upper()) and not name.startswith("_"):
                 folder = folder_path(index, file, value, app.folder)
                 if folder and "/" not in folder[len(app.folder) :].strip("/")[60:]:
@@ -56,6 +56,23 @@ def python_shared(index: Index, code: PythonCode, app: WebApp, draft: Draft, not
         notes.claim("database", says, lost)
     if app.framework == "flask" and any(_has_instance_folder(index.text(p)) for p in code.files):
         add_shared(draft, notes, join(app.folder, "instance"), "Flask's instance folder", app.evidence)
+
+
+def _named_folders(file: PyFile) -> Iterator[tuple[str, ast.expr, int]]:
+    """`UPLOAD_FOLDER = …` of a module or a class, `config["UPLOAD_FOLDER"] = …`, `config.update(UPLOAD_FOLDER=…)`."""
+    for name, (value, line) in file.literals.items():
+        yield name, value, line
+    for node in file.nodes:
+        if isinstance(node, ast.ClassDef):
+            for each in node.body:
+                if isinstance(each, ast.Assign) and isinstance(each.targets[0], ast.Name):
+                    yield each.targets[0].id, each.value, each.lineno
+        elif isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Subscript):
+            key = literal(target.slice)
+            if key is not None and dotted_name(target.value, {}).endswith("config"):
+                yield key, node.value, node.lineno
+        elif isinstance(node, ast.Call) and re.search(r"config\.(update|from_mapping)$", dotted_name(node.func, {})):
+            yield from ((k.arg, k.value, node.lineno) for k in node.keywords if k.arg)
 
 
 _MADE_ANEW = re.compile(

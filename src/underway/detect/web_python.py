@@ -24,10 +24,18 @@ from underway.detect.python_env import env_reads
 from underway.detect.python_project import PythonProject, normal
 from underway.detect.script_app import ScriptApp, declared_program, find_script_app
 from underway.detect.script_server import script_server
-from underway.detect.services import has_redis_password, needs_postgres, needs_redis, postgres_scheme, with_own_schemes
+from underway.detect.services import (
+    POSTGRES_DRIVERS,
+    has_redis_password,
+    needs_postgres,
+    needs_redis,
+    postgres_scheme,
+    with_own_schemes,
+)
 from underway.detect.several import refuse_several
 from underway.detect.shared import add_shared, django_shared, python_shared
 from underway.detect.smoke import propose_smoke
+from underway.detect.sockets import hold_sockets
 from underway.detect.starts import Starts
 from underway.detect.too_new import hold_back
 from underway.detect.workers import python_workers
@@ -67,6 +75,8 @@ def draft_python(
         notes.claim("stack", f"not deployed: another app object {other.name}", Evidence(other.path, other.line))
     _build(index, code, starts, project, machine, app, draft, notes)
     _serve(project, machine, app, django, draft, notes)
+    if app.framework == "flask" and project is not None and project.brings("flask-socketio"):
+        hold_sockets(code, project, draft, notes)
     _variables(index, code, starts, project, app, django, draft, notes)
     if django is None:
         python_shared(index, code, app, draft, notes)
@@ -272,6 +282,8 @@ def _variables(
     )
     draft.env.update(given.env)
     if with_postgres:
+        if project is not None and not project.brings(*POSTGRES_DRIVERS):
+            _add_server(project, "psycopg2-binary", draft, notes)
         scheme, why = postgres_scheme(index, code, starts, project, variables, given.postgres)
         named = with_own_schemes(variables, given.postgres, scheme)
         draft.postgres = Postgres(scheme=scheme, env=MappingProxyType(named))

@@ -15,6 +15,7 @@ import sys
 _PORT = int(os.environ.get("PORT") or 0)
 _bind, _connect = socket.socket.bind, socket.socket.connect
 _asked = [int(os.environ["UNDERWAY_FIXED_PORT"])] if os.environ.get("UNDERWAY_FIXED_PORT", "").isdigit() else []
+_HERE = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104  # where a script asks itself
 
 
 def _is_meant(at: socket.socket, address: object) -> bool:
@@ -39,7 +40,7 @@ def _bound(self, address):  # type: ignore[no-untyped-def]  # it stands in for a
 
 
 def _connected(self, address):  # type: ignore[no-untyped-def]  # servers look at their own port, before and after
-    is_own = _is_meant(self, address) and address[0] in ("127.0.0.1", "localhost", "::1")
+    is_own = _is_meant(self, address) and address[0] in _HERE
     return _connect(self, _own(self, address) if is_own else address)
 
 
