@@ -78,7 +78,7 @@ def importing(index: Index, module: str, call: str, *, is_run: bool = False) -> 
 
 
 def _runs(text: str, call: str) -> bool:
-    return bool(re.search(rf"^if __name__\s*==|^\S.*(?:{call})", text, re.MULTILINE))
+    return bool(re.search(rf"^if __name__\s*(?:==|in\b)|^(?=\S).*(?:{call})", text, re.MULTILINE))
 
 
 def project_folder(path: str, projects: list[PythonProject]) -> str:
