@@ -494,6 +494,7 @@ def test_an_app_that_tests_something_is_not_the_app(look: Look) -> None:
         ("Flask==3.0.0\npasslib[argon2]==1.7.4\n", ()),
         ("fastapi==0.100.1\n", ("pydantic<2.12",)),
         ("fastapi==0.120\n", ()),
+        ("fastapi==0.88.0\n", ()),
         ("flask==3.0\nsqlalchemy\npsycopg2-binary\n", ("sqlalchemy<2.1",)),
         ("flask==3.0\nsqlalchemy\npsycopg2-binary\npsycopg\n", ()),
         ("flask==3.0\nsqlalchemy==2.0.3\npsycopg2-binary\n", ()),
@@ -554,3 +555,26 @@ def test_the_app_of_a_worker_is_not_the_one_that_serves(look: Look) -> None:
     )
     manifest = drafted(look({"hello/app.py": source, "hello/__init__.py": "", "requirements.txt": "flask\ncelery\n"}))
     assert "hello.app:create_app()" in manifest.processes["web"].command
+
+
+@pytest.mark.parametrize(
+    ("guard", "missing", "stage"),
+    [
+        ("if not ENV:\n    raise RuntimeError\nDEBUG = ENV == 'dev'\n", 1, "production"),
+        ("if ENV:\n    ENV = ENV.strip()\nelse:\n    raise RuntimeError\nIS = ENV == 'prod'\n", 1, "prod"),
+        ("if ENV:\n    raise RuntimeError\n", 0, None),
+        ("if ENV is None:\n    import sys\n    sys.exit(1)\n", 2, None),
+    ],
+)
+def test_a_source_that_ends_without_a_variable(look: Look, guard: str, missing: int, stage: str | None) -> None:
+    files = {
+        "app.py": f"import os\nfrom flask import Flask\nENV = os.getenv('ENV')\n{guard}\nKEY = os.getenv('MAPS_KEY')\n"
+        "if not KEY:\n    raise ValueError('no key')\napp = Flask(__name__)\n",
+        "requirements.txt": "flask==3.1\n",
+    }
+    detection = look(files)
+    env = drafted(detection).env
+    assert (env["ENV"].value or None if "ENV" in env else None) == stage
+    assert {p.where for p in detection.problems} == {f"app.py:{guard.count(chr(10)) + 5}"} | (
+        {"app.py:3"} if missing == 2 else set()
+    )

@@ -195,7 +195,7 @@ _DEVELOPMENT = ("default", "development", "develop", "dev", "local", "config.dev
 
 def _production(index: Index, one: Variable) -> tuple[str, Evidence] | None:
     """The word for production where the default or the example takes another one: an entry of a table of settings
-    that the sources have, or where the variable must be given, one of those that its type allows."""
+    that the sources have, or where the variable must be given, one that its type allows or its source knows."""
     if (one.default or "").lower() in _DEVELOPMENT:
         files = dict.fromkeys([*(r.evidence.path for r in one.reads), *index.named("config.py", "settings.py")[:5]])
         for path in files:
@@ -210,6 +210,11 @@ def _production(index: Index, one: Variable) -> tuple[str, Evidence] | None:
             word = re.search(r"""['"](prod(?:uction)?)['"]""", allowed[1], re.IGNORECASE) if allowed else None
             if word:
                 return word[1], read.evidence
+    if one.is_required and not one.known_values:  # `ENV == 'dev'` and no other word: any that is not that one
+        text = index.text(one.evidence.path)
+        word = re.search(r"""['"](prod(?:uction)?)['"]""", text, re.IGNORECASE)
+        if word or re.search(r"""[=!]=\s*['"](?:dev|development|local|debug)['"]""", text, re.IGNORECASE):
+            return word[1] if word else "production", one.evidence
     return None
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from underway.detect.model import Evidence
 from underway.detect.python_code import EnvRead, PyFile, PythonCode, dotted_name, literal, source_of
 from underway.detect.python_env_functions import EnvFunctions, env_functions
+from underway.detect.python_env_guards import guarded
 from underway.detect.python_env_names import name_the_environment, origin, text_of
 from underway.detect.python_prefixed import prefixed_reads
 
@@ -86,7 +87,7 @@ def _constant(node: ast.expr, file: PyFile, code: PythonCode) -> list[str]:
 
 
 def _plain_reads(code: PythonCode, file: PyFile, helpers: EnvFunctions, readers: set[str]) -> Iterator[EnvRead]:
-    schema_defaults = _schema_defaults(file)
+    schema_defaults, needed = _schema_defaults(file), guarded(file)
     for place, node in enumerate(file.nodes):
         read = _subscript(node, file, code) or _call_read(node, file, code, readers, helpers, schema_defaults)
         if read is None:
@@ -95,6 +96,8 @@ def _plain_reads(code: PythonCode, file: PyFile, helpers: EnvFunctions, readers:
         is_number = isinstance(above, ast.Call) and dotted_name(above.func, {}) in ("int", "float")
         if read.default is None and (is_number or isinstance(above, ast.Attribute)) and _is_bare(node):
             read = replace(read, is_required=True)  # None is no number, and has no .split
+        if isinstance(above, ast.Assign) and not read.default and _names_one(above, needed):
+            read = replace(read, is_required=True)
         if (
             isinstance(above, ast.BoolOp)
             and isinstance(above.op, ast.Or)
@@ -119,6 +122,10 @@ def _plain_reads(code: PythonCode, file: PyFile, helpers: EnvFunctions, readers:
         for shape in sorted(shapes, key=lambda each: (len(each.after), each.before)):
             if _NAME.fullmatch(name := shape.name(read.name)):
                 yield replace(whole, name=name) if not shape.after else EnvRead(name, read.evidence, is_required=False)
+
+
+def _names_one(node: ast.Assign, names: frozenset[str]) -> bool:
+    return any(isinstance(target, ast.Name) and target.id in names for target in node.targets)
 
 
 def _is_bare(node: ast.AST) -> bool:

@@ -19,6 +19,8 @@ class _Break:
     package: str
     below: tuple[int, ...]
     needs: str
+    since: tuple[int, ...] = ()
+    """The first version that leaves it open."""
 
 
 _BREAKS = (
@@ -29,7 +31,7 @@ _BREAKS = (
     _Break("flask", (2, 0), "werkzeug<2.1"),
     _Break("flask-sqlalchemy", (3, 0), "sqlalchemy<2"),  # flask-sqlalchemy 3.0 is the first for SQLAlchemy 2
     _Break("flask-login", (0, 6, 3), "werkzeug<3"),  # flask-login 0.6.3: url_decode is replaced
-    _Break("fastapi", (0, 118, 1), "pydantic<2.12"),  # fastapi 0.118.1 is the first for pydantic 2.12
+    _Break("fastapi", (0, 118, 1), "pydantic<2.12", since=(0, 100)),  # fastapi 0.118.1 is the first for pydantic 2.12
 )
 _PASSLIB = re.compile(r"passlib\[[\w,]*bcrypt|schemes\s*=\s*\[\s*['\"]bcrypt")
 
@@ -42,7 +44,7 @@ def hold_back(index: Index, project: PythonProject, draft: Draft, notes: Notes) 
     for each in _BREAKS:
         name = re.split(r"[<>=]", each.needs)[0]
         pinned = project.pins.get(each.package, "")
-        if name in project.pins or not pinned[:1].isdigit() or _numbers(pinned) >= each.below:
+        if name in project.pins or not pinned[:1].isdigit() or not each.since <= _numbers(pinned) < each.below:
             continue
         held[name] = (each.needs, f"{each.package} {pinned}")
     if project.has("passlib") and "bcrypt" not in project.pins and _hashes_by_bcrypt(index, project):
