@@ -211,10 +211,10 @@ def _production(index: Index, one: Variable) -> tuple[str, Evidence] | None:
             if word:
                 return word[1], read.evidence
     if one.is_required and not one.known_values:  # `ENV == 'dev'` and no other word: any that is not that one
-        text = index.text(one.evidence.path)
-        word = re.search(r"""['"](prod(?:uction)?)['"]""", text, re.IGNORECASE)
-        if word or re.search(r"""[=!]=\s*['"](?:dev|development|local|debug)['"]""", text, re.IGNORECASE):
-            return word[1] if word else "production", one.evidence
+        compared = re.compile(r"""[=!]=\s*['"](?:(prod(?:uction)?)|dev|development|local|debug)['"]""", re.IGNORECASE)
+        words = [found[1] for found in compared.finditer(index.text(one.evidence.path))]
+        if words:
+            return next((word for word in words if word), "production"), one.evidence
     return None
 
 
