@@ -240,13 +240,29 @@ def test_prismas_sqlite_file_outlives_releases(look: Look) -> None:
     assert manifest.env["DATABASE_URL"] == EnvVar(value="file:./data.db")
 
 
-def test_sveltekit_for_another_host_is_told(look: Look) -> None:
-    files = {
-        "package.json": '{"scripts": {"build": "vite build"}, "devDependencies": {"@sveltejs/kit": "2", "vite": "5"}}',
-        "svelte.config.js": "import adapter from '@sveltejs/adapter-vercel';\n",
-    }
+KIT = '{"scripts": {"build": "vite build"}, "devDependencies": {"@sveltejs/kit": "^2.5", "vite": "5"}}'
+
+
+def test_sveltekit_for_another_host_is_built_for_this_one(look: Look) -> None:
+    config = "import adapter from '@sveltejs/adapter-vercel';\n"
+    secret = "import {\n  API_SECRET\n} from '$env/static/private'\n"
+    found = look({"package.json": KIT, "svelte.config.js": config, "src/lib/server/api.ts": secret})
+    assert found.manifest is not None
+    assert found.manifest.processes["web"].command == "node build"
+    assert found.manifest.env["API_SECRET"].generate == "urlsafe"
+    installed, named, late, built = found.manifest.build.commands
+    assert installed.endswith("--prefix .underway/adapter @sveltejs/adapter-node@5")
+    assert named.startswith("sed -i 's#@sveltejs/adapter-vercel#./.underway/adapter/")
+    assert (late, built) == ("node .underway/kit_env.cjs src", "NODE_ENV=production npm run build")
+    assert [c.evidence for c in found.claims if "for Vercel" in c.says] == ["svelte.config.js:1"]
+
+
+def test_sveltekit_that_needs_its_host_is_told(look: Look) -> None:
+    config = "import adapter from '@sveltejs/adapter-cloudflare';\n"
+    page = "export const load = async ({ platform }) =>\n  platform?.env.DB.prepare('select 1')\n"
+    files = {"package.json": KIT, "svelte.config.js": config, "src/routes/+page.server.ts": page}
     (problem,) = look(files).problems
-    assert (problem.code, problem.where) == ("detect.adapter", "svelte.config.js:1")
+    assert (problem.code, problem.where) == ("detect.adapter", "src/routes/+page.server.ts:2")
 
 
 @pytest.mark.parametrize(

@@ -161,10 +161,11 @@ def test_sveltekit_with_a_server(look: Look) -> None:
 
 
 def test_sveltekit_as_files(look: Look) -> None:
-    manifest = drafted(look(svelte("@sveltejs/adapter-static")))
-    assert manifest.static is not None
-    assert (manifest.static.dir, manifest.static.spa) == ("build", True)
+    manifest = drafted(look(svelte("@sveltejs/adapter-static", "{fallback: '200.html'}")))
+    assert manifest.static == Static("build", spa=True)
     assert "web" not in manifest.processes
+    pages = drafted(look(svelte("@sveltejs/adapter-static", "{pages: 'site'}")))
+    assert pages.static == Static("site")
 
 
 def test_nest_is_started_as_built_with_the_port_it_is_given(look: Look) -> None:

@@ -65,7 +65,7 @@ def same_origin(index: Index, project: NodeProject, folder: str, draft: Draft, n
         draft.node, draft.front_end = (unbuilt, None) if draft.front_end is None else (draft.node, unbuilt)
         step = f"cd {shlex.quote(project.folder)} && " if project.folder else ""
         values = " ".join(f"{name}={json.dumps(value)}" for name, (value, _) in baked.items())
-        draft.commands.append(f"{step}{values} {running(project, 'build')}")
+        draft.commands.append(f"{step}{values} {running(project, project.build)}")
         for name, (value, at) in baked.items():
             path = value.partition(PAGE_HOST)[2] if PAGE_HOST in value else value
             notes.claim("static", f"{name} is baked in: the page's own address{_below(path)}", at, "build.commands")

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from underway.detect.assets import draft_assets, is_for_templates
 from underway.detect.draft import Draft
+from underway.detect.frameworks import built_by
 from underway.detect.index import Index, by_depth, cwd, folder_of, join
 from underway.detect.model import Detection, Evidence, Machine, Notes
 from underway.detect.node import NodeProject, find_node_projects
@@ -35,6 +36,8 @@ def detect(tree: Tree, *, machine: Machine) -> Detection:
     starts = read_starts(index)
     python = find_python_projects(index)
     node = find_node_projects(index)
+    for project in node:
+        project.built = built_by(index, project)
     draft = Draft(app=app_name(tree.name, python, node))
     is_found = _draft(index, starts, python, node, machine, draft, notes)
     if not is_found:
@@ -68,7 +71,7 @@ def _draft(
         if draft.node is None:
             draft_assets(index, starts, node, machine, draft, notes)
         return True
-    servers = [p for p in node if p.server and (p.server != "next" or not _is_export(index, p))]
+    servers = [p for p in node if p.server]
     if servers and refuse_several(
         index, servers[0].folder, (p.folder for p in servers), notes, is_declared=bool(starts.found)
     ):
@@ -99,7 +102,7 @@ def _draft(
     if front_ends and front_ends[0].folder and is_made and _static_folder(index, draft, notes):
         return True  # the root keeps what its own tool has built; the front end below it is a part or an example
     if front_ends:
-        if _is_for_another_host(index, front_ends[0], notes):
+        if _is_for_another_host(front_ends[0], notes):
             return False
         draft_front_end(index, starts, front_ends[0], machine, draft, notes, is_alone=True)
         return True
@@ -108,32 +111,12 @@ def _draft(
     return _static_folder(index, draft, notes)
 
 
-_ADAPTERS = re.compile(r"@sveltejs/adapter-(vercel|netlify|cloudflare(?:-workers)?|auto)")
-
-
-def _is_for_another_host(index: Index, project: NodeProject, notes: Notes) -> bool:
-    """SvelteKit builds for one kind of host; when it is not this one, say which adapter is."""
-    path = join(project.folder, "svelte.config.js")
-    found = _ADAPTERS.search(index.text(path)) if project.has("@sveltejs/kit") else None
-    if found is None or project.has("@sveltejs/adapter-node", "@sveltejs/adapter-static"):
+def _is_for_another_host(project: NodeProject, notes: Notes) -> bool:
+    """A framework that builds for one kind of host alone, which is not this one: say which."""
+    if project.built is None or not project.built.problem:
         return False
-    notes.problem(
-        "detect.adapter",
-        index.line(path, found[0]),
-        f"SvelteKit builds for {found[1].capitalize()} here"
-        if found[1] != "auto"
-        else "SvelteKit chooses what to build for by the host it is built on, and knows nothing of this one",
-        "use the adapter for a server of your own: import adapter from '@sveltejs/adapter-node'",
-        "npm install --save-dev @sveltejs/adapter-node",
-    )
+    notes.problem("detect.adapter", project.built.at, project.built.problem, *project.built.remedy)
     return True
-
-
-def _is_export(index: Index, project: NodeProject) -> bool:
-    return any(
-        re.search(r"""output\s*:\s*['"]export""", index.text(join(project.folder, name)))
-        for name in ("next.config.js", "next.config.mjs", "next.config.ts")
-    )
 
 
 _PAGES = ("react-scripts", "@vue/cli-service", "vite", "@angular/cli", "parcel", "snowpack", "preact-cli")
@@ -180,7 +163,7 @@ _NOT_SERVED = ("docs", "doc", "website", "documentation", "landing", "mobile", "
 def _has_page(index: Index, project: NodeProject) -> bool:
     pages = ("index.html", "public/index.html", "src/index.html")
     is_there = any(index.has(join(project.folder, page)) for page in pages)
-    return is_there or project.has("astro", "@sveltejs/adapter-static")
+    return is_there or (project.built is not None and bool(project.built.folder))
 
 
 def _plain_front_end(index: Index, draft: Draft, notes: Notes) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from underway.detect.index import Index, folder_of, join
 from underway.detect.model import Evidence
@@ -20,13 +22,40 @@ SERVERS = {
     "@nestjs/core": "NestJS", "express": "Express", "fastify": "Fastify", "koa": "Koa", "hono": "Hono",
     "@hapi/hapi": "hapi", "polka": "Polka", "restify": "Restify", "next": "Next.js", "nuxt": "Nuxt",
     "@remix-run/serve": "Remix", "@remix-run/express": "Remix", "@sveltejs/adapter-node": "SvelteKit",
-    "@astrojs/node": "Astro", "socket.io": "socket.io",
+    "@astrojs/node": "Astro", "@react-router/serve": "React Router", "@react-router/express": "React Router",
+    "solid-start": "SolidStart", "nitropack": "Nitro", "@angular/ssr": "Angular", "socket.io": "socket.io",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Built:
+    """What the framework of a project makes of it: a server that `command` starts, or the static files in `folder`.
+
+    `package` is the framework's, `at` where that is said, `env` what tells the server its address. `script` makes it,
+    or `line` in place of that, `before` and `after` are lines around it. `says` is what the plan is to tell of it.
+    `problem` is why it cannot be used here, with its remedy and a command.
+    """
+
+    name: str
+    package: str
+    at: Evidence
+    command: str = ""
+    env: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    folder: str = ""
+    spa: bool = False
+    script: str = ""
+    before: tuple[str, ...] = ()
+    line: str = ""
+    after: str = ""
+    says: str = ""
+    problem: str = ""
+    remedy: tuple[str, str] = ("", "")
 
 
 @dataclass
 class NodeProject:
-    """A package.json. `manager` follows the nearest lockfile, `lock` is empty without one."""
+    """A package.json. `manager` follows the nearest lockfile, `lock` is empty without one. `built` is what its
+    framework makes of it; None without one, and where it is only a part of a server."""
 
     folder: str
     path: str
@@ -38,19 +67,33 @@ class NodeProject:
     manager: str = "npm"
     lock: str = ""
     engines: str = ""
+    built: Built | None = None
 
     def has(self, *names: str) -> bool:
         return any(n in self.dependencies or n in self.dev for n in names)
 
+    def version(self, name: str) -> str:
+        """The range of versions it asks for; empty for a package it does not name."""
+        return self.dependencies.get(name, self.dev.get(name, ""))
+
     @property
     def server(self) -> str:
         """The package that makes it a server; empty for a front end."""
-        built = "@sveltejs/adapter-node"  # what SvelteKit itself is: only there to build
-        return next((name for name in SERVERS if name in self.dependencies), built if built in self.dev else "")
+        if self.built is not None:
+            return self.built.package if self.built.command else ""
+        is_built = [name for name in ("nuxt", "@sveltejs/adapter-node", "@astrojs/node") if name in self.dev]
+        return next((name for name in SERVERS if name in self.dependencies), "") or "".join(is_built[:1])
+
+    @property
+    def build(self) -> str:
+        """The script that builds it for production; empty without one."""
+        if self.built is not None and self.built.script:
+            return self.built.script
+        return next((name for name in self.scripts if _BUILDS.fullmatch(name)), "")
 
     @property
     def is_front_end(self) -> bool:
-        return bool(self.scripts.get("build")) and (self.has(*FRONT_ENDS))
+        return bool(self.build) and (self.has(*FRONT_ENDS) or (self.built is not None and not self.built.command))
 
 
 FRONT_ENDS = (
@@ -60,6 +103,7 @@ FRONT_ENDS = (
 )  # fmt: skip
 
 
+_BUILDS = re.compile(r"build(?:[:-](?:prod|production))?")
 _MADE = re.compile(r"(^|/)(dist|build|out|_site|public)/")
 
 
@@ -139,13 +183,13 @@ def _texts(raw: object) -> dict[str, str]:
 
 def output_folder(index: Index, project: NodeProject) -> tuple[str, Evidence, bool]:
     """Where the build puts its files, the evidence, and whether one page serves every path."""
+    if project.built is not None and project.built.folder:
+        return join(project.folder, project.built.folder), project.built.at, project.built.spa
     for name in (
         "vite.config.ts",
         "vite.config.js",
         "vite.config.mjs",
         "vite.config.mts",
-        "astro.config.mjs",
-        "svelte.config.js",
         "vue.config.js",
         "rsbuild.config.ts",
     ):
@@ -163,8 +207,8 @@ def output_folder(index: Index, project: NodeProject) -> tuple[str, Evidence, bo
         found = re.search(r"""\bdir\s*:\s*['"]([\w./-]+)['"]""", index.text(path))
         if found and index.has(join(project.folder, f"{found[1]}/index.html")):
             return join(project.folder, found[1]), Evidence(path), " -s" in project.scripts.get("start", "")
-    at = index.line(project.path, '"build"')
-    build = project.scripts.get("build", "")
+    at = index.line(project.path, f'"{project.build}"')
+    build = project.scripts.get(project.build, "")
     outs = re.search(r"--(?:outDir|out-dir|dist-dir|outdir|output-path)[= ](\S+)", build)
     if outs:
         return join(project.folder, outs[1]), at, project.has("vite")
@@ -176,9 +220,6 @@ def output_folder(index: Index, project: NodeProject) -> tuple[str, Evidence, bo
         ("@11ty/eleventy", "_site", False),
         ("@docusaurus/core", "build", False),
         ("vitepress", ".vitepress/dist", False),
-        ("@sveltejs/adapter-static", "build", True),
-        ("next", "out", False),
-        ("astro", "dist", False),
         ("vite", "dist", True),
     ):
         if project.has(package):

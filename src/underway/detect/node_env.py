@@ -69,6 +69,7 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
                 reads.append(EnvRead(found[1], at, is_required=must))
         reads += _listed(path, text)
         reads += _other_ways(path, text)
+        reads += _of_svelte_kit(path, text)
         if len(reads) > 2000:
             break
     reads += reads_through_objects(texts)
@@ -155,8 +156,7 @@ _ELSEWHERE = (
     re.compile(r"""(?:\|\||\?\?)\s{0,80}process\.env\.([A-Za-z_]\w*)(\b)?"""),
 )
 _UNPACKED_ELSEWHERE = re.compile(
-    r"(?:const|let|var)\s*\{([^}]{1,2000})\}\s*=\s*(?:import\.meta\.env|Bun\.env|loadEnv\()|"
-    r"import\s*\{([^}]{1,2000})\}\s*from\s*['\"]\$env/static/(?:private|public)['\"]"
+    r"(?:const|let|var)\s*\{([^}]{1,2000})\}\s*=\s*(?:import\.meta\.env|Bun\.env|loadEnv\()"
 )
 
 
@@ -175,9 +175,38 @@ def _other_ways(path: str, text: str) -> list[EnvRead]:
             if name and not (name in _BUILT_IN and "import.meta" in found[0]):
                 add(name, found.start())
     for found in _UNPACKED_ELSEWHERE.finditer(text):
-        for part in (found[1] or found[2]).split(","):
+        for part in found[1].split(","):
             if (name_found := re.match(r"\s*([A-Z_][A-Z0-9_]*)\b", part)) and name_found[1] not in _BUILT_IN:
                 add(name_found[1], found.start())
+    return out
+
+
+_KIT = re.compile(
+    r"import\s*(?:\{([^}]{1,2000})\}|\*\s*as\s+(\w+))\s*from\s*['\"]\$env/(static|dynamic)/(?:private|public)['\"]"
+)
+
+
+def _of_svelte_kit(path: str, text: str) -> list[EnvRead]:
+    """What is imported from `$env`: static names must be there when it is built, dynamic ones are read of an object
+    (svelte.dev/docs/kit/$env-static-private)."""
+    out: list[EnvRead] = []
+    if "$env/" not in text:
+        return out
+
+    def add(name: str, start: int, *, is_required: bool) -> None:
+        out.append(EnvRead(name, Evidence(path, text.count("\n", 0, start) + 1), is_required=is_required))
+
+    for found in _KIT.finditer(text):
+        parts = [re.match(r"\s*(\w+)(?:\s+as\s+(\w+))?", part) for part in (found[1] or "").split(",")]
+        names = [(part[1], part[2] or part[1]) for part in parts if part]
+        if found[3] == "static" and found[1]:
+            for name, _ in names:
+                add(name, found.start() + found[0].find(name), is_required=True)
+            continue
+        held = [found[2]] if found[2] else [local for name, local in names if name == "env"]
+        for each in held:
+            for read in re.finditer(rf"(?<![\w.$]){each}\??\.([A-Z_][A-Z0-9_]*)\b(!)?(?!\s*=[^=])", text):
+                add(read[1], read.start(), is_required=bool(read[2]))
     return out
 
 

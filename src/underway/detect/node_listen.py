@@ -9,9 +9,6 @@ from underway.detect.model import Evidence, Notes
 from underway.detect.node import NodeProject
 from underway.manifest.model import LISTEN_MODULE
 
-_TOLD = ("next", "nuxt", "@sveltejs/adapter-node", "@astrojs/node")
-"""Servers that are told their address and port by their command or by HOST and PORT."""
-
 _PORTS = re.compile(
     r"process\.env(?:\.|\[['\"])((?:APP|SERVER|HTTP|NODE|API|WEB|BACKEND|SERVER_HTTP|NEST|EXPRESS)_?PORT)\b"
 )
@@ -34,7 +31,8 @@ def listening(index: Index, paths: list[str], project: NodeProject, command: str
     Without that its port would be open to everybody beside the proxy, and where it is fixed in the code, two releases
     could not run at once.
     """
-    if project.server in _TOLD or "$PORT" in command:
+    is_told = project.built is not None and project.built.command == command  # by HOST and PORT
+    if is_told or "$PORT" in command:
         return command
     words = []
     sources = [p for p in paths if not _NO_SERVER.search(p[len(project.folder) :])]

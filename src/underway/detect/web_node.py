@@ -8,11 +8,12 @@ from dataclasses import replace
 
 from underway.detect.api_address import same_origin
 from underway.detect.draft import Draft
+from underway.detect.frameworks import base_path, routed_health
 from underway.detect.health import declared_health, text_health
-from underway.detect.index import Index, cwd, folder_of, join
+from underway.detect.index import Index, cwd, join
 from underway.detect.laid_out import made_folders, put_by_dockerfile
 from underway.detect.model import Evidence, Machine, Notes
-from underway.detect.node import SERVERS, NodeProject, accepts_node, output_folder, running
+from underway.detect.node import FRONT_ENDS, SERVERS, NodeProject, accepts_node, output_folder, running
 from underway.detect.node_database import migrate_node
 from underway.detect.node_listen import listening
 from underway.detect.node_needs import fill_needs, load_module, settings_file, stage
@@ -23,7 +24,8 @@ from underway.detect.starts import Starts
 from underway.manifest.model import EnvVar, Health, NodeBuild, Process, Static
 
 _CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx")
-_SVELTE = "@sveltejs/adapter-node"
+_PAGES = (".svelte", ".astro")
+"""Pages whose scripts also run on the server."""
 
 
 def draft_node_server(
@@ -33,10 +35,11 @@ def draft_node_server(
     command, evidence = _command(index, starts, project)
     if not command:
         return False
-    name = SERVERS.get(project.server, "Node")
+    name = project.built.name if project.built is not None else SERVERS.get(project.server, "Node")
     notes.claim("stack", f"{name} server", index.line(project.path, f'"{project.server}"'), "processes.web")
     notes.claim("server", f"started by {command}", evidence)
-    draft.node = NodeBuild(manager=project.manager, dir=cwd(project.folder), script="build" if _builds(project) else "")
+    draft.node = NodeBuild(manager=project.manager, dir=cwd(project.folder), script=_script(project))
+    _lines_around(project, draft, notes)
     notes.claim("build", f"packages by {project.manager}", Evidence(project.lock or project.path), "build.node")
     _unlocked(index, project, notes)
     _compiled(index, project, command, evidence, draft, notes)
@@ -54,16 +57,10 @@ def draft_node_server(
     paths = [p for n in ("bin/www", "bin/server") if index.has(p := join(project.folder, n))] + paths
     command = listening(index, paths, project, command, notes)
     draft.processes["web"] = Process(command=command, cwd=cwd(project.folder))
-    if project.server == _SVELTE:  # kit.svelte.dev/docs/adapter-node: forms are refused without the origin
-        draft.env["HOST"] = EnvVar(value="127.0.0.1")
-        draft.env["ORIGIN"] = EnvVar(value="${url}")
-    if "standalone/server.js" in command and project.server == "next":
-        step = f"cd {shlex.quote(project.folder)} && " if project.folder else ""
-        to = ".next/standalone"  # the server serves both, and the build leaves the copying to others
-        draft.commands.append(f"{step}cp -r .next/static {to}/.next/ && if [ -d public ]; then cp -r public {to}/; fi")
-    if project.server in ("next", "nuxt"):
-        draft.env["HOSTNAME"] = EnvVar(value="127.0.0.1")
-    fill_needs(index, paths, project, starts, draft, notes)
+    if project.built is not None:
+        draft.env |= {name: EnvVar(value=value) for name, value in project.built.env.items()}
+    pages = [p for p in index.ending(*_PAGES) if p.startswith(f"{project.folder}/" if project.folder else "")]
+    fill_needs(index, [*paths, *pages[:500]], project, starts, draft, notes)
     migrate_node(index, project, starts, draft, notes)
     node_workers(index, project, starts, draft, notes)
     stage(index, paths, draft, notes)
@@ -72,7 +69,7 @@ def draft_node_server(
     _development(project, draft, notes)
     node_shared(index, paths, project, draft, notes)
     made_folders(starts, project.folder, draft)
-    found = declared_health(starts) or text_health(index, paths)
+    found = declared_health(starts) or text_health(index, paths) or routed_health(index, project)
     if found is not None:
         draft.health = Health(path=found[0])
         notes.claim("health", f"the app answers {found[0]}", found[1], "health.path")
@@ -151,12 +148,40 @@ _TOOLS = {
     "@mikro-orm/cli": "mikro-orm",
 }
 
+
+_READY = re.compile(r"(?:start|serve)[:-]prod(?:uction)?|prod|production|serve:ssr(?::[\w-]+)?")
+"""Scripts that start what was built for production (`serve:ssr` is Angular's)."""
 _COMPILES = re.compile(r"(?:npx )?(tsc(?: (?:-p|--project) [\w./-]+| --build| -b)?)\s*&&\s*(?=node\s)")
 
 
 def _builds(project: NodeProject) -> bool:
-    build = project.scripts.get("build", "")
+    build = project.scripts.get(project.build, "")
     return bool(build) and not re.match(r"echo\b|exit\b|true$", build)
+
+
+def _script(project: NodeProject) -> str:
+    """The script that the build runs; empty where lines of the draft build it."""
+    by_lines = project.built is not None and (project.built.before or project.built.line)
+    return project.build if _builds(project) and not by_lines else ""
+
+
+def _lines_around(project: NodeProject, draft: Draft, notes: Notes) -> None:
+    """The lines that a framework is built with in place of its script alone."""
+    built = project.built
+    if built is None:
+        return
+    lines = [*built.before]
+    if built.before or built.line:
+        lines.append(f"NODE_ENV=production {built.line or running(project, project.build)}")
+    lines += [built.after] if built.after else []
+    draft.commands += [in_folder(project, line) for line in lines]
+    if built.says:
+        notes.claim("build", built.says, built.at, "build.commands" if built.before else "build.node")
+
+
+def in_folder(project: NodeProject, line: str) -> str:
+    """A line of the build as it is run in the project's folder."""
+    return f"cd {shlex.quote(project.folder)} && {line}" if project.folder else line
 
 
 def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, Evidence]:
@@ -164,17 +189,13 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
         if start.name in ("web", "app", "api", "server", "node", "backend"):
             for command in start.commands:
                 if command.name == "node" and len(command.words) > 1 and _is_there(index, project, command.words[-1]):
-                    return " ".join(command.words), command.evidence
+                    line = " ".join(command.words)
+                    own = project.built.command if project.built is not None else ""
+                    return own if own == line.replace(" ./", " ") else line, command.evidence
     at = index.line(project.path, '"start"')
     start_line = followed(project, project.scripts.get("start", ""))
-    if project.server == "next" and (standalone := _standalone(index, project)):
-        return "node .next/standalone/server.js", standalone
-    if project.server == "next":
-        return "node_modules/.bin/next start -H 127.0.0.1 -p $PORT", index.line(project.path, '"next"')
-    if project.server == _SVELTE and not re.match(r"(NODE_ENV=\w+\s+)?node\s", start_line):
-        config = join(project.folder, "svelte.config.js")
-        out = re.search(r"""adapter\(\{[^}]{0,300}?\bout:\s*['"]([\w./-]+)['"]""", index.text(config))
-        return f"node {out[1] if out else 'build'}", Evidence(config)
+    if project.built is not None and project.built.command:
+        return project.built.command, project.built.at
     if re.fullmatch(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+", start_line):
         return re.sub(r"^NODE_ENV=\w+\s+", "", start_line), at
     if pm2 := _pm2(index, project, start_line):
@@ -185,12 +206,13 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
         r"nx serve|nest start|nodemon|react-scripts|vite(\s|$)|webpack|--watch|ts-node-dev|ng serve", start_line
     ):
         return running(project, "start"), at
-    for script in ("start:prod", "serve:prod", "prod", "production"):
+    ready = [name for name in project.scripts if _READY.fullmatch(name)]
+    for script in ready:
         line = followed(project, project.scripts.get(script, ""))
         if re.fullmatch(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+", line):
             return re.sub(r"^NODE_ENV=\w+\s+", "", line), index.line(project.path, f'"{script}"')
-    if prod := next((s for s in ("start:prod", "serve:prod", "prod", "production") if s in project.scripts), ""):
-        return running(project, prod), index.line(project.path, f'"{prod}"')
+    if ready:
+        return running(project, ready[0]), index.line(project.path, f'"{ready[0]}"')
     if plain := in_earnest(index, project, project.scripts.get("start", "")):
         return plain, at
     if start_line.startswith("nest start") and _builds(project):
@@ -213,16 +235,6 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
         if plain := in_earnest(index, project, project.scripts.get(script, "")):
             return plain, index.line(project.path, f'"{script}"')
     return "", at
-
-
-def _standalone(index: Index, project: NodeProject) -> Evidence | None:
-    """Where Next.js is told to leave a server with just what it needs (nextjs.org/docs: output, "standalone")."""
-    for name in ("next.config.js", "next.config.mjs", "next.config.ts"):
-        path = join(project.folder, name)
-        found = re.search(r"""output\s*:\s*['"]standalone""", text := index.text(path))
-        if found and cwd(folder_of(project.lock)) == cwd(project.folder):  # else the server lies deeper
-            return Evidence(path, text.count("\n", 0, found.start()) + 1)
-    return None
 
 
 def _is_there(index: Index, project: NodeProject, name: str) -> bool:
@@ -255,17 +267,17 @@ def draft_front_end(
 ) -> None:
     """Fill `draft` with a front end that is built into static files."""
     folder, evidence, spa = output_folder(index, project)
-    kind = next(
-        (n for n in ("astro", "react-scripts", "@angular/cli", "vite", "next", "gatsby") if project.has(n)), "front end"
-    )
+    kind = next((n for n in ("astro", "react-scripts", "@angular/cli", "vite", "next", "gatsby") if project.has(n)), "")
+    kind = (project.built.name if project.built else "") or kind or next(n for n in FRONT_ENDS if project.has(n))
     notes.claim("stack" if is_alone else "static", f"a front end built by {kind}", evidence, "static")
-    build = NodeBuild(manager=project.manager, dir=cwd(project.folder), script="build")
+    build = NodeBuild(manager=project.manager, dir=cwd(project.folder), script=_script(project))
     key = "build.node" if draft.node is None else "build.front_end"
     notes.claim("build", f"packages by {project.manager}", Evidence(project.lock or project.path), key)
     if draft.node is None:
         draft.node = build
     else:
         draft.front_end = build
+    _lines_around(project, draft, notes)
     if not is_alone:
         same_origin(index, project, folder, draft, notes)
     if not is_alone and (put := put_by_dockerfile(starts, project.folder, folder)):
@@ -276,6 +288,9 @@ def draft_front_end(
         notes.claim("static", f"the server itself serves {folder}", served)
         return
     draft.static = Static(dir=folder, url="/", spa=spa)
+    if is_alone and (below := base_path(index, project)) is not None:
+        draft.static = Static(dir=folder, url=below[0], spa=spa)
+        notes.claim("static", f"its pages look for their files below {below[0]}: / leads there", below[1], "static")
     if not project.lock:
         _unlocked(index, project, notes)
     if not machine.node_version:

@@ -155,7 +155,14 @@ async def read_source(
     source = await on.sources.fingerprint(path)
     apart, _ = set_aside(manifest, on.vault.values(manifest.app))
     settings = build_settings(apart)
-    ask = BuildAsk(app=apart.app, source=source, build=apart.build, static=apart.static, env=settings)
+    ask = BuildAsk(
+        app=apart.app,
+        source=source,
+        build=apart.build,
+        static=apart.static,
+        has_web="web" in apart.processes,
+        env=settings,
+    )
     remarks = sum(not it.stops for it in seen.findings)
     written = seen.whole.written.values.keys() if seen.whole.written else ()
     return ReadSource(tree, text, manifest, written, claims, ask, seen.stops, remarks)

@@ -41,6 +41,10 @@ own address in place of those of `PAGE_HOST` and of each HOST:PORT."""
 PAGE_HOST = "same-origin.invalid"
 """Stands for the page's own host in what a front end has baked in; `.invalid` is nobody's (RFC 6761, 6.4)."""
 
+KIT_ENV_MODULE = ".underway/kit_env.cjs"
+"""Beside them: run on the sources of SvelteKit before they are built, it leaves what they read of the private
+environment to the start of the server."""
+
 
 @dataclass(frozen=True)
 class PythonBuild:

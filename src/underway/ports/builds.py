@@ -19,6 +19,8 @@ class BuildAsk(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     build: BuildKeys
     static: Static | None = None
+    has_web: bool = True
+    """False when the static files are all there is, so that they must hold a page for visitors."""
     collect: tuple[str, ...] = ()
     """Shell lines run in the built tree with its environment after `build.commands` (collectstatic)."""
     env: Mapping[str, str] = {}

@@ -23,7 +23,7 @@ from underway.drivers.builds.environment import build_environment, credentials, 
 from underway.drivers.builds.interpreters import Interpreter, available_pythons, fitting, interpreters, tool_version
 from underway.drivers.builds.lacks import lacks
 from underway.drivers.builds.node_env import TOOLS, NodeEnvironment
-from underway.drivers.builds.problems import no_python, static_missing
+from underway.drivers.builds.problems import no_page, no_python, static_missing
 from underway.drivers.builds.python_env import PythonEnvironment, wanted_version
 from underway.drivers.builds.store import Store, remove, size_of
 from underway.drivers.builds.version import accepts
@@ -33,7 +33,7 @@ from underway.drivers.sources import git
 from underway.drivers.sources.copying import copy_tree, free_bytes
 from underway.drivers.sources.reading import open_inside
 from underway.drivers.whole_file import write_whole
-from underway.manifest.model import LISTEN_MODULE, LISTEN_SCRIPT, ORIGIN_MODULE, PythonBuild
+from underway.manifest.model import KIT_ENV_MODULE, LISTEN_MODULE, LISTEN_SCRIPT, ORIGIN_MODULE, PythonBuild
 from underway.ports.builds import BuildAsk
 from underway.ports.commands import Commands
 from underway.terms.home import Home
@@ -196,6 +196,7 @@ class LocalBuilds:
             beside = shop.inside(ask.build.node.dir, "build.node.dir")
             await in_thread(listening.add, beside, LISTEN_MODULE)
             await in_thread(listening.add, beside, ORIGIN_MODULE)
+            await in_thread(listening.add, beside, KIT_ENV_MODULE)
         if ask.build.python:
             await in_thread(listening.add, shop.inside(ask.build.python.dir, "build.python.dir"), LISTEN_SCRIPT)
         await in_thread(self._give_to_builder, ask, shop)
@@ -279,6 +280,9 @@ class LocalBuilds:
         inner = os.path.relpath(shop.inside(served, "static.dir"), shop.tree)
         to = shop.folder / "static"
         paths = await in_thread(static_files.lay_out, shop.tree, inner, to)
+        is_site = ask.build.node is not None or any(path.endswith(".html") for path in paths)
+        if not ask.has_web and is_site and not {"index.html", "200.html"} & set(paths):
+            raise Failure(no_page(served, paths, f"cat {shop.kept_log}"))
         count = await in_thread(static_files.compress, to, paths)
         shop.note(f"{len(paths)} static files, {count} compressed")
         await in_thread(static_files.pool, to, paths, self._store.assets(ask.app))

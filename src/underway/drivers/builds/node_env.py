@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from underway.drivers.builds.interpreters import tool_version
-from underway.drivers.builds.problems import LOCK_WRITERS, NODE_LOCKS, no_engine, no_tool
+from underway.drivers.builds.problems import LOCK_WRITERS, NODE_LOCKS, no_engine, no_fonts, no_tool
 from underway.drivers.builds.workshop import Workshop, in_thread
 from underway.manifest.model import LISTEN_MODULE, NodeBuild
 from underway.terms.problem import Failure
@@ -27,6 +27,7 @@ _UNLOCKED = (
 )
 
 _ENGINES = "binaries.prisma.sh"
+_FONTS = "fonts.googleapis.com"
 _OTHER_ENGINES = ("PRISMA_ENGINES_MIRROR", "PRISMA_QUERY_ENGINE_LIBRARY", "PRISMA_SCHEMA_ENGINE_BINARY",
                   "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")  # fmt: skip
 """Where one of these is set, the engine comes from elsewhere, or the name is looked up by a proxy."""
@@ -69,6 +70,7 @@ class NodeEnvironment:
         if lock is not None and "packageManager" not in package:
             package = {**_json(lock.parent / "package.json"), **package}
         await self._require_engine(package)
+        await self._require_fonts(package, folder)
         tool = self._tool(package, folder)
         env = self._variables(folder, package) | self._tools(tool)
         if lock is not None:
@@ -125,6 +127,15 @@ class NodeEnvironment:
             return
         if not await in_thread(_is_known, _ENGINES):
             raise Failure(no_engine(self.node.dir))
+
+    async def _require_fonts(self, package: Mapping[str, Any], folder: Path) -> None:
+        """Say before anything is installed that the fonts which Next.js fetches when it builds cannot be had
+        (nextjs.org/docs, next/font/google: a production build fails without them)."""
+        if "next" not in package.get("dependencies", ()) or not self.node.script or "https_proxy" in self.shop.env:
+            return
+        named = await in_thread(_names_in, folder, "next/font/google")
+        if named and not await in_thread(_is_known, _FONTS):
+            raise Failure(no_fonts(os.path.normpath(f"{self.node.dir}/{named}")))
 
     def _install_unlocked(self) -> list[str]:
         """Install what package.json accepts as of today, or of the day that the manifest names (npm alone can)."""
@@ -271,6 +282,19 @@ class NodeEnvironment:
 
 def _has_dependencies(package: Mapping[str, Any]) -> bool:
     return any(package.get(key) for key in ("dependencies", "devDependencies", "optionalDependencies", "workspaces"))
+
+
+def _names_in(folder: Path, what: str) -> str:
+    """The first source of a Next.js app that names `what`, with its line; empty for none."""
+    for below in ("app", "src", "pages", "lib", "components", "styles", "config", "."):
+        pattern = "*.[jt]s*" if below == "." else "**/*.[jt]s*"
+        for path in sorted((folder / below).glob(pattern))[:3000]:
+            if path.is_symlink() or not path.is_file():
+                continue
+            text = path.read_text(encoding="utf-8", errors="replace")[:200_000]
+            if (at := re.search(rf"from\s*['\"]{re.escape(what)}['\"]", text)) is not None:
+                return f"{path.relative_to(folder)}:{text.count(chr(10), 0, at.start()) + 1}"
+    return ""
 
 
 def _is_known(host: str) -> bool:

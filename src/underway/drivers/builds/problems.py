@@ -79,6 +79,16 @@ def no_engine(folder: str) -> Problem:
     )
 
 
+def no_fonts(where: str) -> Problem:
+    return Problem(
+        code="build.fonts",
+        where=where,
+        why="Next.js fetches these fonts from fonts.googleapis.com when it builds, and this machine finds no such host",
+        remedy="let it reach that host, or keep the fonts in the repository: next/font/local",
+        command="curl -I https://fonts.googleapis.com",
+    )
+
+
 def static_missing(folder: str, when: str, command: str) -> Problem:
     """`when` begins the reason: "after the build there is no folder"."""
     return Problem(
@@ -86,5 +96,18 @@ def static_missing(folder: str, when: str, command: str) -> Problem:
         where=f"{MANIFEST_FILE} static.dir",
         why=f"{when} {folder!r} to serve",
         remedy="name the folder that the build writes, relative to the repository's root",
+        command=command,
+    )
+
+
+def no_page(folder: str, paths: Sequence[str], command: str) -> Problem:
+    """`paths` are the files in `folder`: one level or more below it may be the page that was meant."""
+    below = sorted((p for p in paths if p.endswith("/index.html")), key=lambda p: (p.count("/"), p))
+    inner = f"{folder}/{below[0].rpartition('/')[0]}".removeprefix("./") if below else ""
+    return Problem(
+        code="build.static-missing",
+        where=f"{MANIFEST_FILE} static.dir",
+        why=f"there is no index.html in {folder!r}, and nothing else answers /",
+        remedy=f'add to underway.toml: [static] dir = "{inner}"' if inner else "name the folder with the built pages",
         command=command,
     )

@@ -19,6 +19,13 @@ _NOISE = re.compile(
     r"\s*(ELIFECYCLE|error Command failed with exit code|https?://|at |Error reference|- 0 |0 errors|"
     r"> Build failed because)|npm "
 )
+_NO_HOST = re.compile(
+    r"getaddrinfo (?:ENOTFOUND|EAI_AGAIN) [\w.-]+|[Cc]ould not resolve host:? [\w.-]+|"
+    r"Temporary failure in name resolution|Failed to fetch `[^`\n]{1,80}` from Google Fonts|"
+    r"ERR_PNPM_FETCH_\d+\S* [^\n]{1,300}"
+)
+"""A machine that does not find a host, or a registry that lacks a package: whatever fails behind it, this is why."""
+_OF_PNPM = re.compile(r"^\S*node_modules/([\w.@/-]+) (?:pre|post)?install(?:: |\$ )")
 _LONGEST = 600
 _DISK_FULL = re.compile(r"ENOSPC|No space left on device|Disk quota exceeded|EDQUOT")
 
@@ -37,11 +44,19 @@ def cleaned(lines: Iterable[str], secrets: Sequence[str] = ()) -> list[str]:
 def reason(lines: Sequence[str]) -> str:
     """The most telling line of a failed command's log, empty when it said nothing.
 
-    In order: what uv ends with (`error:` or `×` with its causes), what npm calls an error, the first findings of a
-    linter that ended the build, the last exception of a Python traceback, the last line that sounds like a failure,
-    the last line.
+    In order: what uv ends with (`error:` or `×` with its causes), a host not found, what npm calls an error, the
+    first findings of a linter that ended the build, the last exception of a Python traceback, the last
+    line that sounds like a failure, the last line.
     """
-    found = _of_uv(lines) or _of_npm(lines) or _of_lint(lines) or _of_python(lines) or _loud(lines) or _last(lines)
+    found = (
+        _of_uv(lines)
+        or _of_host(lines)
+        or _of_npm(lines)
+        or _of_lint(lines)
+        or _of_python(lines)
+        or _loud(lines)
+        or _last(lines)
+    )
     return found[:_LONGEST]
 
 
@@ -67,6 +82,20 @@ def _of_uv(lines: Sequence[str]) -> str:
     spoken = said[said.index("[stderr]") + 1 if "[stderr]" in said else backend + 1 :]
     error = next((line for line in spoken if re.search(r"(^|: )(fatal )?error: ", line)), "")
     return f"{said[0]}: {error or _of_python(spoken) or _loud(spoken) or _last(spoken)}"
+
+
+def _of_host(lines: Sequence[str]) -> str:
+    """The line that tells of a host which this machine does not find, with the address that was asked for."""
+    at = next((at for at in range(len(lines) - 1, -1, -1) if _NO_HOST.search(lines[at])), None)
+    if at is None:
+        return ""
+    said = _OF_PNPM.sub(lambda found: f"{found[1]}: ", lines[at].strip()).replace("\ufffd", "")
+    said = re.sub(r"^npm (?:error|ERR!) ?", "", said)
+    asked = next((found[0] for line in reversed(lines[max(0, at - 40) : at]) if (found := _ASKED.search(line))), "")
+    return f"{said} ({asked})" if asked and "://" not in said else said
+
+
+_ASKED = re.compile(r"(?<=[Dd]ownloading )https?://[^\s'\"]{4,200}")
 
 
 def _of_npm(lines: Sequence[str]) -> str:

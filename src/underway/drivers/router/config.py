@@ -21,6 +21,7 @@ from underway.drivers.router.static import (
     page,
     spa_fallback,
     static_routes,
+    to_site,
 )
 from underway.terms.home import Home
 from underway.terms.release import Slot
@@ -269,7 +270,7 @@ def _slot(home: Home, route: AppRoute, slot: Slot) -> list[Json]:
     if route.static_url:
         routes += static_routes(roots, prefix=route.static_url, spa=route.spa, has_web=route.has_web)
     if not route.has_web:
-        return [*routes, {"handle": [page(404, pages.NOT_FOUND)]}]
+        return [*routes, *to_site(route.static_url), {"handle": [page(404, pages.NOT_FOUND)]}]
     ports = next((each.ports for each in route.slots if each.slot is slot), ())
     if not ports:
         return [*routes, {"handle": [{"handler": "error", "status_code": "503"}]}]

@@ -137,13 +137,24 @@ def named_static_routes() -> dict[str, Json]:
 def spa_fallback(root: str, but_not: Sequence[Json] = ()) -> Json:
     """The route that answers a page request with the index of `root`: one whose last part has no dot.
 
-    Requests that match one of `but_not` are none.
+    Requests that match one of `but_not` are none. A `200.html` comes first: SvelteKit and Nuxt write the page for
+    every path by that name, beside an index that is the page of `/` alone.
     """
-    route = _found(root, ["/index.html"])
+    route = _found(root, ["/200.html", "/index.html"])
     route["match"][0] |= {"method": ["GET", "HEAD"], "path_regexp": {"pattern": r"/[^./]*$"}}
     if but_not:
         route["match"][0]["not"] = list(but_not)
     return route
+
+
+def to_site(prefix: str) -> list[Json]:
+    """The route that leads from `/` to files that are served below a path of their own, when nothing else is here."""
+    below = prefix.rstrip("/")
+    if not below:
+        return []
+    headers = {"Location": [f"{below}/"], "Cache-Control": [REVALIDATE]}
+    answer: Json = {"handler": "static_response", "status_code": "302", "headers": headers}
+    return [{"match": [{"method": ["GET", "HEAD"], "path": ["/", below]}], "handle": [answer], "terminal": True}]
 
 
 def invoke(name: str) -> Json:
