@@ -257,3 +257,40 @@ def test_a_list_of_names_that_must_be_set_is_asked_for(look: Look, test: str) ->
     detection = look(app(source, needs=""))
     assert [(p.code, p.where) for p in detection.problems] == [("detect.env-missing", "s.js:2")]
     assert drafted(detection).processes["web"].command.startswith("SERVER_PORT=$PORT ")
+
+
+@pytest.mark.parametrize(
+    ("source", "kept"),
+    [
+        ("const dataDir = env.DATA_DIR || path.join(rootDir, 'data');\nmkdir(dataDir)", ["data"]),
+        ("const UPLOAD_DIR = path.join(__dirname, '..', 'uploads');\nfs.mkdirSync(UPLOAD_DIR)", ["uploads"]),
+        ("const dataPath = path.join(__dirname, 'words.json');\nmkdir(x)", []),
+        ("const dataDir = path.join(__dirname, '..', 'words');\nmkdir(x)", []),
+    ],
+)
+def test_folders_that_the_app_makes_for_its_data_outlive_releases(look: Look, source: str, kept: list[str]) -> None:
+    files = {**app(needs=""), "src/store.js": source, "words/one.json": "{}"}
+    assert list(drafted(look(files)).shared) == kept
+
+
+def test_typeorms_migrations_run_with_the_data_source_that_the_code_exports(look: Look) -> None:
+    scripts = {"build": "nest build", "start:prod": "node dist/main"}
+    files = {
+        **app("process.env.DB_HOST + process.env.DB_PORT", needs="@nestjs/core pg typeorm", scripts=scripts),
+        "src/config/db.ts": "export const AppDataSource = new DataSource({ type: 'postgres', migrations: [] });",
+        "src/migrations/1680000000000-first.ts": "",
+    }
+    migrate = drafted(look(files)).migrate
+    assert migrate is not None
+    assert migrate.command == "node_modules/.bin/typeorm migration:run -d dist/config/db.js"
+
+
+def test_a_front_end_of_webpacks_is_where_its_configuration_puts_it(look: Look) -> None:
+    files = {
+        "package.json": json.dumps({"devDependencies": {"webpack": "5"}, "scripts": {"build": "webpack"}}),
+        "index.html": "",
+        "webpack.config.js": "module.exports = { output: { path: path.resolve(__dirname, './public_html') } }",
+    }
+    static = drafted(look(files)).static
+    assert static is not None
+    assert static.dir == "public_html"

@@ -202,6 +202,15 @@ def output_folder(index: Index, project: NodeProject) -> tuple[str, Evidence, bo
                 Evidence(path, text.count("\n", 0, found.start()) + 1),
                 "vite" in name or "vue" in name,
             )
+    for name in ("webpack.config.js", "webpack.prod.js", "webpack.config.prod.js", "webpack.config.ts"):
+        path = join(project.folder, name)
+        text = index.text(path)
+        found = re.search(
+            r"""\bpath\s*:\s*(?:path\.)?(?:resolve|join)\(\s*__dirname\s*,\s*['"]([\w./-]+)['"]\s*\)""", text
+        )
+        if found and not project.has("vite", "react-scripts", "@angular/cli", "@vue/cli-service"):
+            at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+            return join(project.folder, found[1]), at, "historyApiFallback" in text
     for name in ("rollup.config.js", "rollup.config.mjs", "rollup.config.ts"):
         path = join(project.folder, name)
         found = re.search(r"""\bdir\s*:\s*['"]([\w./-]+)['"]""", index.text(path))

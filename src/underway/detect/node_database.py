@@ -94,6 +94,11 @@ def migrate_node(index: Index, project: NodeProject, starts: Starts, draft: Draf
         draft.migrate = Migrate(declared[0], cwd(folder))
         notes.claim("migrate", f"{declared[0][:120]}, as the repository's own release does", declared[1], "migrate")
         return
+    if project.has("typeorm") and (source := _data_source(index, project)) is not None:
+        built = re.sub(r"^(?:src/)?(.*)\.[cm]?ts$", r"dist/\1.js", source.path[len(inside) :])
+        draft.migrate = Migrate(f"node_modules/.bin/typeorm migration:run -d {built}", cwd(folder))
+        notes.claim("migrate", "typeorm migration:run, with the data source that the code exports", source, "migrate")
+        return
     if project.has("drizzle-kit") and (found := [p for p in index.matching(r"drizzle\.config\.[cm]?[jt]s")
                                                 if p.startswith(inside)]):  # fmt: skip
         journal = [p for p in index.named("_journal.json") if p.startswith(inside)]
@@ -103,6 +108,22 @@ def migrate_node(index: Index, project: NodeProject, starts: Starts, draft: Draf
     elif project.has("sequelize-cli") and (folder_at := _sequelize(index, inside)):
         draft.migrate = Migrate("node_modules/.bin/sequelize-cli db:migrate", cwd(folder), (folder_at,))
         notes.claim("migrate", "sequelize-cli db:migrate", Evidence(folder_at), "migrate")
+
+
+def _data_source(index: Index, project: NodeProject) -> Evidence | None:
+    """Where a project that is built into `dist` exports TypeORM's data source, beside migrations of its own
+    (typeorm.io, migrations: they are named by their time)."""
+    inside = f"{project.folder}/" if project.folder else ""
+    if not project.scripts.get("build") or not any(
+        p.startswith(inside) and re.search(r"/\d{10,}-[\w-]+\.ts$", p) for p in index.paths
+    ):
+        return None
+    for path in index.ending(".ts"):
+        text = index.text(path) if path.startswith(f"{inside}src/") else ""
+        found = re.search(r"\bexport\s+(?:default\s+|const\s+\w+[^=\n]{0,40}=\s*)new\s+DataSource\(", text)
+        if found and "migrations" in text:
+            return Evidence(path, text.count("\n", 0, found.start()) + 1)
+    return None
 
 
 def _sequelize(index: Index, inside: str) -> str:

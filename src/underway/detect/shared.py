@@ -124,10 +124,30 @@ def node_shared(index: Index, paths: list[str], project: NodeProject, draft: Dra
             if found and not found[1].startswith("/") and not (what.startswith("the SQLite") and draft.postgres):
                 at = Evidence(path, text.count("\n", 0, found.start()) + 1)
                 add_shared(draft, notes, join(folder, found[1].removeprefix("./")), what, at)
+        for kept, start in _folders_of_node(text, path, folder):
+            inside = [p for p in index.paths if p.startswith(f"{kept}/")]
+            if kept and not index.has(kept) and all(re.search(r"/(\.git(keep|ignore)|\.keep)$", p) for p in inside):
+                at = Evidence(path, text.count("\n", 0, start) + 1)
+                add_shared(draft, notes, kept, "a folder that the app makes and writes to", at)
         for file, start in _sqlite_of_node(text, path, folder) if with_sqlite else ():
             at = Evidence(path, text.count("\n", 0, start) + 1)
             if not re.search(r"(^|[/._-])(test|testing)([/._-]|$)", file):
                 add_shared(draft, notes, file, "the SQLite database", at)
+
+
+_KEPT = re.compile(
+    r"""\b\w*(?:[dD]ata|[uU]pload|[sS]torage|DATA|UPLOAD|STORAGE)\w*(?:[dD]ir|[fF]older|[pP]ath|DIR|FOLDER|PATH)\w*\s*=\s*[^;\n]{0,160}?"""
+    r"""(?:join|resolve)\(\s*(__dirname|import\.meta\.dirname|process\.cwd\(\)|[rR][oO][oO][tT]\w*)\s*,\s*"""
+    r"""((?:['"`][\w./-]+['"`]\s*,?\s*){1,4})\)"""
+)
+
+
+def _folders_of_node(text: str, path: str, folder: str) -> Iterator[tuple[str, int]]:
+    """Folders for data or uploads that a source makes itself (`const dataDir = path.join(__dirname, "..", "data")`)."""
+    for found in _KEPT.finditer(text) if re.search(r"\bmkdir|\bensureDir|\bmkdirp\b", text) else ():
+        between = "/".join(re.findall(r"""['"`]([\w./-]+)['"`]""", found[2]))
+        if not re.search(r"\.\w{1,8}$", between):
+            yield join(path.rpartition("/")[0] if "dirname" in found[1] else folder, between), found.start()
 
 
 def _sqlite_of_node(text: str, path: str, folder: str) -> Iterator[tuple[str, int]]:

@@ -87,7 +87,8 @@ class NodeEnvironment:
         if self.node.script:
             argv = [*tool, "run", self.node.script]
             production = {"NODE_ENV": "production"}
-            await self.shop.run(argv, folder, code="build.command", remedy=_MEND, env={**env, **production})
+            remedy = _UNLOCKED if lock is None and _has_dependencies(package) else _MEND
+            await self.shop.run(argv, folder, code="build.command", remedy=remedy, env={**env, **production})
 
     async def _keep_bun(self, folder: Path, env: Mapping[str, str]) -> None:
         """Keep bun in the release where the machine has none: what starts the app looks for it there."""
