@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from underway.detect.env_names import is_engine
 from underway.detect.index import Index
 from underway.detect.model import Evidence, Notes
 from underway.detect.needs import Variable
@@ -89,7 +90,7 @@ def foreign_databases(
         named = _by_value(variables, foreign)
         if has_own and not any(one.is_required for one in named):
             continue
-        at = named[0].evidence if named else _connection(index, sources, foreign)
+        at = named[0].evidence if named else _connection(index, sources, foreign) or _engine(variables, foreign)
         if at is None:
             continue
         if not named:
@@ -120,6 +121,12 @@ def foreign_databases(
             )
 
 
+def _engine(variables: dict[str, Variable], foreign: Foreign) -> Evidence | None:
+    """Where a variable that chooses the kind of database has this one as its default."""
+    chosen = (v for name, v in variables.items() if is_engine(name) and (v.default or "").lower() in foreign.schemes)
+    return next((one.evidence for one in chosen), None)
+
+
 def _is_tested(index: Index, sources: list[str], name: str) -> Evidence | None:
     """Where the sources ask whether the variable is there and go another way when it is not."""
     tests = re.compile(
@@ -138,7 +145,10 @@ def _by_value(variables: dict[str, Variable], foreign: Foreign) -> list[Variable
     return [
         one
         for one in variables.values()
-        if any(value.partition("://")[0].partition("+")[0].lower() in foreign.schemes for value in one.known_values)
+        if any(
+            there and scheme.partition("+")[0].lower() in foreign.schemes
+            for scheme, there, _ in (value.partition("://") for value in one.known_values)
+        )
         and not any(value.startswith("sqlite") for value in one.known_values)
     ]
 

@@ -96,6 +96,11 @@ def _framework_way(
         alembic = _alembic(index, project, app, lock, has_postgres=has_postgres)
         if alembic is not None:
             return alembic
+    if project is not None and project.has("piccolo") and (conf := index.named("piccolo_conf.py")):
+        folder = folder_of(conf[0])
+        made = by_depth(f for f in index.folders if f.endswith("piccolo_migrations") and f.startswith(folder))
+        migrate = Migrate("piccolo migrations forwards all", cwd(folder), (*made[:_MOST_FOLDERS], *lock))
+        return migrate, "Piccolo's migrations", Evidence(conf[0])
     if project is not None and project.has("aerich"):
         found = by_depth(f for f in index.folders if re.search(r"(^|/)migrations/models$", f))
         if found:
@@ -126,8 +131,13 @@ def _alembic(
     evidence = Evidence(ini)
     if not versions or not any(p.startswith(f"{versions}/") and p.endswith(".py") for p in index.paths):
         return None, "alembic is set up without a migration: nothing is run", evidence
-    if project is not None and project.has("advanced-alchemy", "litestar-alchemy") and app.framework == "litestar":
-        command = f"litestar --app {app.target} database upgrade --no-prompt"
+    is_its_own = app.framework == "litestar" and _ADVANCED_ALCHEMY.search(
+        index.text(join(folder_of(versions), "env.py"))
+    )
+    if project is not None and project.has("advanced-alchemy", "litestar-alchemy") and is_its_own:
+        inner = app.base[len(app.folder) :].strip("/")
+        where = f"--app-dir {shlex.quote(inner)} " if inner else ""
+        command = f"litestar {where}--app {app.target} database upgrade --no-prompt"
         return Migrate(command, cwd(app.folder), (versions, *lock)), "Advanced Alchemy's migrations", evidence
     inner = ini[len(run_in) + 1 if run_in else 0 :]
     head = _head(index, versions)
@@ -139,6 +149,10 @@ def _alembic(
     lead = "" if _finds_the_app(index, ini, run_in) else "PYTHONPATH=. "
     command = f"alembic upgrade {head}" if inner == "alembic.ini" else f"alembic -c {inner} upgrade {head}"
     return Migrate(lead + command, cwd(run_in), (versions, *lock)), "alembic's migrations", evidence
+
+
+_ADVANCED_ALCHEMY = re.compile(r"AlembicCommandConfig|metadata_registry|orm_registry|advanced_alchemy\.alembic")
+"""What the env.py that `litestar database init` writes has, and one of alembic's own has not."""
 
 
 def _head(index: Index, versions: str) -> str:

@@ -19,6 +19,7 @@ from underway.detect.env_names import (
     postgres_part,
     redis_part,
 )
+from underway.detect.env_usual import TESTS_PLACE, TESTS_PORT, UNUSED_PORT, usual_value
 from underway.detect.index import Index, by_depth
 from underway.detect.model import Evidence, Notes
 from underway.detect.python_code import EnvRead
@@ -194,8 +195,12 @@ _DEVELOPMENT = ("default", "development", "develop", "dev", "local", "config.dev
 
 
 def _production(index: Index, one: Variable) -> tuple[str, Evidence] | None:
-    """The word for production where the default or the example takes another one: an entry of a table of settings
-    that the sources have, or where the variable must be given, one that its type allows or its source knows."""
+    """The word for production: of those that the type of a required variable allows, an entry of a table of settings
+    that the sources have, where the default takes another one, or what the source compares it with."""
+    for read in one.reads if one.is_required else ():
+        for word in read.choices:
+            if word.lower() in ("production", "prod"):
+                return word, read.evidence
     if (one.default or "").lower() in _DEVELOPMENT:
         files = dict.fromkeys([*(r.evidence.path for r in one.reads), *index.named("config.py", "settings.py")[:5]])
         for path in files:
@@ -203,13 +208,6 @@ def _production(index: Index, one: Variable) -> tuple[str, Evidence] | None:
             found = re.search(r"""^[ \t]*['"]production['"][ \t]*:[ \t]*\w""", text, re.MULTILINE)
             if found:
                 return "production", Evidence(path, text.count("\n", 0, found.start()) + 1)
-    if one.is_required and (one.example or "").lower() in _DEVELOPMENT:
-        for read in one.reads:
-            line = "".join(index.text(read.evidence.path).split("\n")[read.evidence.line - 1 :][:1])
-            allowed = re.search(r"Literal\[([^\]]*)\]", line)
-            word = re.search(r"""['"](prod(?:uction)?)['"]""", allowed[1], re.IGNORECASE) if allowed else None
-            if word:
-                return word[1], read.evidence
     if one.is_required and not one.known_values:  # `ENV == 'dev'` and no other word: any that is not that one
         compared = re.compile(r"""[=!]=\s*['"](?:(prod(?:uction)?)|dev|development|local|debug)['"]""", re.IGNORECASE)
         words = [found[1] for found in compared.finditer(index.text(one.evidence.path))]
@@ -270,6 +268,8 @@ def _fernet(one: Variable, out: Given, notes: Notes) -> None:
 
 def _set_engine(one: Variable, out: Given, notes: Notes, choices: Collection[str], *, is_django: bool) -> None:
     known = one.default or one.example or ""
+    if not choices and re.search(r"asyncpg|psycopg|postgres", one.default or ""):
+        return
     if choices:
         value = known if known in choices else next(iter(choices))
         known = "" if one.default is None else known
@@ -345,24 +345,6 @@ _SPAN = re.compile(r"(?:EXPIR\w*|MINUTES|HOURS|DAYS|SECONDS|TTL|LIFETIME|MAX_AGE
 """Ends of names that speak of a secret (`TOKEN_EXPIRES_IN`) and hold none."""
 
 
-_TESTS_PORT = re.compile(r"(?:^|_)TEST_(?:.*_)?PORT$")
-_UNUSED_PORT = "9"
-"""The discard port (RFC 863): nothing answers there."""
-
-
-_USUAL = (
-    (re.compile(r"(?:JWT_|TOKEN_|AUTH_|HASH_)?ALGORITHM"), "HS256"),
-    (re.compile(r"(?:JWT_)?(?:ACCESS_|REFRESH_)?TOKEN_EXPIRES?_(?:IN_)?MINUTES"), "30"),
-    (re.compile(r"(?:\w+_)?DEBUG"), "False"),
-)
-"""What a name alone settles: the algorithm for the one secret that is generated, how long a token of the FastAPI
-tutorial lives (fastapi.tiangolo.com/tutorial/security/oauth2-jwt), and no error pages for everybody."""
-
-
-def _usual(name: str) -> str:
-    return next((value for pattern, value in _USUAL if pattern.fullmatch(name.upper()[:100])), "")
-
-
 def _required(one: Variable, out: Given, notes: Notes) -> None:
     example = one.example
     foreign = next(
@@ -383,8 +365,8 @@ def _required(one: Variable, out: Given, notes: Notes) -> None:
     is_public = example is not None and bool(PUBLIC_SECRETS.fullmatch(example))
     is_number = any(r.is_number for r in one.reads)
     if is_number and example and not example.lstrip("-").replace(".", "", 1).isdigit():
-        if _TESTS_PORT.search(one.name):
-            out.env[one.name] = EnvVar(value=_UNUSED_PORT)
+        if TESTS_PORT.search(one.name):
+            out.env[one.name] = EnvVar(value=UNUSED_PORT)
             why = "must be a number for the app to start and is for its tests alone: one that nobody listens on"
             notes.claim("env", f"{one.name} {why}", one.evidence, f"env.{one.name}")
             return
@@ -395,7 +377,16 @@ def _required(one: Variable, out: Given, notes: Notes) -> None:
         out.env[one.name] = EnvVar(value=example)
         notes.claim("env", f"{one.name} is required; the example's value", one.example_at or "", f"env.{one.name}")
         return
-    if usual := _usual(one.name):
+    if TESTS_PLACE.search(one.name):
+        url = re.search(r"(?:URL|URI|DSN)$", one.name)
+        value = UNUSED_PORT if is_number else f"postgresql://test@127.0.0.1:{UNUSED_PORT}/test" if url else "test"
+        out.env[one.name] = EnvVar(value=value)
+        notes.claim("env", f"{one.name} is required and for tests alone: {value}", one.evidence, f"env.{one.name}")
+        return
+    choices = [word for read in one.reads for word in read.choices]
+    usual = usual_value(one.name)
+    usual = next((word for word in choices if word.lower() == usual.lower()), "") if choices else usual
+    if usual:
         out.env[one.name] = EnvVar(value=usual)
         notes.claim("env", f"{one.name} is required, and has no value here: {usual}", one.evidence, f"env.{one.name}")
         return

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from underway.detect.index import Index, folder_of, join
 from underway.detect.model import Evidence
-from underway.detect.python_code import ASGI, FRAMEWORKS, AppObject, PyFile, PythonCode, dotted_name
+from underway.detect.python_code import ASGI, AppObject, PyFile, PythonCode, dotted_name, local_imports, made_inside
 from underway.detect.python_project import PythonProject
 from underway.detect.shell import Simple, option
 from underway.detect.starts import Start, Starts
@@ -38,6 +38,7 @@ class WebApp:
     path: str
     evidence: Evidence
     is_factory: bool = False
+    is_async: bool = False
     workers: int = 0
     is_declared: bool = False
 
@@ -71,6 +72,7 @@ def find_web_app(
             path=chosen.path,
             evidence=Evidence(chosen.path, chosen.line),
             is_factory=chosen.is_factory,
+            is_async=chosen.is_async,
         )
         return app, [o for o in objects if o.path != chosen.path and not o.is_factory]
     return None, []
@@ -116,8 +118,11 @@ def _likeliness(one: AppObject) -> tuple[bool, bool, bool, int, int, str]:
     )
 
 
+_DEEPEST = 2
+
+
 def _framework_of_call(code: PythonCode, path: str, called: str, depth: int = 0) -> str:
-    """The framework of what `called` returns, when it is a function of the tree that makes an app, or has it made."""
+    """The framework of what `called` returns, when it is a function of the tree that makes an app, or asks one to."""
     module, _, name = called.rpartition(".")
     source = code.module_file(module, path) if module else path
     if source not in code.files and module and not code.index.has(source):
@@ -126,31 +131,24 @@ def _framework_of_call(code: PythonCode, path: str, called: str, depth: int = 0)
     if file is None or not name:
         return ""
     if name in file.imports and file.imports[name] != called and "." in file.imports[name]:
-        return _framework_of_call(code, source, file.imports[name]) if name not in _functions(file) else ""
+        return _framework_of_call(code, source, file.imports[name], depth) if name not in _functions(file) else ""
     function = _functions(file).get(name)
     if function is None:
         return ""
-    if made := _made_by(function, file.imports):
+    made = made_inside(function, file.imports)
+    if made or depth > _DEEPEST:
         return made
-    inner = {dotted_name(each.func, file.imports) for each in ast.walk(function) if isinstance(each, ast.Call)}
-    if any(each.rpartition(".")[2] == "Celery" for each in inner):
+    local = local_imports(function, file.imports)
+    asked = [dotted_name(each.func, local) for each in ast.walk(function) if isinstance(each, ast.Call)]
+    if any(each.rpartition(".")[2] == "Celery" for each in asked):
         return ""  # a worker's app, which holds the web app for its tasks
-    makers = sorted(each for each in inner if re.search(r"app\b|application\b|server\b", each, re.IGNORECASE))
-    found = (_framework_of_call(code, source, each, depth + 1) for each in makers[:8] if each != name)
-    return next((framework for framework in found if framework), "") if depth < 3 else ""
+    others = [one for one in dict.fromkeys(asked[:16]) if one and one != called]
+    found = (_framework_of_call(code, source, one, depth + 1) for one in others)
+    return next((framework for framework in found if framework), "")
 
 
 def _functions(file: PyFile) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
     return {n.name: n for n in file.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
-
-
-def _made_by(function: ast.AST, imports: dict[str, str]) -> str:
-    for each in ast.walk(function):
-        if isinstance(each, ast.Call):
-            called = dotted_name(each.func, imports)
-            if called in FRAMEWORKS:
-                return FRAMEWORKS[called]
-    return ""
 
 
 def import_base(index: Index, code: PythonCode, path: str) -> tuple[str, str]:
@@ -165,6 +163,8 @@ def import_base(index: Index, code: PythonCode, path: str) -> tuple[str, str]:
         ancestors.append(folder_of(ancestors[-1]))
     file = code.files.get(path)
     named = {tuple(full.split(".")[:2]) for full in file.imports.values()} if file else set()
+    inside = [n for n in file.nodes if isinstance(n, ast.ImportFrom) and not n.level and n.module] if file else []
+    named |= {tuple(f"{each.module}.{each.names[0].name}".split(".")[:2]) for each in inside}
     score: dict[str, int] = {}
     for each in ancestors:
         score[each] = sum(1 for names in named if _holds(index, each, *names))
@@ -328,6 +328,7 @@ def web_command(app: WebApp, *, threads: int = 4, workers: int = 2, with_granian
         words += f" --app-dir {inner}" if inner else ""
         return words, "uvicorn"
     if app.framework == "aiohttp":
+        target = f"'{target}()'" if app.is_factory and not app.is_async else target
         return f"gunicorn {target} --bind 127.0.0.1:$PORT --worker-class aiohttp.GunicornWebWorker", "gunicorn"
     if app.is_factory and "(" not in target:
         target = f"'{target}()'"

@@ -65,6 +65,7 @@ class AppObject:
     framework: str
     line: int
     is_factory: bool = False
+    is_async: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class EnvRead:
     fails without the variable. `is_list` and `is_number` tell how the value is understood, `separator` by what it is
     split (empty: as JSON), `compared` what it is compared with. `made_up` when the default is made at each start
     (`secrets.token_urlsafe()`). `part` is the part of a database's address that it stands for in Django's DATABASES.
+    `choices` are all the values it may have, where its type lists them.
     """
 
     name: str
@@ -88,6 +90,7 @@ class EnvRead:
     made_up: bool = False
     compared: str = ""
     part: str = ""
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -246,9 +249,11 @@ def _top_level(node: ast.stmt, out: PyFile, depth: int) -> None:
                     else:
                         out.assigned_calls.append((target.id, called, node.lineno))
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        framework = _made_inside(node, out.imports)
+        framework = made_inside(node, out.imports)
         if framework and not _needs_arguments(node):
-            out.factories.append(AppObject(out.path, node.name, framework, node.lineno, is_factory=True))
+            is_async = isinstance(node, ast.AsyncFunctionDef)
+            made = AppObject(out.path, node.name, framework, node.lineno, is_factory=True, is_async=is_async)
+            out.factories.append(made)
     elif isinstance(node, ast.ClassDef):
         out.classes[node.name] = node
     elif isinstance(node, ast.If | ast.Try | ast.With) and depth < 5:
@@ -281,11 +286,21 @@ def _needs_arguments(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return count > len(node.args.defaults) or any(d is None for d in node.args.kw_defaults)
 
 
-def _made_inside(node: ast.AST, imports: dict[str, str]) -> str:
+def local_imports(node: ast.AST, imports: dict[str, str]) -> dict[str, str]:
+    """What names mean inside a function, which may import for itself."""
     local = dict(imports)
     for each in ast.walk(node):
         if isinstance(each, ast.ImportFrom) and not each.level:
             local.update({n.asname or n.name: f"{each.module}.{n.name}" for n in each.names})
+    return local
+
+
+def made_inside(node: ast.FunctionDef | ast.AsyncFunctionDef, imports: dict[str, str]) -> str:
+    """The framework of the app that a function returns, by what it says it returns and by what it makes."""
+    local = local_imports(node, imports)
+    said = dotted_name(node.returns, local) if node.returns is not None else ""
+    if said in FRAMEWORKS:
+        return FRAMEWORKS[said]
     for each in ast.walk(node):
         if isinstance(each, ast.Call):
             called = dotted_name(each.func, local)

@@ -11,6 +11,7 @@ from underway.detect.model import Evidence
 from underway.detect.python_code import EnvRead, PyFile, PythonCode, dotted_name, literal, source_of
 from underway.detect.python_env_functions import EnvFunctions, env_functions
 from underway.detect.python_env_guards import guarded
+from underway.detect.python_env_hints import choices, compared_with_postgres, handed_over
 from underway.detect.python_env_names import name_the_environment, origin, text_of
 from underway.detect.python_prefixed import prefixed_reads
 
@@ -35,9 +36,14 @@ def env_reads(code: PythonCode, wanted: set[str] | None = None) -> list[EnvRead]
             continue
         out += _plain_reads(code, file, helpers[path], _readers(code, file) | _readers_through_stars(code, file))
         out += _asked_for(code, file)
+    handed = handed_over(code, {name for _, name in settings})
     for path, name in settings:
         if wanted is None or path in wanted:
-            out += _fields(code, path, name)
+            out += _fields(code, path, name, handed=handed.get(name, frozenset()))
+    compared = compared_with_postgres(code)
+    out = [
+        one if one.compared or one.name not in compared else replace(one, compared=compared[one.name]) for one in out
+    ]
     return [*out, *prefixed_reads(code, wanted)]
 
 
@@ -320,7 +326,14 @@ def _settings_classes(code: PythonCode) -> list[tuple[str, str]]:
     return list(found)
 
 
-def _fields(code: PythonCode, path: str, name: str, prefix: str | None = None, depth: int = 0) -> Iterator[EnvRead]:
+def _fields(
+    code: PythonCode,
+    path: str,
+    name: str,
+    prefix: str | None = None,
+    depth: int = 0,
+    handed: frozenset[str] = frozenset(),
+) -> Iterator[EnvRead]:
     file = code.files[path]
     node = file.classes[name]
     options = _options(node)
@@ -341,7 +354,7 @@ def _fields(code: PythonCode, path: str, name: str, prefix: str | None = None, d
             continue
         for read in _field(file, each, kind, start, field_name):
             if _NAME.fullmatch(read.name):
-                yield read
+                yield replace(read, is_required=read.is_required and field_name not in handed)
 
 
 def _nested(code: PythonCode, path: str, kind: str) -> tuple[str, str] | None:
@@ -395,6 +408,7 @@ def _field(file: PyFile, node: ast.AnnAssign, kind: str, prefix: str, field_name
         is_number=bool(re.match(r"(int|float|PositiveInt|conint)\b", kind)),
         separator="",
         made_up=bool(source and _MADE_UP.search(source)),
+        choices=choices(file, node.annotation),
     )
     return [replace(read, name=name.upper()) for name in names]
 

@@ -133,7 +133,9 @@ _PREFERRED = ("requirements.txt", "requirements/production.txt", "requirements/p
 
 
 def _requirements(index: Index, folder: str) -> list[str]:
-    """The file for production: `production.txt` where there is a choice, else requirements.txt, else a lone one."""
+    """The file that a Dockerfile installs; else that for production where there is a choice, else requirements.txt."""
+    if installed := _installed_by_docker(index, folder):
+        return installed
     for name in (
         "requirements/production.txt",
         "requirements/prod.txt",
@@ -163,6 +165,31 @@ def _required(index: Index, file: str) -> set[str]:
     return set(found.names)
 
 
+_INSTALLS = re.compile(r"\bpip[\d.]*[ \t]+(?:install|sync)\b((?:[^\n&;|\\]|\\\r?\n|\\)*)")
+_OF_TESTS = re.compile(r"dev|test|local|lint|docs|ci\b")
+
+
+def _installed_by_docker(index: Index, folder: str) -> list[str]:
+    """What `pip install -r` in a Dockerfile of this folder, or of the root, takes from this folder."""
+    for docker in [p for p in index.matching(r"(?:[\w-]+\.)?Dockerfile(?:\.[\w-]+)?") if folder_of(p) in (folder, "")]:
+        if _OF_TESTS.search(docker.rpartition("/")[2].lower()):
+            continue
+        found: list[str] = []
+        text = index.text(docker)
+        copied = re.findall(r"^(?:COPY|ADD)\s.*", text, re.MULTILINE)
+        for line in _INSTALLS.finditer(text):
+            for named in re.findall(r"(?:-r|--requirement)[\s=]*([\w./-]+)", line[1]):
+                parts = [part for part in named.split("/") if part not in ("", ".")]
+                ends = ["/".join(parts[at:]) for at in range(len(parts))]
+                ends += [w for words in copied for w in words.split() if w.endswith("/" + parts[-1])] if parts else []
+                path = next((join(folder, end) for end in ends if index.has(join(folder, end))), "")
+                if path and not _OF_TESTS.search(named):
+                    found.append(path)
+        if found:
+            return list(dict.fromkeys(found))
+    return []
+
+
 def _name_packages(index: Index, project: PythonProject, raw: dict[str, Any]) -> None:
     path = join(project.folder, "pyproject.toml")
     for line in _strings(_table(raw, "project").get("dependencies")):
@@ -170,7 +197,8 @@ def _name_packages(index: Index, project: PythonProject, raw: dict[str, Any]) ->
     poetry = _table(raw, "tool", "poetry")
     for name, how in _table(poetry, "dependencies").items():
         if not (isinstance(how, dict) and how.get("optional")):
-            _add(project, name, index, path)
+            extras = _strings(how.get("extras")) if isinstance(how, dict) else []
+            _add(project, f"{name}[{','.join(extras)}]" if extras else name, index, path)
     if project.manager == "uv":
         for line in _strings(_table(raw, "dependency-groups").get("prod")):
             project.groups = ("prod",)
@@ -247,6 +275,10 @@ _BROUGHT = {
     "sqlalchemy[asyncio]": ("greenlet",),
     "sqlalchemy[postgresql-asyncpg]": ("asyncpg",),
     "tortoise-orm[asyncpg]": ("asyncpg",),
+    "tortoise-orm[asyncmy]": ("asyncmy",),
+    "tortoise-orm[aiomysql]": ("aiomysql",),
+    "databases[aiomysql]": ("aiomysql",),
+    "databases[mysql]": ("aiomysql",),
     "databases[postgresql]": ("asyncpg",),
     "databases[asyncpg]": ("asyncpg",),
     "celery[redis]": ("redis",),

@@ -17,6 +17,8 @@ POSTGRES_DRIVERS = (
     "psycopg2", "psycopg2-binary", "psycopg", "psycopg-binary", "asyncpg", "pg8000", "aiopg", "psycopg-pool",
     "databases", "tortoise-orm", "piccolo", "quart-db",
 )  # fmt: skip
+_ANY_DATABASE = ("databases", "tortoise-orm")
+"""Drivers of PostgreSQL only where no driver of another database is beside them."""
 REDIS_CLIENTS = (
     "redis", "aioredis", "django-redis", "rq", "django-rq", "arq", "channels-redis", "hiredis", "valkey",
     "fastapi-cache2", "flask-caching", "celery",
@@ -42,6 +44,8 @@ def needs_postgres(
 ) -> bool:
     """True when the app can use PostgreSQL and its settings or its compose file say it does."""
     driver = next((d for d in POSTGRES_DRIVERS if project is not None and project.brings(d)), "")
+    if project is not None and driver in _ANY_DATABASE and project.brings(*_MYSQL_CLIENTS):
+        return False
     if project is None or not driver:
         return _by_engine(project, variables, notes)
     where = project.where(driver)

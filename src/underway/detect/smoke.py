@@ -55,7 +55,7 @@ def propose_smoke(code: PythonCode, app: WebApp, draft: Draft, notes: Notes) -> 
         found.append(((is_health, path.count("/"), path), path, at))
     if not found:
         return
-    _, path, at = min(found)
+    _, path, at = min(found, key=lambda one: one[0])
     draft.smokes.append(Smoke(path=path, expect=Expect(status=_STATUS)))
     notes.claim("smoke", f"{path} asks the database: a release must answer it below 500", at, "smoke")
 
