@@ -110,6 +110,15 @@ def test_what_drops_data_is_named_and_not_run(look: Look) -> None:
     assert [(c.evidence, "init-db" in c.says) for c in claims if c.about == "migrate"] == [("app.py:6", True)]
 
 
+def test_alembic_without_a_migration_leaves_the_tables_to_the_app(look: Look) -> None:
+    more = 'if __name__ == "__main__":\n    db.create_all()\n    app.run()\n'
+    files = {"app.py": FLASK + more, "requirements.txt": f"{REQUIREMENTS}flask-migrate\nalembic\n"}
+    manifest = look({**files, "migrations/alembic.ini": "[alembic]\n", "migrations/env.py": ""}).manifest
+    assert manifest is not None
+    assert manifest.migrate is not None
+    assert "create_all()" in manifest.migrate.command
+
+
 FASTAPI = "import os\nfrom fastapi import FastAPI\napp = FastAPI()\nR = os.environ['REDIS_URL']\n"
 
 

@@ -104,3 +104,14 @@ def test_a_folder_of_a_framework_s_name_is_not_where_modules_are_imported_from(l
     assert manifest is not None
     assert manifest.processes["web"].command.startswith("uvicorn src.web.fastapi.app:app ")
     assert manifest.processes["web"].cwd == "app"
+
+
+def test_settings_that_the_code_makes_with_values_of_its_own_are_not_asked_for(look: Look) -> None:
+    source = (
+        f"{FASTAPI}from pydantic_settings import BaseSettings\napp = FastAPI()\n"
+        "class Place(BaseSettings):\n    name: str\n    key: str\n"
+        "class Settings(BaseSettings):\n    token: str\n"
+        "settings = Settings()\nplaces = [Place(name=n, key='k') for n in ('a', 'b')]\n"
+    )
+    found = look({"app.py": source, "requirements.txt": "fastapi\nuvicorn\npydantic-settings\n"})
+    assert not [one.why for one in found.problems if "without NAME" in one.why or "without KEY" in one.why]

@@ -117,6 +117,20 @@ STREAMLIT = "import streamlit as st\nst.title('Shop')\n"
             id="a-port-that-is-fixed",
         ),
         pytest.param(
+            {"src/main.py": "from nicegui import ui\nfrom src.auth import a\nui.run()\n", "src/auth.py": "a = 1\n",
+             "requirements.txt": "nicegui\n"},
+            "python .underway/listen.py -m src.main",
+            ".",
+            id="imported-by-the-name-of-its-folder",
+        ),
+        pytest.param(
+            {"main.py": "from dash import Dash\ndef main():\n    Dash(__name__).run(debug=False)\n"
+             "if __name__ == '__main__':\n    main()\n", "environment/requirements.txt": "dash\n"},
+            "python .underway/listen.py main.py",
+            ".",
+            id="dash-within-a-function",
+        ),
+        pytest.param(
             {"shop/__main__.py": "import asgineer\nif __name__ == '__main__':\n    asgineer.run(h, 'uvicorn', b)\n",
              "shop/__init__.py": "", "requirements.txt": "asgineer\n"},
             "python .underway/listen.py -m shop",

@@ -37,12 +37,15 @@ def find_migration(
     """
     lock = _lock_paths(index, project)
     own = _framework_way(index, project, app, django, lock, has_postgres=draft.postgres is not None)
-    if own is None and (draft.postgres is not None or draft.shared) and (made := make_tables(code, app)) is not None:
-        command, says, at = made
-        if command:
-            draft.migrate = Migrate(command, cwd(app.folder))
-        notes.claim("migrate", says, at, "migrate" if command else "")
-        return
+    is_set_up_only = own is not None and own[0] is None
+    if (own is None or is_set_up_only) and (draft.postgres is not None or draft.shared):
+        made = make_tables(code, app)
+        if made is not None:
+            command, says, at = made
+            if command:
+                draft.migrate = Migrate(command, cwd(app.folder))
+            notes.claim("migrate", says, at, "migrate" if command else "")
+            return
     if own is None:
         return
     found, claim, evidence = own

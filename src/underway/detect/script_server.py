@@ -15,6 +15,7 @@ from underway.manifest.model import LISTEN_SCRIPT
 _SERVES = (
     ("nicegui", r"\bui\.run\("),
     ("gradio", r"\blaunch\([^)]*server_port\s*="),
+    ("dash", r"\.run(?:_server)?\("),
     ("flet", r"\b(?:ft|flet)\.(?:app|run)\("),
     ("pywebio", r"\bstart_server\("),
     ("asgineer", r"\basgineer\.run\("),
@@ -48,6 +49,11 @@ def script_server(index: Index, starts: Starts, projects: list[PythonProject]) -
     folder = project_folder(path, projects)
     inner = path[len(folder) + 1 if folder else 0 :]
     program = shlex.quote(inner)
+    top = inner.partition("/")[0]
+    if re.fullmatch(r"(\w+/)+\w+\.py", inner) and re.search(
+        rf"^[ \t]*(?:from|import) {top}\b", index.text(path), re.MULTILINE
+    ):
+        program = f"-m {inner.removesuffix('.py').replace('/', '.')}"
     if inner.endswith("/__main__.py"):
         program = f"-m {inner.removesuffix('/__main__.py').removeprefix('src/').replace('/', '.')}"
     command = f"python {LISTEN_SCRIPT} {program}"

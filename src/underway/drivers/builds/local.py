@@ -198,7 +198,8 @@ class LocalBuilds:
             await in_thread(listening.add, beside, ORIGIN_MODULE)
             await in_thread(listening.add, beside, KIT_ENV_MODULE)
         if ask.build.python:
-            await in_thread(listening.add, shop.inside(ask.build.python.dir, "build.python.dir"), LISTEN_SCRIPT)
+            for place in dict.fromkeys((ask.build.python.dir, ".")):  # dependencies may lie in a folder of their own
+                await in_thread(listening.add, shop.inside(place, "build.python.dir"), LISTEN_SCRIPT)
         await in_thread(self._give_to_builder, ask, shop)
         env = {name: value for name, value in ask.env.items() if name not in shop.env}
         path = [shop.env["PATH"]]
