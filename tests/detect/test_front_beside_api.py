@@ -64,3 +64,14 @@ def test_pages_call_their_api_where_they_came_from(
     assert manifest.build.commands == commands
     is_built_before = not any("npm run build" in line for line in commands)
     assert manifest.build.node == NodeBuild("npm", dir="frontend", script="build" if is_built_before else "")
+
+
+def test_a_front_end_of_nextjs_is_served_where_it_becomes_files_and_told_where_it_is_a_server(look: Look) -> None:
+    web = '{"scripts": {"build": "next build"}, "dependencies": {"next": "15", "react": "19"}}'
+    api = {path: text for path, text in API.items() if path.startswith("backend/")}
+    export = drafted(look({**api, "web/package.json": web, "web/next.config.js": "output: 'export'"}))
+    assert export.static is not None
+    assert export.static.dir == "web/out"
+    server = look({**api, "web/package.json": web})
+    assert drafted(server).static is None
+    assert any("web is a Next.js server of its own" in claim.says for claim in server.claims)

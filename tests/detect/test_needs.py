@@ -618,3 +618,17 @@ def test_of_the_stages_that_a_type_allows_production_is_chosen(look: Look) -> No
     found = look({**fastapi(settings), ".env.example": "MODE=DEV\n"})
     assert drafted(found).env["MODE"] == EnvVar(value="PROD")
     assert drafted(look(fastapi(settings))).env["MODE"] == EnvVar(value="PROD")
+
+    assert look(fastapi(settings)).problems, "without an example nothing says what is usual"
+
+
+def test_what_a_validator_takes_the_length_of_is_empty_and_not_missing(look: Look) -> None:
+    settings = (
+        "from typing import Optional\nfrom pydantic import BaseSettings, HttpUrl, validator\nclass S(BaseSettings):\n"
+        "    TRACE_DSN: Optional[HttpUrl] = None\n    @validator('TRACE_DSN', pre=True)\n"
+        "    def may_be_blank(cls, v: str):\n        if len(v) == 0:\n            return None\n        return v\n"
+        "    OTHER_DSN: Optional[HttpUrl] = None\n"
+    )
+    env = drafted(look(fastapi(settings))).env
+    assert env["TRACE_DSN"] == EnvVar(value="")
+    assert "OTHER_DSN" not in env

@@ -22,7 +22,7 @@ _CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx", ".vue", ".svelte"
 _WRITTEN = (*_CODE, ".html", ".json")
 _ASIDE = re.compile(
     r"\.config\.|\.(?:test|spec|stories|mock)\.|setupProxy|(?:^|/)(?:package(?:-lock)?|tsconfig[\w.]*|manifest)\.json$|"
-    r"(?:^|/)(?:mocks?|__mocks__|cypress|playwright|\.storybook|scripts)/"
+    r"(?:^|/)(?:mocks?|__mocks__|cypress|playwright|\.storybook|\.vscode|scripts)/"
 )
 _PREFIX = r"(?:VITE|REACT_APP|VUE_APP|NEXT_PUBLIC|PUBLIC|GATSBY|NUXT|NG_APP|SNOWPACK_PUBLIC)_\w+"
 _READ = re.compile(rf"\benv\??\.({_PREFIX})\b|\benv\[\s*['\"]({_PREFIX})['\"]|\bprocess\.env\.([A-Z]\w+)")

@@ -11,7 +11,7 @@ from underway.detect.draft import Draft
 from underway.detect.frameworks import built_by
 from underway.detect.index import Index, by_depth, cwd, folder_of, join
 from underway.detect.model import Detection, Evidence, Machine, Notes
-from underway.detect.node import NodeProject, find_node_projects
+from underway.detect.node import SERVERS, NodeProject, find_node_projects
 from underway.detect.other_stacks import no_app, other_stack
 from underway.detect.python_project import PythonProject, find_python_projects
 from underway.detect.python_site import draft_python_site
@@ -133,6 +133,14 @@ def _add_front_end(
     web = draft.processes.get("web")
     has_root = web is None or web.cwd == "." or (draft.node is not None and draft.node.dir == ".")
     for project in node:
+        if project.build and project.server in _RENDERS and web is not None and project.folder:
+            says = (
+                f"not deployed: {project.folder} is a {SERVERS[project.server]} server of its own, and an app has one"
+            )
+            notes.claim(
+                "stack", f"{says}: deploy it as an app beside this one", index.line(project.path, f'"{project.server}"')
+            )
+            continue
         if not project.is_front_end or project.server or not _has_page(index, project):
             continue
         if project.folder == "" and (has_root or not project.has(*_PAGES)):
@@ -156,6 +164,8 @@ def _beside_gathered(gathered: Static, pages: Static, draft: Draft, notes: Notes
     notes.claim("static", f"{gathered.dir} is put into {folder}, beside the front end", key="build.commands")
 
 
+_RENDERS = ("next", "nuxt", "@remix-run/serve", "@sveltejs/adapter-node", "@astrojs/node")
+"""Front ends that are servers."""
 _NOT_SERVED = ("docs", "doc", "website", "documentation", "landing", "mobile", "e2e")
 """Folders of a repository whose pages belong to no product: its documentation, or another product."""
 

@@ -185,7 +185,16 @@ def give(
             continue
         elif one.is_required:
             _required(one, out, notes)
+        elif one.default is None and _is_measured(index, one):
+            out.env[name] = EnvVar(value="")
+            notes.claim("env", f"{name} may be empty and not missing: its length is taken", one.evidence, f"env.{name}")
     return out
+
+
+def _is_measured(index: Index, one: Variable) -> bool:
+    """True when a validator of pydantic's asks for the length of what may be None (settings of version 1)."""
+    asks = rf"""validator\(\s*['"]{re.escape(one.name)}['"],\s*pre=True\)\s*def \w+\(cls, (\w+)[^\n]*\s*if len\(\1\)"""
+    return bool(re.search(asks, index.text(one.evidence.path)))
 
 
 _REDIS_USER = re.compile(r"(?:[A-Z0-9]+_+){0,2}?(?:REDIS|VALKEY)_*USER(?:NAME)?")
