@@ -294,3 +294,19 @@ def test_a_front_end_of_webpacks_is_where_its_configuration_puts_it(look: Look) 
     static = drafted(look(files)).static
     assert static is not None
     assert static.dir == "public_html"
+
+
+@pytest.mark.parametrize(
+    ("ssl", "is_said"),
+    [
+        ("{ rejectUnauthorized: false }", True),
+        ("isProduction ? { rejectUnauthorized: false } : false", True),
+        ("process.env.NODE_ENV === 'production' ? { require: true, rejectUnauthorized: false } : false", True),
+        ("process.env.DB_SSL === 'true'\n ? { rejectUnauthorized: false } : false", False),
+        ("options.tls ? { rejectUnauthorized: false } : false", False),
+    ],
+)
+def test_a_database_that_must_speak_tls_is_told_of(look: Look, ssl: str, is_said: bool) -> None:
+    source = f"new Pool({{ connectionString: process.env.DATABASE_URL,\n ssl: {ssl} }});"
+    said = [(problem.code, problem.where) for problem in look(app(source)).problems]
+    assert said == [("detect.database-fixed", "s.js:2")] * is_said

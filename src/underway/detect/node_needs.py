@@ -76,6 +76,7 @@ def fill_needs(
             names[prisma] = "url"
         at = index.line(project.path, f'"{driver}"')
         notes.claim("database", f"PostgreSQL: the app depends on {driver}", at, "services.postgres")
+        _over_tls(index, sources, notes)
         _without_port(index, sources, project, variables, names, draft, notes)
         draft.postgres = Postgres(env=MappingProxyType(names))
     if told or usual is not None:
@@ -159,6 +160,30 @@ def _written_name(index: Index, sources: list[str], notes: Notes) -> None:
                     "read it beside the user: database: process.env.DB_NAME",
                 )
                 return
+
+
+_TLS = re.compile(r"""\bssl['"]?\s*:\s*([^{};]{0,200}?)\{\s*(?:require\s*:\s*true\s*,?\s*)?['"]?rejectUnauthorized""")
+_IN_PRODUCTION = re.compile(r"NODE_ENV|isProd|[pP]roduction")
+
+
+def _over_tls(index: Index, sources: list[str], notes: Notes) -> None:
+    """Say so where the app demands TLS of its database in production: the one on this machine speaks none."""
+    for path in sources:
+        text = index.text(path)
+        for found in (
+            _TLS.finditer(text) if _SPEAKS.search(text) or "equelize" in text or "connectionString" in text else ()
+        ):
+            line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
+            asks = re.sub(r"process\.env\.NODE_ENV", "NODE_ENV", found[1]).strip()
+            if _COMMENTED.match(line) or "process.env" in asks or (asks and not _IN_PRODUCTION.search(asks)):
+                continue
+            notes.problem(
+                "detect.database-fixed",
+                Evidence(path, text.count("\n", 0, found.start()) + 1),
+                "the app demands TLS of its database, and the database beside it on this machine speaks none",
+                "let a variable ask for it: ssl: process.env.DB_SSL === 'true' ? { rejectUnauthorized: false } : false",
+            )
+            return
 
 
 def _say_written(written: tuple[str, Evidence], notes: Notes) -> None:
