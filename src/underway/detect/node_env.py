@@ -35,13 +35,14 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
     """Reads of `process.env`, and what a Joi, zod, envalid or JSON schema says must be there."""
     reads: list[EnvRead] = []
     texts = {path: _COMMENT.sub("", index.text(path)) for path in paths}
+    with_passport = any("passport" in text or "Strategy" in text for text in texts.values())
     for path, text in texts.items():
         if "process.env" in text:
             for found in _READ.finditer(text):
                 default = found[6].strip() if found[4] else None
                 at = Evidence(path, text.count("\n", 0, found.start()) + 1)
                 is_sure = bool(found[3])  # `!` is TypeScript's "it is never undefined"
-                is_sure = is_sure or _is_demanded(text, found.start(), found[1] or found[2])
+                is_sure = is_sure or (with_passport and _is_demanded(text, found.start(), found[1] or found[2]))
                 reads.append(EnvRead(found[1] or found[2], at, is_required=is_sure, default=default))
             for each in _UNPACKED.finditer(text):
                 at = Evidence(path, text.count("\n", 0, each.start()) + 1)
@@ -104,7 +105,7 @@ def _is_demanded(text: str, start: int, name: str) -> bool:
     """True for the client's id of a passport strategy: it throws without one (passport-oauth2, strategy.js), unless the
     source asks first whether it is there."""
     line = text[text.rfind("\n", 0, start) + 1 : start]
-    if not _DEMANDS.search(line) or not re.search("Strategy|passport", text):
+    if not _DEMANDS.search(line):
         return False
     return not re.search(rf"if\s*\([^\n]{{0,200}}\b{name}\b|\b{name}\b[^\n]{{0,40}}(?:&&|\?[^?.])", text)
 
