@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections import OrderedDict
 from collections.abc import Coroutine
 from typing import Any, assert_never
 
@@ -14,49 +13,37 @@ from underway.agent.alive import Alive
 from underway.agent.door import Door
 from underway.agent.keeping import Keeping
 from underway.agent.lookout import Lookout
+from underway.agent.plans import Plans, make_plan
 from underway.agent.rounds import Rounds
-from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk, WorkAsk, WorkKind
+from underway.agent.views import MaintenanceAsk, PlanAsk, WorkAsk, WorkKind
 from underway.agent.works import Work, Works
 from underway.flows.access import Access
 from underway.flows.back_up import back_up, fetch, forget, manifest_of, snapshot_name
 from underway.flows.books import Books
 from underway.flows.carry_out import Rollouts, carry_out, end_watch
 from underway.flows.copy_in import copy_in
-from underway.flows.deploy import (
-    Planning,
-    prepare_deploy,
-    prepare_down,
-    prepare_rehearsal,
-    prepare_restore,
-    prepare_rollback,
-    take_lease,
-)
+from underway.flows.deploy import Planning, take_lease
 from underway.flows.drill import drill, verify
-from underway.flows.facts import DeployWishes, RollbackWishes, url_of
-from underway.flows.gates import not_your_own, not_yours
+from underway.flows.facts import url_of
 from underway.flows.resume import bring_back, resume
 from underway.flows.retire import let_end
-from underway.journal.act_state import ActState, Phase
 from underway.journal.app_state import AppState
-from underway.journal.events.acts import ActKind, Order, Ordered
+from underway.journal.events.acts import ActKind
 from underway.journal.events.home import AgentStarted
 from underway.journal.events.releases import InstanceLost, MaintenanceSet
 from underway.journal.journal import Journal
-from underway.plan.model import Plan, Rollout, read_plan
+from underway.plan.model import Plan
 from underway.plan.rollback import plan_retire
-from underway.plan.strategy import LOOK_BACK_S, Pace
 from underway.plan.watch import plan_watch
 from underway.ports.drivers import Drivers
 from underway.steps.step import Act
 from underway.terms.backup import Reason
-from underway.terms.problem import Failure, Problem, Refusal
+from underway.terms.problem import Failure, Refusal
 from underway.terms.process import InstanceEnded
 from underway.terms.release import Slot, release_id
 from underway.terms.secret import Secret
 
 _log = logging.getLogger(__name__)
-PLANS_KEPT = 50
-PLAN_LIFE_S = 600.0
 COUNT_EVERY_S = 1.0
 LINES_AT_ONCE, _BREATH_S = 1_000, 0.003
 """A busy log is read in parts of some 20 ms, with a breath for others after each: who asks the agent waits for one."""
@@ -71,7 +58,7 @@ class Agent:
         self.journal = journal
         self.started_at = on.clock.now()
         self._owner = owner
-        self._plans: OrderedDict[str, tuple[float, Planning]] = OrderedDict()
+        self.plans = Plans(on.clock)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._watching: dict[str, asyncio.Task[Any]] = {}
         """By app: what carries out its watch."""
@@ -142,15 +129,13 @@ class Agent:
         planning = None
         while planning is None:
             try:
-                planning = await self._prepare(ask)
+                planning = await make_plan(ask, self.on, self.journal, self.books)
             except Refusal as refusal:
                 if not await self._has_retired(refusal):
                     raise
         plan_id = self.new_id()
         planning = planning._replace(by=ask.by)
-        self._plans[plan_id] = (self.on.clock.monotonic(), planning)
-        while len(self._plans) > PLANS_KEPT:
-            self._plans.popitem(last=False)
+        self.plans.keep(plan_id, planning)
         return plan_id, planning
 
     async def _has_retired(self, refusal: Refusal) -> bool:
@@ -163,53 +148,10 @@ class Agent:
             await self.on.clock.sleep(0.02)
         return True
 
-    async def _prepare(self, ask: PlanAsk) -> Planning:
-        match ask.kind:
-            case ActKind.DEPLOY:
-                self.books.catch_up()
-                wishes = DeployWishes(
-                    allow=ask.allow,
-                    strategy=ask.strategy,
-                    pace_of=self._pace,
-                    environment=ask.environment,
-                    spend_budget=ask.spend_budget,
-                )
-                return await prepare_deploy(ask.path, ask.app, self.on, self.journal, wishes)
-            case ActKind.ROLLBACK:
-                back = RollbackWishes(ask.code_only, ask.restore, ask.migrate_back, "loss" in ask.allow)
-                return await prepare_rollback(ask.app, ask.to, self.on, self.journal, back)
-            case ActKind.DOWN:
-                return prepare_down(ask.app, self.on, self.journal)
-            case ActKind.REHEARSE:
-                return await prepare_rehearsal(ask.app, ask.to, self.on, self.journal)
-            case ActKind.RESTORE:
-                return prepare_restore(
-                    ask.app,
-                    ask.to,
-                    self.on,
-                    self.journal,
-                    until=ask.until,
-                    is_copied=ask.is_copied,
-                    reset=ask.is_reset,
-                )
-            case ActKind.RETIRE | ActKind.WATCH:
-                raise Refusal([_not_for_asking()])
-            case _:
-                assert_never(ask.kind)
-
-    def _pace(self, app: str) -> Pace:
-        return Pace(self.books.per_s(app, LOOK_BACK_S), LOOK_BACK_S)
-
     def run(self, plan_id: str) -> tuple[str, Planning]:
         """Run a kept plan in the background; return the act's id. Raises `Refusal`."""
-        made_at, planning = self._plans.pop(plan_id, (0.0, None))
-        if planning is None or self.on.clock.monotonic() - made_at > PLAN_LIFE_S:
-            raise Refusal([_no_plan(plan_id)])
+        planning = self.plans.take(plan_id)
         return self._begin(planning), planning
-
-    def planned(self, plan_id: str) -> Planning | None:
-        """The plan that is kept under this id, to look at."""
-        return self._plans.get(plan_id, (0.0, None))[1]
 
     def begin_work(self, app: str, ask: WorkAsk) -> Work:
         """Begin work on the app's data in the background. Raises `Refusal`."""
@@ -238,23 +180,6 @@ class Agent:
 
         kind = "backup" if ask.kind is WorkKind.SNAPSHOT else ask.kind.value
         return self.works.begin(app, kind, do)
-
-    def order(self, app: str, ask: OrderAsk) -> None:
-        """Tell the release that is on its way, or watched, what a person wants. It is obeyed at the next look, or once
-        the release is ready for users. Raises `Refusal` (`release.not-on-its-way`, `release.not-yours`)."""
-        held = self.journal.state(app).act
-        rollout = _rollout_of(held)
-        if held is None or rollout is None:
-            raise Refusal([_not_on_its_way(app)])
-        is_onward = ask.order in (Order.ADVANCE, Order.PROMOTE) and not rollout.is_watch
-        if is_onward and rollout.approve and rollout.approve.by and ask.by not in rollout.approve.by:
-            raise Refusal([not_yours(app, rollout.approve, ask.by)])
-        if is_onward and held.by and rollout.approve and rollout.approve.is_second and held.by in (ask.by, ask.account):
-            raise Refusal([not_your_own(app, held.by)])
-        account = ask.account if ask.account != ask.by else ""
-        self.journal.record(
-            Ordered(app=app, act=held.id, order=ask.order, by=ask.by, account=account, because=ask.because)
-        )
 
     def set_maintenance(self, app: str, ask: MaintenanceAsk) -> None:
         """Show the maintenance page, or the app again. Deploys do not change it."""
@@ -403,38 +328,3 @@ class Agent:
 
 def _uses(state: AppState, service: str) -> bool:
     return any(f"services.{service}" in it.manifest for it in state.releases.values() if not it.is_pruned)
-
-
-def _rollout_of(held: ActState | None) -> Rollout | None:
-    """The rollout, or watch, that an act has or is about to have."""
-    if held is None or held.phase is not Phase.RUNNING:
-        return None
-    return next((stage.rollout for stage in read_plan(held.plan).stages if stage.rollout), None)
-
-
-def _no_plan(plan_id: str) -> Problem:
-    return Problem(
-        code="plan.unknown",
-        where=plan_id[:40],
-        why="there is no such plan: plans are kept for ten minutes and run once",
-        remedy="ask for a new one",
-    )
-
-
-def _not_on_its_way(app: str) -> Problem:
-    return Problem(
-        code="release.not-on-its-way",
-        where=app,
-        why=f"no release of {app} is getting its traffic step by step, and none is watched",
-        remedy="an order goes to a release while it is on its way, and while it is watched after that",
-        command=f"underway status {app}",
-    )
-
-
-def _not_for_asking() -> Problem:
-    return Problem(
-        code="plan.kind",
-        where="kind",
-        why="retiring is done by the agent itself",
-        remedy="use deploy, rollback or down",
-    )

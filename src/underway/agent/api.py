@@ -61,6 +61,7 @@ from underway.agent.views import (
 )
 from underway.flows.explain import Explanation, explain
 from underway.flows.lint import lint_source
+from underway.flows.order import order_release
 from underway.observe.database import read_database
 from underway.terms.database_health import DatabaseHealth
 from underway.terms.problem import Failure, Problem, Refusal
@@ -142,7 +143,8 @@ async def see_work(agent: Agent, request: Request) -> Response:
 async def give_order(agent: Agent, request: Request) -> Response:
     """Hold, advance, promote or abort the release that is on its way."""
     state = app_state(agent, request)
-    agent.order(state.app, await body(request, OrderAsk))
+    ask = await body(request, OrderAsk)
+    order_release(state.app, ask.order, agent.journal, by=ask.by, account=ask.account, because=ask.because)
     return json_answer(app_view(agent, state), 202)
 
 

@@ -6,8 +6,9 @@ from starlette.responses import RedirectResponse, Response
 
 from underway.access.rights import rights_for_order
 from underway.agent.look import app_view, plan_view, release_views
-from underway.agent.views import MaintenanceAsk, OrderAsk, PlanAsk
+from underway.agent.views import MaintenanceAsk, PlanAsk
 from underway.flows.gates import needs_approval
+from underway.flows.order import order_release
 from underway.journal.events.acts import ActKind, Order
 from underway.journal.events.people import Acted
 from underway.pages.gate import Denied
@@ -44,7 +45,7 @@ async def ask_rollback(visit: Visit) -> Response:
 async def roll_back(visit: Visit) -> Response:
     state = state_of(visit)
     plan_id = visit.field("plan")
-    kept = visit.agent.planned(plan_id)
+    kept = visit.agent.plans.look(plan_id)
     is_ours = kept is not None and kept.by == visit.session.name and kept.plan.app == state.app
     if kept is None or not is_ours or kept.plan.kind is not ActKind.ROLLBACK:
         why = "this plan was run already, is too old, or is another one"
@@ -78,7 +79,8 @@ async def give_order(visit: Visit) -> Response:
     _require(visit, order)
     act = state.act.id if state.act else ""
     name = visit.session.name
-    visit.agent.order(state.app, OrderAsk(order=order, by=name, account=name, because=visit.field("because")))
+    because = visit.field("because")
+    order_release(state.app, order, visit.agent.journal, by=name, account=name, because=because)
     return RedirectResponse(f"/apps/{state.app}/acts/{act}", 303)
 
 

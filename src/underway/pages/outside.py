@@ -98,7 +98,7 @@ def _needed(
         right = _PLANS.get(str(body.get("kind")))
         return frozenset({right}) if right else frozenset()
     if path == "/v1/plans/{plan}/run":
-        planning = agent.planned(names["plan"])
+        planning = agent.plans.look(names["plan"])
         if planning is None or planning.by != _by(token):
             return frozenset()
         right = _PLANS.get(planning.plan.kind.value)
