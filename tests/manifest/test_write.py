@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from underway.manifest import backup, kinds, probe_words, words
+from underway.manifest import backup, env_words, kinds, measures, probe_words, words
 from underway.manifest.hosts import expand, with_own_names
 from underway.manifest.keys import Declared, Key, Table, declared
 from underway.manifest.limits import LimitKeys
@@ -50,16 +50,16 @@ _SAMPLES: dict[int, st.SearchStrategy[Any]] = {
     id(words.ENV_NAME): st.from_regex(
         r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True, alphabet=st.characters(codec="ascii")
     ).filter(lambda name: name != "PORT"),
-    id(words.ENV_VALUE): st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"])),
-    id(words.ENV_NAME_OR_NONE): st.sampled_from(["", "SECRET_KEY_FALLBACKS"]),
-    id(words.ENV_TYPE): st.sampled_from(["str", "int", "list", "list of url", "pem"]),
-    id(words.ENV_SOURCE): st.sampled_from(["", "postgres", "redis:port", "public:JWT_KEY"]),
-    id(words.PATTERN): st.just(""),
-    id(words.DOC): st.sampled_from(["", 'Key of the "mail" provider, see docs\\mail']),
-    id(words.ENV_CHOICE): st.sampled_from(["debug", "info", "a b"]),
-    id(words.ENVIRONMENT): st.sampled_from(["production", "staging", "eu-west"]),
-    id(words.ENVIRONMENT_OR_NONE): st.sampled_from(["", "production"]),
-    id(words.PREFIX): st.sampled_from(["SHOP_PUBLIC_", "X_"]),
+    id(env_words.ENV_VALUE): st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cs"])),
+    id(env_words.ENV_NAME_OR_NONE): st.sampled_from(["", "SECRET_KEY_FALLBACKS"]),
+    id(env_words.ENV_TYPE): st.sampled_from(["str", "int", "list", "list of url", "pem"]),
+    id(env_words.ENV_SOURCE): st.sampled_from(["", "postgres", "redis:port", "public:JWT_KEY"]),
+    id(env_words.PATTERN): st.just(""),
+    id(env_words.DOC): st.sampled_from(["", 'Key of the "mail" provider, see docs\\mail']),
+    id(env_words.ENV_CHOICE): st.sampled_from(["debug", "info", "a b"]),
+    id(env_words.ENVIRONMENT): st.sampled_from(["production", "staging", "eu-west"]),
+    id(env_words.ENVIRONMENT_OR_NONE): st.sampled_from(["", "production"]),
+    id(env_words.PREFIX): st.sampled_from(["SHOP_PUBLIC_", "X_"]),
     id(words.EXTENSION): st.sampled_from(["pg_trgm", "uuid-ossp", "vector"]),
     id(words.SCHEME): st.sampled_from(["postgresql", "postgres", "postgresql+asyncpg"]),
     id(words.POSTGRES_URL): st.sampled_from(["", "postgres://u:p@h:1/d", "${PROD_DATABASE_URL}"]),
@@ -104,14 +104,14 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
         return st.integers(kind.least, kind.most)
     if isinstance(kind, kinds.Number):
         return st.floats(kind.least, kind.most)
-    if isinstance(kind, kinds.Size):
-        sizes = st.integers(kinds.bytes_of(kind.least) or 0, kinds.bytes_of(kind.most) or 0)
+    if isinstance(kind, measures.Size):
+        sizes = st.integers(measures.bytes_of(kind.least) or 0, measures.bytes_of(kind.most) or 0)
         return st.one_of(st.just(0), sizes) if kind.none else sizes
-    if isinstance(kind, kinds.Percent):
+    if isinstance(kind, measures.Percent):
         least, most = (int(float(bound[:-1]) * 100) for bound in (kind.least, kind.most))
         return st.integers(least, most).map(lambda n: n / 10_000)
-    if isinstance(kind, kinds.Duration):
-        least, most = (float(kinds.seconds_of(bound) or 0) for bound in (kind.least, kind.most))
+    if isinstance(kind, measures.Duration):
+        least, most = (float(measures.seconds_of(bound) or 0) for bound in (kind.least, kind.most))
         factor = 1000.0 if kind.in_ms else 1.0
         return st.one_of(
             st.floats(least * factor, most * factor).map(lambda v: round(v, 6)).filter(lambda v: v >= least * factor),

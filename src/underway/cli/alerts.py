@@ -8,7 +8,7 @@ from underway.agent.views import AlertAsk
 from underway.cli.client import connect, of_app
 from underway.cli.render.keeping import show_alerts
 from underway.cli.render.terminal import Terminal, print_json
-from underway.manifest.kinds import seconds_of
+from underway.manifest.measures import seconds_of
 from underway.terms.alert import Alert
 
 

@@ -6,7 +6,7 @@ import click
 
 from underway.cli.client import connect, of_app
 from underway.cli.render.terminal import Terminal, clean, print_json
-from underway.manifest.kinds import seconds_of
+from underway.manifest.measures import seconds_of
 from underway.terms.output import LEVELS
 
 _COLOURS = {"debug": "dim", "warning": "amber", "error": "red", "critical": "red"}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from underway.manifest.keys import Key
-from underway.manifest.kinds import Duration, Flag, ListOf, Text, Whole
+from underway.manifest.kinds import Flag, ListOf, Text, Whole
+from underway.manifest.measures import Duration
 
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}", re.ASCII)
 """An X25519 recipient: Bech32 with the prefix `age` (age-encryption.org/v1)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated
 
-from underway.manifest import words
+from underway.manifest import env_words, words
 from underway.manifest.keys import Key
 from underway_kit.values import Rule
 
@@ -24,7 +24,7 @@ class EnvVar:
         str,
         Key(
             "value",
-            words.ENV_VALUE,
+            env_words.ENV_VALUE,
             '"info"',
             "The value. `${app}`, `${host}`, `${url}`, `${hosts}` and `${origins}` (the last two also as `_json` and "
             "`_spaced`) stand for the app's own names.",
@@ -34,7 +34,7 @@ class EnvVar:
         str,
         Key(
             "generate",
-            words.GENERATE,
+            env_words.GENERATE,
             '"urlsafe"',
             "A secret made once for the app and kept for every release. `rsa` and `ed25519` make a private key as PEM; "
             "the public half is for a variable with `from`.",
@@ -46,33 +46,36 @@ class EnvVar:
     )
     required_in: Annotated[
         tuple[str, ...],
-        Key("required_in", words.ENVIRONMENTS, '["production"]', "Required in these environments only."),
+        Key("required_in", env_words.ENVIRONMENTS, '["production"]', "Required in these environments only."),
     ] = ()
     type: Annotated[
-        str, Key("type", words.ENV_TYPE, '"list of url"', "What the text must be, checked before a build.")
+        str, Key("type", env_words.ENV_TYPE, '"list of url"', "What the text must be, checked before a build.")
     ] = "str"
     choices: Annotated[
-        tuple[str, ...], Key("choices", words.ENV_CHOICES, '["debug", "info"]', "The words of the type `enum`.")
+        tuple[str, ...], Key("choices", env_words.ENV_CHOICES, '["debug", "info"]', "The words of the type `enum`.")
     ] = ()
     pattern: Annotated[
-        str, Key("pattern", words.PATTERN, '"sk_live_[a-z0-9]+"', "What the whole value matches, for the type `regex`.")
+        str,
+        Key("pattern", env_words.PATTERN, '"sk_live_[a-z0-9]+"', "What the whole value matches, for the type `regex`."),
     ] = ""
     default: Annotated[
         str,
-        Key("default", words.ENV_VALUE, '"4"', "The value where no layer has one. It is also in the typed settings."),
+        Key(
+            "default", env_words.ENV_VALUE, '"4"', "The value where no layer has one. It is also in the typed settings."
+        ),
     ] = ""
     example: Annotated[
-        str, Key("example", words.ENV_VALUE, '"re_123"', "What stands in `.env.example`; a secret may not have it.")
+        str, Key("example", env_words.ENV_VALUE, '"re_123"', "What stands in `.env.example`; a secret may not have it.")
     ] = ""
-    doc: Annotated[str, Key("doc", words.DOC, '"Key of the mail provider"', "What it is for, in one line.")] = ""
+    doc: Annotated[str, Key("doc", env_words.DOC, '"Key of the mail provider"', "What it is for, in one line.")] = ""
     min_entropy: Annotated[
-        float, Key("min_entropy", words.ENTROPY, "128", "The least entropy of a secret, in bits; 0 asks for none.")
+        float, Key("min_entropy", env_words.ENTROPY, "128", "The least entropy of a secret, in bits; 0 asks for none.")
     ] = 0.0
     forbid: Annotated[
         tuple[str, ...],
         Key(
             "forbid",
-            words.ENV_CHOICES,
+            env_words.ENV_CHOICES,
             '["letmein"]',
             "Values it may not have. A secret may never have a known default (`changeme`), the value of the "
             "repository's `.env.example`, or one that stands in its committed history.",
@@ -82,20 +85,20 @@ class EnvVar:
         str,
         Key(
             "from",
-            words.ENV_SOURCE,
+            env_words.ENV_SOURCE,
             '"postgres"',
             "Where its value comes from: a service (`postgres`, `postgres:host`, `postgres:url:postgresql+asyncpg`, "
             "`redis`, `redis:port`) or the public half of a generated key (`public:JWT_KEY`).",
         ),
     ] = ""
     rotates_s: Annotated[
-        float, Key("rotates", words.ROTATES, '"90d"', "It is to be renewed this often; longer is a finding.")
+        float, Key("rotates", env_words.ROTATES, '"90d"', "It is to be renewed this often; longer is a finding.")
     ] = 0.0
     previous: Annotated[
         str,
         Key(
             "previous",
-            words.ENV_NAME_OR_NONE,
+            env_words.ENV_NAME_OR_NONE,
             '"SECRET_KEY_FALLBACKS"',
             "The variable in which the app reads former values that it still accepts, as a list between commas. "
             "A rotation fills it until the old value is retired.",
@@ -105,7 +108,7 @@ class EnvVar:
         str,
         Key(
             "at",
-            words.ENV_AT,
+            env_words.ENV_AT,
             '"run"',
             "When it is there: `run` for processes and the migration, `build` for build commands, `agent` for neither: "
             "Underway alone uses it, for a channel, a monitor, a heartbeat. A secret is never part of a build: builds "
@@ -157,9 +160,11 @@ class EnvironmentKeys:
 
     inherits: Annotated[
         str,
-        Key("inherits", words.ENVIRONMENT_OR_NONE, '"production"', "The environment it takes its values from first."),
+        Key(
+            "inherits", env_words.ENVIRONMENT_OR_NONE, '"production"', "The environment it takes its values from first."
+        ),
     ] = ""
     env: Annotated[
         Mapping[str, str],
-        Key("env", words.ENV_VALUES, '{LOG_LEVEL = "debug"}', "Values of this environment, over those of `[env]`."),
+        Key("env", env_words.ENV_VALUES, '{LOG_LEVEL = "debug"}', "Values of this environment, over those of `[env]`."),
     ] = field(default_factory=lambda: MappingProxyType({}))

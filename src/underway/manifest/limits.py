@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from underway.manifest.keys import Key
-from underway.manifest.kinds import Choice, Duration, Text, Whole, bytes_of, seconds_of
+from underway.manifest.kinds import Choice, Text, Whole
+from underway.manifest.measures import Duration, bytes_of, seconds_of
 from underway.manifest.spot import Spot
 from underway.terms.alert import Severity
 

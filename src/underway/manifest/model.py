@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Annotated
 
-from underway.manifest import words
+from underway.manifest import env_words, words
 from underway.manifest.backup import BackupKeys
 from underway.manifest.env_keys import EnvironmentKeys
 from underway.manifest.env_keys import EnvVar as EnvVar  # the word is part of this model
@@ -162,7 +162,7 @@ class Process:
     ] = 10.0
     env: Annotated[
         Mapping[str, str],
-        Key("env", words.ENV_VALUES, '{QUEUE = "mail"}', "Values for this process alone, over those of `[env]`."),
+        Key("env", env_words.ENV_VALUES, '{QUEUE = "mail"}', "Values for this process alone, over those of `[env]`."),
     ] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -360,14 +360,14 @@ class Manifest:
             EnvironmentKeys,
             "The environments the app runs in, each with the values that differ. A deploy is for `production` unless "
             "`--env` names another.",
-            names=words.ENVIRONMENT,
+            names=env_words.ENVIRONMENT,
         ),
     ] = field(default_factory=lambda: MappingProxyType({}))
     environment: Annotated[
         str,
         Key(
             "environment",
-            words.ENVIRONMENT,
+            env_words.ENVIRONMENT,
             '"staging"',
             "The environment of a deploy that names none. With `--env` another than `production`, the app is called "
             "`NAME-ENVIRONMENT`, unless `--app` says how, and runs beside the one in production.",
@@ -381,7 +381,7 @@ class Manifest:
         tuple[str, ...],
         Key(
             "public_prefixes",
-            words.PREFIXES,
+            env_words.PREFIXES,
             '["SHOP_PUBLIC_"]',
             "Names that begin so are built into pages that everybody can read, besides the usual ones "
             "(`NEXT_PUBLIC_`, `VITE_`, `REACT_APP_`, `PUBLIC_` …). A secret may not have such a name.",

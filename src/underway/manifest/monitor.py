@@ -8,8 +8,9 @@ from typing import Annotated
 
 from underway.manifest import words
 from underway.manifest.keys import Key, Table
-from underway.manifest.kinds import Choice, Duration, Flag, ListOf, Percent, Text, Whole
+from underway.manifest.kinds import Choice, Flag, ListOf, Text, Whole
 from underway.manifest.limits import LimitKeys, StepKeys
+from underway.manifest.measures import Duration, Percent
 from underway.manifest.smoke import Expect
 from underway.terms.alert import Severity
 from underway.terms.monitor import MonitorKind

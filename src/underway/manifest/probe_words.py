@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from underway.manifest import words
-from underway.manifest.kinds import Choice, Duration, ListOf, MapOf, Text, toml_name, toml_text
+from underway.manifest.kinds import Choice, ListOf, MapOf, Text, toml_name, toml_text
+from underway.manifest.measures import Duration
 from underway.manifest.spot import Spot, shown
 
 Wrong = tuple[str, str] | None

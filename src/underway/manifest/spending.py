@@ -7,7 +7,8 @@ from typing import Annotated
 
 from underway.manifest import words
 from underway.manifest.keys import Key, Table
-from underway.manifest.kinds import Duration, Flag, Number, Size, Whole
+from underway.manifest.kinds import Flag, Number, Whole
+from underway.manifest.measures import Duration, Size
 from underway.manifest.monitor import NAME, TARGET
 
 PRICE = Number(0, 1_000_000)

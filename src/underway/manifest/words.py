@@ -7,16 +7,16 @@ import re
 from collections.abc import Callable
 from itertools import pairwise
 
-from underway.manifest.kinds import Choice, Duration, Flag, ListOf, MapOf, Number, Percent, Size, Text, Whole
+from underway.manifest.kinds import Choice, Flag, ListOf, MapOf, Number, Text, Whole
+from underway.manifest.measures import Duration, Percent, Size
 from underway.manifest.windows import spans_of
-from underway.terms.environment import BASE, OWN
 from underway.terms.release import APP_NAME
-from underway_kit.values import LIST_OF, TYPES
 
 Wrong = tuple[str, str] | None
 
 
-def _matches(pattern: re.Pattern[str], why: str, remedy: str) -> Callable[[str], Wrong]:
+def matches(pattern: re.Pattern[str], why: str, remedy: str) -> Callable[[str], Wrong]:
+    """A check that refuses, with `why` and `remedy`, what is not all of `pattern`."""
     return lambda text: None if pattern.fullmatch(text) else (why, remedy)
 
 
@@ -162,13 +162,13 @@ APP = Text(
     "an app name (a host name: lower-case letters, digits, inner hyphens)",
     '"my-shop"',
     40,
-    _matches(APP_NAME, "an app's name is a host name", "use 1 to 40 lower-case letters, digits and inner hyphens"),
+    matches(APP_NAME, "an app's name is a host name", "use 1 to 40 lower-case letters, digits and inner hyphens"),
 )
 APP_OR_NONE = Text(
     "an app name",
     '"my-shop"',
     40,
-    _matches(APP_NAME, "an app's name is a host name", "use 1 to 40 lower-case letters, digits and inner hyphens"),
+    matches(APP_NAME, "an app's name is a host name", "use 1 to 40 lower-case letters, digits and inner hyphens"),
     may_be_empty=True,
 )
 COMMAND = Text("a shell line", '"uvicorn app.main:app"', 4000)
@@ -185,14 +185,14 @@ PYTHON_VERSION = Text(
     "a Python version (major.minor)",
     '"3.12"',
     8,
-    _matches(re.compile(r"3\.\d{1,2}", re.ASCII), "it is no major.minor version", 'write "3.12"'),
+    matches(re.compile(r"3\.\d{1,2}", re.ASCII), "it is no major.minor version", 'write "3.12"'),
     may_be_empty=True,
 )
 DAY = Text(
     "a day (year-month-day)",
     '"2024-08-25"',
     10,
-    _matches(
+    matches(
         re.compile(r"20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", re.ASCII), "it is no day", 'write "2024-08-25"'
     ),
     may_be_empty=True,
@@ -201,7 +201,7 @@ PACKAGE = Text(
     "a package requirement",
     '"gunicorn>=22"',
     200,
-    _matches(
+    matches(
         re.compile(
             r"[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._,\s-]+\])?\s*([<>=!~]=?=?\s*[\w.*+!-]+\s*,?\s*)*", re.ASCII
         ),
@@ -213,13 +213,13 @@ GROUP = Text(
     "the name of a dependency group or extra",
     '"prod"',
     80,
-    _matches(re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII), "it is no group's name", 'write it as "prod"'),
+    matches(re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII), "it is no group's name", 'write it as "prod"'),
 )
 SCRIPT = Text(
     "the name of a script in package.json",
     '"build"',
     100,
-    _matches(
+    matches(
         re.compile(r"[\w:.@/-]+", re.ASCII), "it is no script's name", "write the key under scripts in package.json"
     ),
     may_be_empty=True,
@@ -228,7 +228,7 @@ PROCESS_NAME = Text(
     "a process name",
     "web",
     32,
-    _matches(
+    matches(
         re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", re.ASCII),
         "it is no process name",
         "use lower-case letters, digits and inner hyphens, beginning with a letter: web, worker, mail-queue",
@@ -244,85 +244,18 @@ def _env_name(text: str) -> Wrong:
     return None
 
 
-def _environment(text: str) -> Wrong:
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,38}[a-z0-9]|[a-z]", text, re.ASCII):
-        return ("it is no name of an environment", "use lower-case letters, digits and inner hyphens: staging")
-    if text in (BASE, OWN):
-        return (f"{text} is a layer of its own", "choose another name: production, staging, development")
-    return None
-
-
-def _pattern(text: str) -> Wrong:
-    """A pattern that `re` takes and that cannot be slow: at most two repetitions without end, none inside another."""
-    try:
-        re.compile(text)
-    except (re.error, RecursionError, OverflowError):
-        return ("it is no regular expression of Python", "see docs.python.org/3/library/re.html")
-    bare = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]", "x", text)
-    if re.search(r"\)[*+?{]", bare) or len(re.findall(r"[*+]|\{\d*,\d*\}", bare)) > 2:
-        return (
-            "it could take for ever: it repeats a group, or repeats more than twice",
-            "write it with at most two of * + {n,m}, none behind a group",
-        )
-    return None
-
-
 ENV_NAME = Text("the name of an environment variable", "LOG_LEVEL", 200, _env_name)
-ENV_VALUE = Text("text", '"info"', 32_768, may_be_empty=True, may_have_lines=True)
-ENV_NAME_OR_NONE = Text("the name of an environment variable", '"KEY_FALLBACKS"', 200, _env_name, may_be_empty=True)
-ENV_VALUES = MapOf(ENV_NAME, ENV_VALUE, 500)
-ENV_TYPE = Text(
-    f"one of {', '.join(TYPES)}, or list of one of them",
-    '"list of url"',
-    40,
-    _matches(
-        re.compile(rf"({LIST_OF})?({'|'.join(TYPES)})|list"),
-        "it is no type",
-        f"write {', '.join(TYPES)}, or list of one of them",
-    ),
-)
-ENV_SOURCE = Text(
-    "a service, a part of its address, or public:NAME",
-    '"postgres"',
-    260,
-    _matches(
-        re.compile(
-            r"postgres(:(url|url:[a-z][a-z0-9]*(\+[a-z0-9_]+)?|host|port|user|password|database))?"
-            r"|redis(:(url|host|port|password))?|public:[A-Za-z_][A-Za-z0-9_]*",
-            re.ASCII,
-        ),
-        "nothing gives a value under that name",
-        'write "postgres", "postgres:host", "redis", "redis:url" or "public:NAME" of a generated key',
-    ),
-    may_be_empty=True,
-)
-PATTERN = Text("a regular expression", '"sk_live_[a-z0-9]+"', 200, _pattern, may_be_empty=True)
-DOC = Text("text on one line", '"Key of the mail provider"', 500, may_be_empty=True)
-ENV_CHOICE = Text("text", '"info"', 500)
-ENVIRONMENT = Text(
-    "the name of an environment",
-    '"staging"',
-    40,
-    _environment,
-)
-ENVIRONMENT_OR_NONE = Text("the name of an environment", '"production"', 40, _environment, may_be_empty=True)
-PREFIX = Text(
-    "the beginning of names",
-    '"SHOP_PUBLIC_"',
-    60,
-    _matches(re.compile(r"[A-Za-z_][A-Za-z0-9_]*_", re.ASCII), "it is no beginning of a name", 'write "SHOP_PUBLIC_"'),
-)
 EXTENSION = Text(
     "the name of a PostgreSQL extension",
     '"pg_trgm"',
     63,
-    _matches(re.compile(r"[a-z_][a-z0-9_-]*", re.ASCII), "it is no extension's name", 'write it as "pg_trgm"'),
+    matches(re.compile(r"[a-z_][a-z0-9_-]*", re.ASCII), "it is no extension's name", 'write it as "pg_trgm"'),
 )
 SCHEME = Text(
     "a URL scheme",
     '"postgresql+asyncpg"',
     40,
-    _matches(
+    matches(
         re.compile(r"[a-z][a-z0-9]*(\+[a-z0-9_]+)?", re.ASCII), "it is no URL scheme", 'write "postgresql+asyncpg"'
     ),
 )
@@ -332,7 +265,7 @@ POSTGRES_PART = Text(
     "one of url, host, port, user, password, database, or url:SCHEME",
     '"host"',
     60,
-    _matches(
+    matches(
         re.compile(r"url|url:[a-z][a-z0-9]*(\+[a-z0-9_]+)?|host|port|user|password|database", re.ASCII),
         "it is no part of the address",
         'write "url", "host", "port", "user", "password", "database", or a URL of another scheme: "url:postgres"',
@@ -346,16 +279,7 @@ NODE_MANAGER = Choice(("npm", "pnpm", "yarn", "bun"))
 TLS = Choice(("off", "internal", "auto"))
 STRATEGY = Choice(("auto", "canary", "blue-green", "instant"))
 REHEARSE = Choice(("auto", "always", "never"))
-GENERATE = Choice(("hex", "urlsafe", "password", "django", "fernet", "rsa", "ed25519"))
-
-ENV_AT = Choice(("both", "run", "build", "agent"))
-ENTROPY = Number(0, 4096)
-ROTATES = Duration("0s", "3650d")
-ENV_CHOICES = ListOf(ENV_CHOICE, 100)
-ENVIRONMENTS = ListOf(ENVIRONMENT, 20)
 PROCESS_NAMES = ListOf(PROCESS_NAME, 50)
-PREFIXES = ListOf(PREFIX, 20)
-
 COMMANDS = ListOf(COMMAND, 50)
 TREE_PATHS = ListOf(TREE_PATH, 100)
 SHARED_PATHS = ListOf(SHARED_PATH, 50, _apart)
@@ -368,7 +292,7 @@ PERSON = Text(
     "a person's name",
     '"ana"',
     80,
-    _matches(re.compile(r"[\w.@+-]+"), "it is no name as one word", 'write it as it is given with --as: "ana"'),
+    matches(re.compile(r"[\w.@+-]+"), "it is no name as one word", 'write it as it is given with --as: "ana"'),
 )
 PEOPLE = ListOf(PERSON, 50)
 SPANS = ListOf(Text("a part of the week", '"Fri 15:00-24:00"', 40, _span), 50)

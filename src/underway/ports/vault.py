@@ -36,7 +36,7 @@ class Vault(Protocol):
         ...
 
     def ensure(self, app: str, name: str, kind: str) -> Secret:
-        """The own value of `name`, generated (`kind` is one of `manifest.words.GENERATE` or `password`) when there
+        """The own value of `name`, generated (`kind` is one of `manifest.env_words.GENERATE` or `password`) when there
         is none yet; the same for everybody who asks at that moment."""
         ...
 
