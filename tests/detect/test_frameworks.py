@@ -24,6 +24,30 @@ def drafted(found: Detection) -> Manifest:
     return found.manifest
 
 
+NEXT = {"dependencies": {"next": "15"}, "scripts": {"build": "next build"}}
+
+
+def test_a_front_end_beside_one_that_makes_its_own_pages_is_another_app(look: Look) -> None:
+    vite = json.dumps({"devDependencies": {"vite": "6"}, "scripts": {"build": "vite build"}})
+    found = look(
+        {"apps/web/package.json": json.dumps(NEXT), "apps/admin/package.json": vite, "apps/admin/index.html": ""}
+    )
+    assert drafted(found).static is None
+    assert drafted(found).processes["web"].cwd == "apps/web"
+
+
+@pytest.mark.parametrize(
+    ("config", "command"),
+    [
+        ("{ output: 'standalone' }", "node .next/standalone/server.js"),
+        ("{ ...(kind === 'docker' ? { output: 'standalone' } : {}) }", "node_modules/.bin/next start"),
+    ],
+)
+def test_a_server_laid_out_by_choice_is_started_as_any(look: Look, config: str, command: str) -> None:
+    found = look({"package.json": json.dumps(NEXT), "package-lock.json": "", "next.config.mjs": config})
+    assert drafted(found).processes["web"].command.startswith(command)
+
+
 NUXT = {"nuxt": "^3.14"}
 SOLID = {"@solidjs/start": "1", "vinxi": "0.4"}
 ROUTER = {"@react-router/dev": "7", "vite": "6"}
@@ -85,6 +109,11 @@ def test_a_framework_says_how_its_server_starts(look: Look, files: dict[str, str
             app(ASTRO, {"build": "astro build"}, astro_dot_config_dot_mjs="import n from '@astrojs/node'"),
             Static("dist"),
             id="astro-of-static-pages",
+        ),
+        pytest.param(
+            app({"ember-cli": "4"}, {"build": "ember build --environment=production"}),
+            Static("dist", spa=True),
+            id="ember",
         ),
         pytest.param(
             app({"vite": "6"}, {"build:prod": "vite build"}, vite_dot_config_dot_ts="{\n base: '/shop/' }"),

@@ -78,7 +78,8 @@ def _draft(
         return False
     for project in servers:
         if draft_node_server(index, starts, project, machine, draft, notes):
-            front = [p for p in node if p.is_front_end and not p.server and p is not project]
+            is_whole = project.built is not None  # it makes the pages itself: another front end is another app
+            front = [p for p in node if p.is_front_end and not p.server and p is not project and not is_whole]
             if front:
                 _add_front_end(index, starts, front, machine, draft, notes)
             return True

@@ -41,7 +41,10 @@ def _next(index: Index, project: NodeProject) -> Built | None:
     at = index.line(project.path, '"next"')
     env = {"HOSTNAME": "127.0.0.1"}
     is_alone = re.search(r"""output\s*:\s*['"]standalone""", text)
-    if is_alone and (inner := _standalone_folder(project)) is not None:
+    is_chosen = is_alone and re.search(
+        r"(?:\?|&&)\s*\(?\s*\{\s*$", text[: is_alone.start()]
+    )  # `next start` does either
+    if is_alone and not is_chosen and (inner := _standalone_folder(project)) is not None:
         out = named(text, "distDir", ".next")
         to = join(f"{out}/standalone", inner)  # the server serves both, and the build leaves the copying to others
         copy = f"cp -r {out}/static {to}/{out}/ && if [ -d public ]; then cp -r public {to}/; fi"

@@ -99,7 +99,7 @@ class NodeProject:
 FRONT_ENDS = (
     "vite", "react-scripts", "@vue/cli-service", "@angular/cli", "@angular/build", "@angular-devkit/build-angular",
     "astro", "parcel", "webpack", "gatsby", "@11ty/eleventy", "@sveltejs/kit", "esbuild", "rollup", "snowpack", "next",
-    "preact-cli", "@rsbuild/core", "vitepress", "@docusaurus/core",
+    "preact-cli", "@rsbuild/core", "vitepress", "@docusaurus/core", "ember-cli",
 )  # fmt: skip
 
 
@@ -229,6 +229,7 @@ def output_folder(index: Index, project: NodeProject) -> tuple[str, Evidence, bo
         ("@11ty/eleventy", "_site", False),
         ("@docusaurus/core", "build", False),
         ("vitepress", ".vitepress/dist", False),
+        ("ember-cli", "dist", True),
         ("vite", "dist", True),
     ):
         if project.has(package):

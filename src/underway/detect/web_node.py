@@ -24,6 +24,7 @@ from underway.detect.starts import Starts
 from underway.manifest.model import EnvVar, Health, NodeBuild, Process, Static
 
 _CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx")
+_TEXTS = re.compile(r"(?:content|tutorials?|templates?)/")
 _PAGES = (".svelte", ".astro")
 """Pages whose scripts also run on the server."""
 
@@ -54,12 +55,14 @@ def draft_node_server(
         says = f"Node {machine.node_version}, the one here: the project asks for {project.engines}"
         notes.claim("node", says, index.line(project.path, '"engines"'))
     paths = [p for p in index.ending(*_CODE) if not project.folder or p.startswith(project.folder + "/")][:1500]
+    if project.built is not None:  # what lies in folders of texts belongs to other apps, which the pages tell of
+        paths = [p for p in paths if not _TEXTS.match(p[len(project.folder) :].lstrip("/"))]
     paths = [p for n in ("bin/www", "bin/server") if index.has(p := join(project.folder, n))] + paths
     command = listening(index, paths, project, command, notes)
     draft.processes["web"] = Process(command=command, cwd=cwd(project.folder))
     if project.built is not None:
         draft.env |= {name: EnvVar(value=value) for name, value in project.built.env.items()}
-    pages = [p for p in index.ending(*_PAGES) if p.startswith(f"{project.folder}/" if project.folder else "")]
+    pages = [p for p in index.ending(*_PAGES) if p.startswith(join(project.folder, "src/"))]
     fill_needs(index, [*paths, *pages[:500]], project, starts, draft, notes)
     migrate_node(index, project, starts, draft, notes)
     node_workers(index, project, starts, draft, notes)
