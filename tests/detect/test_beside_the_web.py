@@ -146,7 +146,8 @@ FASTAPI = "import os\nfrom fastapi import FastAPI\napp = FastAPI()\nR = os.envir
         ),
         pytest.param(
             {"manage.py": "import django\n", "main.py": FASTAPI, "docker/uwsgi.ini":
-             "[uwsgi]\nmodule = main:app\nattach-daemon = ./manage.py sendmails --fast\nhttp-socket = :8000\n",
+             "[uwsgi]\nmodule = main:app\nattach-daemon = ./manage.py sendmails --fast\n"
+             "if-env = SMTP\nattach-daemon = ./manage.py smtpd\nendif =\nhttp-socket = :8000\n",
              "requirements.txt": "fastapi\nuvicorn\nredis\n"},
             {"sendmails": "python manage.py sendmails --fast"},
             id="uwsgi",

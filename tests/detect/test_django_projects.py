@@ -137,6 +137,11 @@ def test_websockets_ask_for_asgi(look: Look, procfile: dict[str, str]) -> None:
         pytest.param(
             'CELERY_BROKER_URL = "redis://redis:6379/0"\n', 'CELERY_BROKER_URL = os.environ["REDIS_URL"]', id="celery"
         ),
+        pytest.param(
+            'AT = "redis://127.0.0.1:6379"\nCACHES = {"a": {"BACKEND": "x.RedisCache", "LOCATION": f"{AT}?db=1"}}\n',
+            'LOCATION=os.environ["REDIS_URL"]',
+            id="a-constant",
+        ),
         pytest.param('CELERY_BROKER_URL = os.getenv("BROKER", "redis://redis:6379/0")\n', "", id="it-is-read"),
         pytest.param('CELERY_BROKER_URL = "memory://"\n', "", id="no-redis"),
     ],
@@ -240,3 +245,120 @@ def test_env_of_any_package_reads_the_environment(look: Look) -> None:
     env = drafted(look(project(settings))).env
     assert env["SECRET_KEY"] == EnvVar(generate="django", secret=True)
     assert env["MAIN_DOMAIN"] == EnvVar(value="${host}")
+
+
+def test_a_package_of_settings_that_holds_none_is_not_what_is_meant(look: Look) -> None:
+    call = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", config("DJANGO_SETTINGS_MODULE"))\n'
+    files = project() | {
+        "manage.py": "import os\nfrom decouple import config\n" + call,
+        "config/wsgi.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")\n' + WSGI,
+        "config/settings/__init__.py": "",
+        "config/settings/base.py": "import os\nROOT_URLCONF = 'config.urls'\nSECRET_KEY = os.environ['SECRET_KEY']\n",
+        "config/settings/production.py": "from .base import *\n",
+        ".env.example": "DJANGO_SETTINGS_MODULE=config.settings.development\n",
+    }
+    del files["config/settings.py"]
+    env = drafted(look(files)).env
+    assert env["DJANGO_SETTINGS_MODULE"] == EnvVar(value="config.settings.production")
+    assert env["SECRET_KEY"] == EnvVar(generate="django", secret=True)
+
+
+def test_a_manage_that_leaves_all_to_the_project(look: Look) -> None:
+    local = (
+        "ROOT_URLCONF = 'config.urls'\ntry:\n    from config.localsettings import *\nexcept ImportError:\n    pass\n"
+    )
+    manifest = drafted(look(project(local) | {"manage.py": "import runpy\nrunpy.run_module('config')\n"}))
+    assert manifest.migrate is not None
+    assert manifest.env["SECRET_KEY"] == EnvVar(generate="django", secret=True)
+
+
+def test_static_files_are_gathered_as_the_dockerfile_does(look: Look) -> None:
+    docker = (
+        "FROM python:3.12\nRUN python manage.py collectstatic --noinput --no-default-ignore\nCMD gunicorn config.wsgi\n"
+    )
+    assert drafted(look(project(STATIC, Dockerfile=docker))).build.commands[-1] == (
+        "python manage.py collectstatic --noinput --no-default-ignore"
+    )
+
+
+def test_variables_that_pydantic_1_names_by_field(look: Look) -> None:
+    settings = "from pydantic import BaseSettings\n\n\nclass Setup(BaseSettings):\n    DB_NAME: str\n    OTHER: str\n\n"
+    settings += '    class Config:\n        env_prefix = "SHOP_"\n        fields = {"OTHER": {"env": "JWT_SECRET"}}\n'
+    env = drafted(look(project(settings))).env
+    assert env["JWT_SECRET"] == EnvVar(generate="urlsafe", secret=True)
+    assert "SHOP_DB_NAME" in env
+
+
+def test_a_template_of_projects_is_told(look: Look) -> None:
+    manage = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "{{ project_name }}.settings")\n'
+    [problem] = look(project() | {"manage.py": manage}).problems
+    assert (problem.code, problem.where) == ("detect.template", "manage.py:2")
+
+
+@pytest.mark.parametrize(
+    ("settings", "problems"),
+    [
+        pytest.param("import keys\nSECRET_KEY = keys.ONE\n", ["config/settings.py:5"], id="kept-out"),
+        pytest.param("try:\n    import keys\nexcept ImportError:\n    pass\n", [], id="it-can-do-without"),
+        pytest.param("import json\n", [], id="anything-else"),
+    ],
+)
+def test_a_module_that_git_ignores_is_told(look: Look, settings: str, problems: list[str]) -> None:
+    found = look(project(settings) | {".gitignore": "*.log\nkeys.py\n", "keys.py.default": "ONE = ''\n"}).problems
+    assert [problem.where for problem in found] == problems
+    assert all("keys.py.default" in problem.why for problem in found)
+
+
+def test_captcha_keys_are_texts(look: Look) -> None:
+    settings = 'RECAPTCHA_PUBLIC_KEY = os.getenv("RECAPTCHA_PUBLIC_KEY")\n'
+    env = drafted(look(project(settings) | {"requirements.txt": "django\ndjango-recaptcha\n"})).env
+    assert env["RECAPTCHA_PUBLIC_KEY"] == EnvVar(value="")
+
+
+def test_the_redirect_to_https_is_the_proxys(look: Look) -> None:
+    manifest = drafted(look(project('SECURE_SSL_REDIRECT = env.bool("SSL_REDIRECT", default=True)\n')))
+    assert manifest.env["SSL_REDIRECT"] == EnvVar(value="False")
+    overlaid = drafted(look(project("SECURE_SSL_REDIRECT = not DEBUG\n"))).build.commands[0]
+    assert "; SECURE_SSL_REDIRECT = False" in overlaid
+    assert drafted(look(project("SECURE_SSL_REDIRECT = False\n"))).build.commands == ()
+
+
+def test_routes_of_channels_2_are_served(look: Look) -> None:
+    settings = 'ASGI_APPLICATION = "config.routing.application"\n' + STATIC
+    manifest = drafted(look(project(settings) | {"config/routing.py": SOCKETS}))
+    assert manifest.processes["web"].command.startswith("uvicorn underway_asgi:application")
+    text = manifest.build.commands[0]
+    assert text.startswith("printf")
+    assert text.endswith("from config.routing import application as application' > underway_asgi.py")
+
+
+def test_another_server_is_no_bundle(look: Look) -> None:
+    nuxt = json.dumps({"scripts": {"build": "nuxt build"}, "dependencies": {"nuxt": "3"}})
+    assert drafted(look(project() | {"client/package.json": nuxt})).build.node is None
+
+
+@pytest.mark.parametrize(
+    ("lists", "chosen"),
+    [
+        ({"base.txt": "django\n", "prod.txt": "gunicorn\n"}, ("requirements/base.txt", "requirements/prod.txt")),
+        ({"base.txt": "django\n", "prod.txt": "-r base.txt\ngunicorn\n"}, ("requirements/prod.txt",)),
+        ({"base.txt": "django\n", "postgres.txt": "-r base.txt\npsycopg\n"}, ("requirements/postgres.txt",)),
+    ],
+)
+def test_lists_that_belong_together(look: Look, lists: dict[str, str], chosen: tuple[str, ...]) -> None:
+    files = project() | {f"requirements/{name}": text for name, text in lists.items()}
+    del files["requirements.txt"]
+    python = drafted(look(files)).build.python
+    assert python is not None
+    assert python.requirements == chosen
+
+
+def test_a_folder_for_data_outlives_releases_unless_the_repository_fills_it(look: Look) -> None:
+    settings = 'DATA_DIR = config.get("files", "data", fallback=os.environ.get("DATA_DIR", BASE_DIR / "data"))\n'
+    assert drafted(look(project(settings))).shared == ("data",)
+    assert drafted(look(project(settings) | {"data/towns.csv": "1"})).shared == ()
+
+
+def test_an_address_of_django_environ_has_its_default_second(look: Look) -> None:
+    detection = look(project('env = environ.Env()\nCACHE = env.cache_url("SHOP_CACHE", "dbcache://t")\n'))
+    assert detection.problems == ()

@@ -52,6 +52,10 @@ def draft_assets(
 ) -> None:
     """Build them where the repository's own files do, or where nothing that they are built into is in the tree."""
     for project in node:
+        if project.server or project.has(
+            "next", "nuxt", "@remix-run/dev"
+        ):  # another server of the repository, or one for development
+            continue
         script, evidence = _own_build(index, starts, project)
         if not script and (tool := _own_tool(starts, project)):
             step = f"cd {shlex.quote(project.folder)} && " if project.folder else ""

@@ -40,6 +40,7 @@ def detect(tree: Tree, *, machine: Machine) -> Detection:
         project.built = built_by(index, project)
     draft = Draft(app=app_name(tree.name, python, node))
     is_found = _draft(index, starts, python, node, machine, draft, notes)
+    is_found = is_found and bool(draft.processes or draft.static or not notes.problems)
     if not is_found:
         if not notes.problems:
             _nothing_found(index, notes)

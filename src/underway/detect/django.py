@@ -20,7 +20,8 @@ class Django:
     `names_settings` when the module has to be named because manage.py would take another. `static_root` and
     `media_root` are inside the tree, empty when unknown or absent. `static_root_if` is the condition under which
     alone STATIC_ROOT is set, when it is about anything that a deploy does not settle. `has_sockets` when asgi.py
-    routes WebSockets (channels.readthedocs.io: ProtocolTypeRouter), which wsgi.py cannot serve.
+    routes WebSockets (channels.readthedocs.io: ProtocolTypeRouter), which wsgi.py cannot serve; `sockets` is the
+    object that does it where asgi.py does not, as Channels 2 had it.
     """
 
     folder: str
@@ -42,6 +43,7 @@ class Django:
     hosts_literal: tuple[str, ...] | None = None
     compresses_offline: bool = False
     has_sockets: bool = False
+    sockets: str = ""
 
 
 _POSTGRES_ENGINE = re.compile(
@@ -55,10 +57,11 @@ def find_django(index: Index, code: PythonCode, starts: Starts) -> Django | None
     for path in index.named("manage.py")[:5]:
         text = index.text(path)
         found = _SETTINGS.search(text)
-        if found is None and "django" not in text:
-            continue
         folder = folder_of(path)
-        own = found[1] if found and ("." in found[1] or _module_path(index, folder, found[1])) else ""
+        if found is None and "django" not in text and not _has_wsgi(index, folder):
+            continue
+        is_named = found is not None and ("." in found[1] or text[found.start(1) - 1] in "'\"")
+        own = found[1] if found is not None and is_named else ""  # else a variable or a call gives it
         settings, evidence = _settings_in_use(index, starts, folder, own, Evidence(path, _line(text, found)))
         django = Django(folder, settings, evidence, names_settings=bool(settings and settings != own))
         django.files = _sources(index, code, folder, settings)
@@ -73,6 +76,12 @@ def find_django(index: Index, code: PythonCode, starts: Starts) -> Django | None
                 _read_settings(index, django, file)
         return django
     return None
+
+
+def _has_wsgi(index: Index, folder: str) -> bool:
+    """True where a server module of Django's lies below: manage.py may leave all to a module of the project."""
+    inside = f"{folder}/" if folder else ""
+    return any("get_wsgi_application" in index.text(p) for p in index.named("wsgi.py")[:5] if p.startswith(inside))
 
 
 def _line(text: str, found: re.Match[str] | None) -> int:
@@ -94,7 +103,7 @@ def _settings_in_use(index: Index, starts: Starts, folder: str, own: str, own_at
         found = _SETTINGS.search(index.text(path))
         if found is None or not _module_path(index, folder, found[1]):
             continue
-        if not _is_for_development(found[1]):
+        if not _is_for_development(found[1]) and not _is_bare(index, folder, found[1]):
             return found[1], Evidence(path, _line(index.text(path), found))
         own, own_at = (own, own_at) if own else (found[1], Evidence(path, _line(index.text(path), found)))
     package = own.rpartition(".")[0] if _is_for_development(own) else own
@@ -102,7 +111,14 @@ def _settings_in_use(index: Index, starts: Starts, folder: str, own: str, own_at
         for module in (f"{package}.{name}", f"{package}.settings_{name}"):
             if path := _module_path(index, folder, module):
                 return module, Evidence(path)
-    return (own, own_at) if own else _settings_found(index, folder, own_at)
+    return (own, own_at) if own and not _is_bare(index, folder, own) else _settings_found(index, folder, own_at)
+
+
+def _is_bare(index: Index, folder: str, module: str) -> bool:
+    """True for a package of settings that holds none itself: a variable says which of its modules is meant."""
+    path = _module_path(index, folder, module)
+    said = re.search(r"^[ \t]*(?:from|import)\s|=", index.text(path), re.MULTILINE)
+    return path.endswith("/__init__.py") and said is None
 
 
 def _settings_found(index: Index, folder: str, otherwise: Evidence) -> tuple[str, Evidence]:
@@ -111,14 +127,20 @@ def _settings_found(index: Index, folder: str, otherwise: Evidence) -> tuple[str
     for name in ("production.py", "prod.py", "settings.py", "__init__.py", "base.py", "common.py"):
         for path in by_depth(index.named(name)):
             is_settings = "settings" in path or "config" in path
-            if (
-                path.startswith(inside)
-                and is_settings
-                and re.search(r"^ROOT_URLCONF\b", index.text(path), re.MULTILINE)
-            ):
+            if path.startswith(inside) and is_settings and _holds_settings(index, path):
                 module = path[len(inside) :].removesuffix(".py").removesuffix("/__init__").replace("/", ".")
                 return module, Evidence(path)
     return "", otherwise
+
+
+def _holds_settings(index: Index, path: str) -> bool:
+    """True for a source with Django's settings, or with what is over those of a base beside it."""
+    text = index.text(path)
+    if re.search(r"^ROOT_URLCONF\b", text, re.MULTILINE):
+        return True
+    over = re.search(r"^from (?:\.|[\w.]+\.)(base|common|defaults|settings) import \*", text, re.MULTILINE)
+    base = join(folder_of(path), f"{over[1]}.py") if over else ""
+    return bool(base) and base != path and "ROOT_URLCONF" in index.text(base)
 
 
 def _is_for_development(module: str) -> bool:
@@ -187,12 +209,18 @@ def _read_settings(index: Index, django: Django, file: PyFile) -> None:
         texts = [literal(e) for e in hosts[0].elts] if isinstance(hosts[0], ast.List | ast.Tuple) else [None]
         if all(t is not None for t in texts):
             django.hosts_literal = tuple(t for t in texts if t is not None)
-    databases = _assigned(file, "DATABASES")
+    databases = assigned(file, "DATABASES")
     if any(_POSTGRES_ENGINE.search(source_of(each)) for each in databases):
         django.uses_postgres_engine = True
         django.has_fixed_database = not any(
             isinstance(n, ast.Call | ast.Subscript | ast.Name) for each in databases for n in ast.walk(each)
         )
+    routed = literal(file.literals["ASGI_APPLICATION"][0]) if "ASGI_APPLICATION" in file.literals else None
+    if routed and not django.has_sockets and not django.sockets:
+        module, _, name = routed.rpartition(".")
+        path = _module_path(index, django.folder, module)
+        if name.isidentifier() and "ProtocolTypeRouter" in index.text(path):
+            django.sockets, django.has_sockets = f"{module}:{name}", True
     offline = file.literals.get("COMPRESS_OFFLINE")
     if offline is not None and literal(offline[0]) == "True":
         django.compresses_offline = True
@@ -204,7 +232,7 @@ def _read_settings(index: Index, django: Django, file: PyFile) -> None:
                 django.sqlite = folder_path(index, file, value, django.folder)
 
 
-def _assigned(file: PyFile, name: str) -> list[ast.expr]:
+def assigned(file: PyFile, name: str) -> list[ast.expr]:
     """Every value that `name` is given in the file, whatever the branch."""
     return [
         node.value
@@ -332,6 +360,8 @@ def _field_default(file: PyFile, name: str) -> ast.expr | None:
 def _default_of(node: ast.Call, short: str) -> ast.expr | None:
     """What `env.str("MEDIA_ROOT", default)` and its like say where the variable is not set."""
     name = literal(node.args[0]) if node.args else None
+    if short == "get" and (given := next((k.value for k in node.keywords if k.arg == "fallback"), None)) is not None:
+        return given  # configparser
     if name is None or not re.fullmatch(r"[A-Z][A-Z0-9_]+", name):
         return None
     given = next((k.value for k in node.keywords if k.arg == "default"), None)

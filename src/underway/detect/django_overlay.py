@@ -10,11 +10,11 @@ import ast
 import re
 import shlex
 
-from underway.detect.django import Django, setting_at
+from underway.detect.django import Django, assigned, setting_at
 from underway.detect.draft import Draft
 from underway.detect.index import Index, join
 from underway.detect.model import Evidence, Notes
-from underway.detect.python_code import PythonCode, literal, source_of
+from underway.detect.python_code import PyFile, PythonCode, literal, source_of
 from underway.detect.python_project import PythonProject
 from underway.detect.services import POSTGRES_DRIVERS, REDIS_CLIENTS
 from underway.manifest.model import EnvVar, Postgres, Redis
@@ -35,6 +35,7 @@ def overlay(
     _hosts(index, django, draft, notes, lines, is_read=bool(is_read))
     _database(index, project, django, draft, notes, lines, is_read=bool(is_read))
     if is_read:
+        _redirect(code, django, draft, notes, lines)
         _unencrypted(index, django, draft, notes, lines)
         _redis(code, project, django, draft, notes, lines)
         _secret_key(index, code, django, draft, notes, lines)
@@ -129,6 +130,25 @@ def _database(
     notes.claim("database", "the settings fix the database's address: it gets the one provided", at)
 
 
+def _redirect(code: PythonCode, django: Django, draft: Draft, notes: Notes, lines: list[str]) -> None:
+    """Django's own redirect to HTTPS, which leads nowhere without a certificate; with one, the proxy redirects."""
+    for path in django.files:
+        file = code.files.get(path)
+        for value in assigned(file, "SECURE_SSL_REDIRECT") if file is not None else ():
+            if literal(value) == "False":
+                continue
+            name = (literal(value.args[0]) if isinstance(value, ast.Call) and value.args else "") or ""
+            if re.fullmatch(r"[A-Z][A-Z0-9_]{2,60}", name):
+                draft.env[name] = EnvVar(value="False")
+                key = f"env.{name}"
+            else:
+                lines.append("SECURE_SSL_REDIRECT = False")
+                key = "env.DJANGO_SETTINGS_MODULE"
+            says = "the redirect to HTTPS is left to the proxy, which knows whether there is a certificate"
+            notes.claim("host", says, Evidence(path, value.lineno), key)
+            return
+
+
 _TLS = re.compile(r"""ssl_require\s*=\s*(?!False\b|not\b)\w|['"]?sslmode['"]?\]?\s*[:=]\s*['"](?:require|verify)""")
 
 
@@ -148,7 +168,8 @@ def _unencrypted(index: Index, django: Django, draft: Draft, notes: Notes, lines
 _REDIS_AT = re.compile(r"rediss?://(?:[^@/\s]*@)?(?:localhost|127\.0\.0\.1|0\.0\.0\.0|[\w-]+)(?::\d+)?(?:/\d+)?/?")
 _REDIS_SETTINGS = {
     "CHANNEL_LAYERS": 'CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] = [os.environ["REDIS_URL"]]',
-    "CACHES": 'CACHES["default"]["LOCATION"] = os.environ["REDIS_URL"]',
+    "CACHES": '[c.update(LOCATION=os.environ["REDIS_URL"], KEY_PREFIX=c.get("KEY_PREFIX") or n) '
+    'for n, c in CACHES.items() if "redis" in c["BACKEND"].lower()]',
     "CELERY_BROKER_URL": 'CELERY_BROKER_URL = os.environ["REDIS_URL"]',
     "BROKER_URL": 'BROKER_URL = os.environ["REDIS_URL"]',
     "CELERY_RESULT_BACKEND": 'CELERY_RESULT_BACKEND = os.environ["REDIS_URL"]',
@@ -171,7 +192,7 @@ def _redis(
             if value is None or name in done:
                 continue
             done.add(name)  # the settings in use come first, what they build on after them
-            if not _is_fixed_redis(value[0]):
+            if file is None or not _is_fixed_redis(value[0], file):
                 continue
             lines.append(line)
             draft.redis = draft.redis or Redis()
@@ -179,11 +200,15 @@ def _redis(
             notes.claim("redis", says, Evidence(path, value[1]), "services.redis")
 
 
-def _is_fixed_redis(value: ast.expr) -> bool:
+def _is_fixed_redis(value: ast.expr, file: PyFile, depth: int = 0) -> bool:
     """True for an address, or a host with its port, that nothing of the environment is part of."""
     is_there = False
     for node in ast.walk(value):
-        if isinstance(node, ast.Call | ast.Subscript | ast.Name | ast.FormattedValue):
+        if isinstance(node, ast.Name) and node.id in file.literals and depth < 4:
+            is_there |= _is_fixed_redis(file.literals[node.id][0], file, depth + 1)
+            if not is_there:
+                return False
+        elif isinstance(node, ast.Call | ast.Subscript | ast.Name):
             return False
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _REDIS_AT.fullmatch(node.value):
             is_there = True
@@ -201,6 +226,10 @@ def _switch(node: ast.expr) -> str:
     return ""
 
 
+_LOCAL = re.compile(r"import\s+\w*local_?settings|local_?settings\w*\s+import")
+"""Settings of one machine, kept out of the repository."""
+
+
 def _secret_key(index: Index, code: PythonCode, django: Django, draft: Draft, notes: Notes, lines: list[str]) -> None:
     for path in django.files:
         file = code.files.get(path)
@@ -214,6 +243,12 @@ def _secret_key(index: Index, code: PythonCode, django: Django, draft: Draft, no
             says = f"SECRET_KEY is {what}: one is generated and kept"
             notes.claim("env", says, setting_at(index, django, "SECRET_KEY"), "env.SECRET_KEY")
         return
+    texts = [index.text(path) for path in django.files]
+    if any(_LOCAL.search(text) for text in texts) and not any("SECRET_KEY" in text for text in texts):
+        lines.append('SECRET_KEY = os.environ["SECRET_KEY"]')
+        draft.env["SECRET_KEY"] = EnvVar(generate="django", secret=True)
+        says = "no settings here have a SECRET_KEY: one is generated and kept"
+        notes.claim("env", says, django.evidence, "env.SECRET_KEY")
 
 
 def _debug(index: Index, code: PythonCode, django: Django, draft: Draft, notes: Notes) -> None:

@@ -55,7 +55,7 @@ def find_migration(
     for start in starts.found:
         if start.name == "release" and _only_prepares(index, start.commands):
             folder = app.folder if app.folder and not start.folder else start.folder
-            found = Migrate(start.line, cwd(folder), found.paths)
+            found = Migrate(re.sub(r"\s+", " ", start.line), cwd(folder), found.paths)
             claim, evidence = "the release line of the Procfile", start.evidence
             break
     else:

@@ -18,7 +18,8 @@ from underway.detect.python_prefixed import prefixed_reads
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{1,100}")
 _DB_METHODS = {"db": "DATABASE_URL", "db_url": "DATABASE_URL", "dj_db_url": "DATABASE_URL", "cache": "CACHE_URL"}
 _DEFAULT_SECOND = frozenset({"str", "bool", "int", "float", "url", "path", "unicode", "bytes", "decimal", "date",
-                             "datetime", "timedelta", "uuid", "log_level", "enum"})  # fmt: skip
+                             "datetime", "timedelta", "uuid", "log_level", "enum", "json", "db", "db_url", "cache",
+                             "cache_url", "email", "email_url", "search_url"})  # fmt: skip
 """Methods of django-environ's and environs' `Env` whose second argument is the default (not a type)."""
 _ENV = re.compile(r"\w*env\w*\.(?:FileAware)?Env")
 """django-environ, environs, and the packages that dress them up: epicenv, goodconf's and the like."""
@@ -339,6 +340,7 @@ def _fields(
     options = _options(node)
     start = options.get("env_prefix", "") if prefix is None else prefix
     delimiter = options.get("env_nested_delimiter", "")
+    named = _named_fields(node)
     for each in node.body:
         if not isinstance(each, ast.AnnAssign) or not isinstance(each.target, ast.Name):
             continue
@@ -353,8 +355,27 @@ def _fields(
         if inner is not None:
             continue
         for read in _field(file, each, kind, start, field_name):
+            if field_name in named:
+                read = replace(read, name=named[field_name])
             if _NAME.fullmatch(read.name):
                 yield replace(read, is_required=read.is_required and field_name not in handed)
+
+
+def _named_fields(node: ast.ClassDef) -> dict[str, str]:
+    """Variables by field, without the prefix: `class Config: fields = {"host": {"env": "PGHOST"}}` of pydantic 1."""
+    out: dict[str, str] = {}
+    for inner in (line for each in node.body if isinstance(each, ast.ClassDef) for line in each.body):
+        if (
+            isinstance(inner, ast.Assign)
+            and isinstance(inner.value, ast.Dict)
+            and source_of(inner.targets[0]) == "fields"
+        ):
+            for key, value in zip(inner.value.keys, inner.value.values, strict=True):
+                if isinstance(value, ast.Dict) and key is not None and (field := literal(key)):
+                    told = {literal(k): literal(v) for k, v in zip(value.keys, value.values, strict=True) if k}
+                    if (name := told.get("env")) and _NAME.fullmatch(name):
+                        out[field] = name
+    return out
 
 
 def _nested(code: PythonCode, path: str, kind: str) -> tuple[str, str] | None:

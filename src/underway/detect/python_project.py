@@ -154,8 +154,28 @@ def _requirements(index: Index, folder: str) -> list[str]:
             whole = join(folder, "requirements.txt")
             if path != whole and len(_required(index, whole)) > 3 * len(_required(index, path)):
                 return [whole]  # what `pip freeze` wrote, beside the files of a template that nobody filled in
-            return [path]
+            return [*_before(index, path), _with_postgres(index, path)]
     return []
+
+
+def _before(index: Index, path: str) -> list[str]:
+    """The base that a list for production adds to without including it: a Dockerfile installs one after the other."""
+    beside, name = path.rpartition("/")[0], path.rpartition("/")[2]
+    if name not in ("production.txt", "prod.txt") or re.search(r"^[ \t]*-[rc]\b", index.text(path), re.MULTILINE):
+        return []
+    base = next((p for n in ("base.txt", "common.txt") if index.has(p := join(beside, n))), "")
+    return [base] if base and "django" not in _required(index, path) else []
+
+
+def _with_postgres(index: Index, path: str) -> str:
+    """The list beside a base that includes it and adds PostgreSQL's driver, where there is one for each database."""
+    if path.rpartition("/")[2] not in ("base.txt", "common.txt", "main.txt"):
+        return path
+    for name in ("postgres.txt", "postgresql.txt", "psql.txt"):
+        other = join(folder_of(path), name)
+        if re.search(rf"^-r[ \t]+(\./)?{re.escape(path.rpartition('/')[2])}\b", index.text(other), re.MULTILINE):
+            return other
+    return path
 
 
 def _required(index: Index, file: str) -> set[str]:

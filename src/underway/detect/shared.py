@@ -18,7 +18,9 @@ from underway.detect.starts import Starts
 _SQLITE_URL = re.compile(r"sqlite(?:\+\w+)?:///(\.?/?[\w./-]+\.(?:db|sqlite3?|sqlite))")
 _SQLITE_START = re.compile(r"sqlite(?:\+\w+)?:///")
 _CONNECT = ("sqlite3.connect", "aiosqlite.connect")
-_UPLOADS = re.compile(r"(UPLOAD|MEDIA)[A-Z_]*(DIR|FOLDER|PATH|ROOT|DEST)$|^(UPLOADS|MEDIA)_?(DIR|ROOT|FOLDER)?$")
+_UPLOADS = re.compile(
+    r"(UPLOAD|MEDIA)[A-Z_]*(DIR|FOLDER|PATH|ROOT|DEST)$|^(UPLOADS|MEDIA)_?(DIR|ROOT|FOLDER)?$|^DATA_?(DIR|ROOT|FOLDER)$"
+)
 
 
 def django_shared(index: Index, django: Django, draft: Draft, notes: Notes) -> None:
@@ -36,7 +38,7 @@ def python_shared(index: Index, code: PythonCode, app: WebApp, draft: Draft, not
     """SQLite addresses, upload folders and Flask's instance folder."""
     databases: list[tuple[str, Evidence]] = []
     for path, file in code.files.items():
-        if re.search(r"(^|/)(migrations|alembic|scripts?|tests?)/", path):
+        if re.search(r"(^|/)(migrations|alembic|scripts?|tests?)/|(^|/)test_\w+\.py$|_test\.py$", path):
             continue
         if draft.postgres is None and "sqlite" in index.text(path):
             is_flask = app.framework == "flask" and _has(file.imports, "flask_sqlalchemy", code)
@@ -44,8 +46,12 @@ def python_shared(index: Index, code: PythonCode, app: WebApp, draft: Draft, not
         for name, value, line in _named_folders(file):
             if _UPLOADS.search(name.upper()) and not name.startswith("_"):
                 folder = folder_path(index, file, value, app.folder)
-                if folder and "/" not in folder[len(app.folder) :].strip("/")[60:]:
-                    add_shared(draft, notes, folder, f"{name}: what users upload", Evidence(path, line))
+                is_source = name.upper().startswith("DATA") and (
+                    folder in index.folders or _gathers(index, code, folder)
+                )
+                if folder and not is_source and "/" not in folder[len(app.folder) :].strip("/")[60:]:
+                    what = "what it keeps" if name.upper().startswith("DATA") else "what users upload"
+                    add_shared(draft, notes, folder, f"{name}: {what}", Evidence(path, line))
     aside = re.compile(r"(dev|test|debug)[^/]*$", re.IGNORECASE)
     for target, evidence in databases:
         if not aside.search(target) or all(aside.search(t) for t, _ in databases):
@@ -73,6 +79,12 @@ def _named_folders(file: PyFile) -> Iterator[tuple[str, ast.expr, int]]:
                 yield key, node.value, node.lineno
         elif isinstance(node, ast.Call) and re.search(r"config\.(update|from_mapping)$", dotted_name(node.func, {})):
             yield from ((k.arg, k.value, node.lineno) for k in node.keywords if k.arg)
+
+
+def _gathers(index: Index, code: PythonCode, folder: str) -> bool:
+    """True for a folder that Django's static files are gathered in: each release has its own."""
+    roots = [(file, file.literals["STATIC_ROOT"][0]) for file in code.files.values() if "STATIC_ROOT" in file.literals]
+    return any(folder_path(index, file, root, "").startswith(f"{folder}/") for file, root in roots)
 
 
 _MADE_ANEW = re.compile(

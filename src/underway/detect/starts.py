@@ -94,11 +94,16 @@ def _procfile(index: Index, path: str, out: Starts) -> None:
 def _uwsgi(index: Index, path: str, out: Starts) -> None:
     """What uWSGI serves, and the daemons it keeps beside it (uwsgi-docs, "attach-daemon")."""
     folder = folder_of(path)
+    is_optional = False
     for number, line in enumerate(index.text(path).split("\n")[:300], 1):
+        is_optional = is_optional and not re.match(r"\s*end-?if\b", line)
         found = re.match(r"\s*([\w-]+)\s*=\s*(\S.*?)\s*$", line)
         if not found:
             continue
         key, value = found[1], found[2]
+        is_optional = is_optional or (key.startswith("if-") and not key.startswith("if-not-"))
+        if is_optional:
+            continue  # only where a variable is set that nobody has set here
         if key == "module" and re.fullmatch(r"[\w.]+:[\w.]+", value):
             out.found.append(Start("web", f"gunicorn {value}", Evidence(path, number), _beside_manage(index, folder)))
         elif key in ("attach-daemon", "attach-daemon2", "smart-attach-daemon"):

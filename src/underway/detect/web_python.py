@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from underway.detect.django import Django, find_django, setting_at
 from underway.detect.django_overlay import overlay
+from underway.detect.django_whole import not_deployable
 from underway.detect.draft import Draft
 from underway.detect.foreign import foreign_databases
 from underway.detect.health import declared_health, python_health
@@ -50,6 +51,8 @@ def draft_python(
     projects = projects or loose_projects(index, starts)
     django = find_django(index, code, starts)
     app, others = find_web_app(index, code, starts, projects)
+    if django is not None and not_deployable(index, code, django, notes):
+        return True
     if django is not None and (
         app is None or app.module in (django.wsgi, django.asgi) or not _is_direct(projects, app)
     ):
@@ -140,10 +143,14 @@ def _django_app(index: Index, django: Django, declared: WebApp | None) -> WebApp
         declared is not None
         and declared.is_declared
         and declared.module in (django.wsgi, django.asgi)
-        and (declared.module == django.asgi or not django.has_sockets)
+        and ((declared.module == django.asgi and not django.sockets) or not django.has_sockets)
     ):
         framework = "django-asgi" if ".asgi" in declared.target else "django"
         return WebApp(**{**declared.__dict__, "framework": framework, "folder": django.folder, "base": django.folder})
+    if django.sockets:
+        path = join(django.folder, django.sockets.partition(":")[0].replace(".", "/") + ".py")
+        target, at = f"{_SOCKETS}:application", index.line(path, "ProtocolTypeRouter")
+        return WebApp("django-asgi", target, django.folder, django.folder, path, at)
     module = django.asgi if django.has_sockets else django.wsgi or django.asgi
     if not module:
         return None
@@ -242,7 +249,20 @@ def _serve(
     _add_server(project, server, draft, notes)
     if django is not None and django.has_sockets and server == "uvicorn":
         notes.claim("server", "WebSockets are routed here, which asks for ASGI", app.evidence)
+        if django.sockets:
+            draft.commands.append(_module_for_sockets(django))
         _add_server(project, "websockets", draft, notes)
+
+
+_SOCKETS = "underway_asgi"
+
+
+def _module_for_sockets(django: Django) -> str:
+    """Writes the module that sets Django up before it imports the routes: what `runserver` did for Channels 2."""
+    module, _, name = django.sockets.partition(":")
+    text = f"import os, django; os.environ.setdefault('DJANGO_SETTINGS_MODULE', '{django.settings}'); django.setup(); "
+    text += f"from {module} import {name} as application"
+    return f"printf '%s\\n' {shlex.quote(text)} > {shlex.quote(join(django.folder, _SOCKETS + '.py'))}"
 
 
 def _add_server(project: PythonProject | None, server: str, draft: Draft, notes: Notes) -> None:
@@ -305,8 +325,14 @@ def _variables(
     _sqlite_of_example(variables, app, draft, notes)
     if draft.postgres is not None and django is None:
         _fixed_address(code, variables, given, notes)
+    if django is not None and project is not None and project.has("django-recaptcha", "django-recaptcha3"):
+        for name in ("RECAPTCHA_PUBLIC_KEY", "RECAPTCHA_PRIVATE_KEY"):
+            if name in variables and not variables[name].is_required and not variables[name].known_values:
+                draft.env.setdefault(name, EnvVar(value=""))
+                says = f"{name} must be a text, so it is empty until you set it: forms with a captcha refuse till then"
+                notes.claim("env", says, variables[name].evidence, f"env.{name}")
     if django is not None and django.names_settings:
-        draft.env.setdefault("DJANGO_SETTINGS_MODULE", EnvVar(value=django.settings))
+        draft.env["DJANGO_SETTINGS_MODULE"] = EnvVar(value=django.settings)
         notes.claim("env", f"the settings in use are {django.settings}", django.evidence, "env.DJANGO_SETTINGS_MODULE")
 
 
@@ -376,7 +402,7 @@ def _fixed_address(code: PythonCode, variables: dict[str, Variable], given: Give
 
 
 _MAKES = re.compile(
-    r"\bmanage(?:\.py)?\s+(tailwind(?:\s+--[\w-]+)*\s+build|compilescss|compilejsi18n|collectstatic_js_reverse)\b"
+    r"\bmanage(?:\.py)?\s+(tailwind(?:\s+--[\w-]+)*\s+(?:build|download_cli)|compilescss|compilejsi18n|collectstatic_js_reverse)\b"
 )
 """Commands that write static files from what is in the tree, and ask no database."""
 
@@ -390,6 +416,17 @@ def _made_before(starts: Starts, project: PythonProject | None) -> list[tuple[st
                 if not found[1].startswith("tailwind") or (project is not None and project.has("django-tailwind-cli")):
                     out.setdefault(" ".join(found[1].split()), Evidence(each.path, line))
     return list(out.items())
+
+
+def _gathering(starts: Starts) -> str:
+    """How a Dockerfile of the repository gathers them beyond the usual: without it a file may be missing."""
+    for each in starts.dockerfiles:
+        for run, _ in each.runs:
+            found = re.search(r"\bcollectstatic\b([^;&|]*)", run)
+            if found:
+                flags = re.findall(r"(?<!\S)(--no-default-ignore|--ignore[= ][\w.*/-]+|-i [\w.*/-]+)(?!\S)", found[1])
+                return "".join(f" {shlex.join(flag.split())}" for flag in flags)
+    return ""
 
 
 def _django_static(
@@ -408,7 +445,7 @@ def _django_static(
     for command, at in _made_before(starts, project):
         draft.commands.append(f"{manage} {command}")
         notes.claim("static", f"{command} makes styles or scripts first, as the Dockerfile does", at, "build.commands")
-    draft.commands.append(f"{manage} collectstatic --noinput")
+    draft.commands.append(f"{manage} collectstatic --noinput{_gathering(starts)}")
     where = setting_at(index, django, "STATIC_ROOT")
     notes.claim("static", "collectstatic gathers the static files", where, "build.commands")
     if django.compresses_offline:

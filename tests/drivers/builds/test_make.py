@@ -415,3 +415,11 @@ def test_a_fork_bomb_meets_its_limit_and_ends_with_its_build(bench: Any, monkeyp
     assert time.monotonic() - began < 60
     inside = str(bench.home.builds("shop"))
     assert not [p for p in psutil.process_iter(["cwd"]) if (p.info["cwd"] or "").startswith(inside)]
+
+
+def test_webpack_4_is_built_with_the_hash_that_openssl_3_keeps_for_old_programs(bench: Any) -> None:
+    bench.write({"index.html": "<h1>shop</h1>"})
+    line = 'case "$NODE_OPTIONS" in *--openssl-legacy-provider) touch built;; *) '
+    line += "echo 'error:0308010C:digital envelope routines::unsupported'; exit 1;; esac"
+    build = bench.make(BuildKeys(commands=(line,)))
+    assert Path(build.dir, "built").exists()

@@ -206,7 +206,8 @@ class LocalBuilds:
         if ask.build.python:
             earlier = [Path(build.dir).parent for build in self._store.newest(ask.app) if build.venv]
             try:
-                await self._install_python(ask.build.python, shop, earlier)
+                day = await in_thread(git.day, ask.source.path)
+                await self._install_python(ask.build.python, shop, earlier, day)
             except Failure as failure:
                 raise await in_thread(_with_the_day, failure, ask.build.python, ask.source.path, shop.tree) from None
             await bytecode.prepare(shop, earlier[0] / ".venv" if earlier else None)
@@ -289,7 +290,7 @@ class LocalBuilds:
         await in_thread(static_files.pool, to, paths, self._store.assets(ask.app))
         return str(to)
 
-    async def _install_python(self, python: PythonBuild, shop: Workshop, earlier: list[Path]) -> None:
+    async def _install_python(self, python: PythonBuild, shop: Workshop, earlier: list[Path], day: str) -> None:
         """Install with the interpreter that fits best; where its packages cannot be built, with an older one."""
         candidates = await in_thread(self._fitting, python, shop.tree)
         if not candidates:
@@ -304,7 +305,7 @@ class LocalBuilds:
         for interpreter in candidates:
             shop.note(f"installing Python packages with {python.manager} for Python {interpreter.says}")
             try:
-                await PythonEnvironment(shop, find_uv_bin(), python, interpreter, earlier).make()
+                await PythonEnvironment(shop, find_uv_bin(), python, interpreter, earlier, day).make()
             except Failure as failure:
                 first = first or failure
                 if newer := await in_thread(self._newer, python, shop.tree, failure, candidates):

@@ -20,6 +20,12 @@ _MEND = "install it in a checkout with the command shown, mend what it says, and
 
 _OLD_INDEX = re.compile(r"^\s*(?:-i|--index-url)[\s=]+https?://pypi\.python\.org/", re.MULTILINE)
 
+_OF_THE_TOOLS = re.compile(
+    r"(?:Import|ModuleNotFound|Attribute)Error:.*(?:setuptools|pkg_resources|distutils|cython_sources|Cython)|use_2to3"
+    r"|Cython\.Compiler\.Errors|No module named '(?:pkg_resources|distutils|imp)'"
+)
+"""What building an old package says when setuptools or Cython has since dropped what it used."""
+
 Read = Callable[[str], str]
 """The text of a file of the tree, empty when there is none."""
 
@@ -55,7 +61,7 @@ def wanted_version(python: PythonBuild, read: Read) -> str:
 class PythonEnvironment:
     """Makes the environment of one build with `uv`, a binary, for `interpreter`.
 
-    `earlier` are folders of finished builds whose packages may be installed again.
+    `earlier` are folders of finished builds whose packages may be installed again, `day` is that of the commit.
     """
 
     shop: Workshop
@@ -63,6 +69,7 @@ class PythonEnvironment:
     python: PythonBuild
     interpreter: Interpreter
     earlier: Sequence[Path] = ()
+    day: str = ""
 
     async def make(self) -> None:
         """Create the environment and install into it. Raises `Failure` (`build.install`, `build.lock-missing`)."""
@@ -287,7 +294,18 @@ class PythonEnvironment:
         return ["--exclude-newer", self.python.as_of] if self.python.as_of else []
 
     async def _run(self, argv: Sequence[str], folder: Path) -> None:
-        await self.shop.run([self.uv, *argv], folder, code="build.install", remedy=_MEND)
+        """Run uv. Where the tools of today do not build what was pinned long ago, those of the commit's day may."""
+        ended = await self.shop.attempt([self.uv, *argv], folder)
+        is_for_tools = any(_OF_THE_TOOLS.search(line) for line in ended.lines)
+        if ended.exit_code != 0 and self.day and is_for_tools and "--exclude-newer" not in argv:
+            self.shop.note(
+                f"today's setuptools and Cython do not build this: trying those of {self.day}, of the commit"
+            )
+            again = [*argv[:2], "--exclude-newer", self.day, *argv[2:]]
+            if (await self.shop.attempt([self.uv, *again], folder)).exit_code == 0:
+                return
+        if ended.exit_code != 0:
+            raise self.shop.failed([self.uv, *argv], folder, ended, code="build.install", remedy=_MEND)
 
     def _no_lock(self, name: str, command: str, folder: Path) -> Failure:
         inner = os.path.relpath(folder, self.shop.tree)

@@ -23,6 +23,7 @@ from underway.terms.problem import Failure, Problem
 from underway.terms.process import Task, TaskEnd
 
 _TAIL = 30
+_MD4 = "0308010C:digital envelope routines"
 _NO_ROOM_BYTES = 1_000_000
 _MOST_LOG = 4 << 20
 """Bytes of one command's log that are kept: a build that prints for ever must not fill the disk with its log."""
@@ -114,6 +115,11 @@ class Workshop:
         """Run `argv` and return its end when it succeeded; else raise `Failure` with `code` and the reason found in
         its log (`build.timeout` and `build.disk-full` go before `code`)."""
         ended = await self.attempt(argv, cwd, env=env, shown=shown)
+        if ended.exit_code != 0 and any(_MD4 in line for line in ended.lines):
+            self.note("webpack 4 asks for a hash that OpenSSL 3 has only as a legacy one: building again with it")
+            options = (env or {}).get("NODE_OPTIONS") or self.env.get("NODE_OPTIONS", "")
+            legacy = {**(env or {}), "NODE_OPTIONS": f"{options} --openssl-legacy-provider".strip()}
+            ended = await self.attempt(argv, cwd, env=legacy, shown=shown)
         if ended.exit_code != 0:
             raise self.failed(argv, cwd, ended, code=code, remedy=remedy, shown=shown)
         return ended
