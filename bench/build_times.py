@@ -21,7 +21,7 @@ from uv import find_uv_bin
 from underway.drivers.builds import LocalBuilds
 from underway.drivers.commands.local import LocalCommands
 from underway.drivers.sources import LocalSources
-from underway.manifest.model import BuildKeys, PythonBuild
+from underway.manifest.build import BuildKeys, PythonBuild
 from underway.ports.builds import BuildAsk
 from underway.terms.home import Home
 from underway.terms.release import Build

@@ -17,7 +17,7 @@ from underway.agent.monitoring import Monitoring, Watched
 from underway.drivers.asks.asks import Asking
 from underway.drivers.clock.system import SystemClock
 from underway.drivers.metrics.sqlite import SqliteMetrics
-from underway.manifest.model import MonitorKeys
+from underway.manifest.monitor import MonitorKeys
 from underway.observe.figures import figures
 from underway.terms.metrics import Level, Point, monitor_subject, release_subject
 from underway.terms.route import LogOffset

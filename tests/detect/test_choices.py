@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from underway.detect import Detection, Machine, detect
-from underway.manifest.model import EnvVar
+from underway.manifest.env_keys import EnvVar
 from underway.terms.tree import Tree
 
 Look = Callable[[Mapping[str, str]], Detection]

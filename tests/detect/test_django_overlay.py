@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from underway.detect import Detection
-from underway.manifest.model import EnvVar
+from underway.manifest.env_keys import EnvVar
 
 Look = Callable[[Mapping[str, str]], Detection]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from underway.detect.env_schema import Named, environment_of
-from underway.manifest.model import EnvVar
+from underway.manifest.env_keys import EnvVar
 from underway.terms.tree import Tree
 
 COMPOSE = """services:

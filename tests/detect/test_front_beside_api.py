@@ -8,7 +8,8 @@ import pytest
 from tests.detect.conftest import Look
 
 from underway.detect import Detection
-from underway.manifest.model import Manifest, NodeBuild
+from underway.manifest.build import NodeBuild
+from underway.manifest.model import Manifest
 
 API = {
     "backend/main.py": "from fastapi import FastAPI\napp = FastAPI()\n",

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from underway.detect import Detection
-from underway.manifest.model import Manifest, NodeBuild
+from underway.manifest.build import NodeBuild
+from underway.manifest.model import Manifest
 
 Look = Callable[[Mapping[str, str]], Detection]
 

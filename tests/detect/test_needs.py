@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from underway.detect import Detection
-from underway.manifest.model import EnvVar, Manifest, Migrate
+from underway.manifest.env_keys import EnvVar
+from underway.manifest.model import Manifest, Migrate
 
 Look = Callable[[Mapping[str, str]], Detection]
 
@@ -518,6 +519,20 @@ def test_an_old_alembic_finds_the_app(look: Look, ini: str, env: str, command: s
     migrate = drafted(look({**fastapi(requirements="alembic\nsqlalchemy\n"), **files})).migrate
     assert migrate is not None
     assert migrate.command == command
+
+
+def test_alembic_imports_the_app_from_where_the_server_does(look: Look) -> None:
+    files = {
+        "requirements.txt": "fastapi\nuvicorn\nalembic\npsycopg2\n",
+        "todos/app/main.py": "from fastapi import FastAPI\nfrom app import tables\napp = FastAPI()\n",
+        "todos/app/tables.py": "",
+        "alembic.ini": "[alembic]\nscript_location = todos/migrations\nprepend_sys_path = .\n",
+        "todos/migrations/env.py": "from app.tables import Base\n",
+        "todos/migrations/versions/1.py": "",
+    }
+    migrate = drafted(look(files)).migrate
+    assert migrate is not None
+    assert (migrate.command, migrate.cwd) == ("PYTHONPATH=todos alembic upgrade head", ".")
 
 
 def test_alembic_without_a_migration_runs_nothing(look: Look) -> None:

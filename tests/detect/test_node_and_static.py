@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from underway.detect import Detection, Machine, detect
-from underway.manifest.model import Manifest, NodeBuild, Static
+from underway.manifest.build import NodeBuild
+from underway.manifest.model import Manifest, Static
 from underway.terms.tree import Tree
 
 Look = Callable[[Mapping[str, str]], Detection]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from underway.detect import Detection
-from underway.manifest.model import Manifest, Process, PythonBuild
+from underway.manifest.build import PythonBuild
+from underway.manifest.model import Manifest, Process
 
 Look = Callable[[Mapping[str, str]], Detection]
 

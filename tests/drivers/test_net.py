@@ -14,8 +14,7 @@ from underway.drivers.asks.asks import Asking
 from underway.drivers.channels.channels import Telling
 from underway.drivers.clock.system import SystemClock
 from underway.drivers.net import Forbidden, address_of
-from underway.manifest.model import MonitorKeys
-from underway.manifest.monitor import ChannelKeys
+from underway.manifest.monitor import ChannelKeys, MonitorKeys
 from underway.terms.problem import Failure
 
 Answers = list[list[str]]

@@ -11,8 +11,9 @@ import pytest
 
 from underway.environment.check import Scene, check
 from underway.environment.layers import Layer, chain, layers_of, require_known, resolve, settled
+from underway.manifest.env_keys import EnvVar
 from underway.manifest.fits import whole_fits
-from underway.manifest.model import EnvironmentKeys, EnvVar, Manifest
+from underway.manifest.model import EnvironmentKeys, Manifest
 from underway.manifest.read import read_manifest
 from underway.manifest.spot import Found, Spot
 from underway.terms.environment import BASE, Holder, Kept, Read

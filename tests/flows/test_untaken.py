@@ -6,7 +6,8 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from underway.flows.untaken import untaken_notes
-from underway.manifest.model import BuildKeys, Manifest, NodeBuild, Process, PythonBuild
+from underway.manifest.build import BuildKeys, NodeBuild, PythonBuild
+from underway.manifest.model import Manifest, Process
 
 DRAFT = Manifest(
     app="shop",

@@ -12,7 +12,8 @@ import pytest
 from underway.environment.check import Scene, check
 from underway.environment.layers import Layer, resolve
 from underway.environment.typed import python_settings
-from underway.manifest.model import EnvVar, Manifest
+from underway.manifest.env_keys import EnvVar
+from underway.manifest.model import Manifest
 from underway.terms.environment import Holder, Kept
 from underway.terms.secret import Secret
 

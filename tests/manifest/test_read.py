@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from underway.manifest.model import EnvVar, Process
+from underway.manifest.env_keys import EnvVar
+from underway.manifest.model import Process
 from underway.manifest.read import read_manifest
 from underway.manifest.reference import EXAMPLE
 from underway.terms.problem import Problem, Refusal

@@ -14,13 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from underway.manifest import backup, env_words, kinds, measures, probe_words, words
+from underway.manifest.build import PythonBuild
+from underway.manifest.env_keys import EnvVar
 from underway.manifest.hosts import expand, with_own_names
 from underway.manifest.keys import Declared, Key, Table, declared
 from underway.manifest.limits import LimitKeys
-from underway.manifest.model import EnvVar, Health, Journey, KeepAwakeKeys, Manifest, Process, PythonBuild, Smoke
+from underway.manifest.model import Health, Manifest, Process
 from underway.manifest.read import read_manifest
 from underway.manifest.reference import EXAMPLE
 from underway.manifest.release import Margins, Windows
+from underway.manifest.smoke import Journey, Smoke
+from underway.manifest.spending import KeepAwakeKeys
 from underway.manifest.windows import next_open
 from underway.manifest.write import render
 

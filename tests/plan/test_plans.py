@@ -8,20 +8,11 @@ import pytest
 
 from underway.journal.app_state import AppState, ReleaseState, SlotState
 from underway.journal.events.acts import ActKind, Finished
-from underway.manifest.model import (
-    BuildKeys,
-    EnvVar,
-    Manifest,
-    Migrate,
-    Postgres,
-    Process,
-    PythonBuild,
-    Redis,
-    ReleaseKeys,
-    Services,
-    Static,
-)
-from underway.manifest.release import Approve, Windows
+from underway.manifest.build import BuildKeys, PythonBuild
+from underway.manifest.env_keys import EnvVar
+from underway.manifest.model import Manifest, Migrate, Process, Static
+from underway.manifest.release import Approve, ReleaseKeys, Windows
+from underway.manifest.services import Postgres, Redis, Services
 from underway.manifest.smoke import Smoke
 from underway.manifest.write import render
 from underway.plan.deploy import plan_deploy

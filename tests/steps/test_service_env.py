@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.connection import parse_url
 
-from underway.manifest.model import Postgres, Redis
+from underway.manifest.services import Postgres, Redis
 from underway.ports.services import CacheAddress, DatabaseAddress
 from underway.steps.service_env import service_env
 from underway.terms.problem import Refusal

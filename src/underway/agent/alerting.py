@@ -21,7 +21,7 @@ from underway.journal.alert_book import Undelivered
 from underway.journal.app_state import AppState
 from underway.journal.events.alerts import MessageDecided, MessageGivenUp, MessageSent
 from underway.journal.journal import Journal
-from underway.manifest.model import AlertKeys
+from underway.manifest.monitor import AlertKeys
 from underway.manifest.release import Windows
 from underway.ports.drivers import Drivers
 from underway.terms.alert import Alert, Severity

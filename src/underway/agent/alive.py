@@ -13,7 +13,7 @@ from underway.flows.keeping_rules import keeping_rules
 from underway.flows.values import keeping_values
 from underway.guard.words import span
 from underway.journal.journal import Journal
-from underway.manifest.model import MonitorKeys
+from underway.manifest.monitor import MonitorKeys
 from underway.ports.drivers import Drivers
 from underway.terms.alert import Severity
 from underway.terms.problem import Problem

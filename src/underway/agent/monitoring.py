@@ -17,7 +17,8 @@ from underway.flows.keeping_rules import CACHE_MONITOR, DATABASE_MONITOR, OWN_MO
 from underway.flows.values import keeping_values
 from underway.journal.app_state import AppState
 from underway.journal.journal import Journal
-from underway.manifest.model import Manifest, MonitorKeys
+from underway.manifest.model import Manifest
+from underway.manifest.monitor import MonitorKeys
 from underway.manifest.release import Windows
 from underway.ports.asks import OwnAsk
 from underway.ports.drivers import Drivers

@@ -14,8 +14,9 @@ from underway.flows.keeping_rules import KeepingRules, keeping_rules
 from underway.flows.values import keeping_values
 from underway.journal.app_state import AppState
 from underway.journal.journal import Journal
-from underway.manifest.model import KeepAwakeKeys, MonitorKeys
+from underway.manifest.monitor import MonitorKeys
 from underway.manifest.release import Windows
+from underway.manifest.spending import KeepAwakeKeys
 from underway.ports.drivers import Drivers
 from underway.spending.budget import DAY_S, Used, month, spending
 from underway.spending.warm import Awake, Turn, Wish, turn

@@ -96,7 +96,8 @@ def infer(path: str, app: str, environment: str, is_json: bool) -> None:
     if is_json:
         print_json({"app": view.app, "environment": view.environment, "undeclared": view.undeclared})
         return
-    from underway.manifest.model import EnvVar, Manifest
+    from underway.manifest.env_keys import EnvVar
+    from underway.manifest.model import Manifest
     from underway.manifest.write import render
 
     env = {

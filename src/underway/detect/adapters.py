@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from underway.detect.index import Index, join
 from underway.detect.model import Evidence
 from underway.detect.node import Built, NodeProject
-from underway.manifest.model import KIT_ENV_MODULE
+from underway.manifest.build import KIT_ENV_MODULE
 
 KIT = re.compile(r"""['"](@sveltejs/adapter-[\w-]+|svelte-adapter-[\w-]+|@[\w-]+/svelte-adapter[\w-]*)['"]""")
 ASTRO = re.compile(r"""['"]@astrojs/(node|vercel|netlify|cloudflare|deno)(?:/[\w-]+)?['"]""")

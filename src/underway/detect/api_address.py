@@ -16,7 +16,7 @@ from underway.detect.env_names import is_third_party
 from underway.detect.index import Index, cwd, join
 from underway.detect.model import Evidence, Notes
 from underway.detect.node import NodeProject, running
-from underway.manifest.model import ORIGIN_MODULE, PAGE_HOST, NodeBuild
+from underway.manifest.build import ORIGIN_MODULE, PAGE_HOST, NodeBuild
 
 _CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx", ".vue", ".svelte", ".astro")
 _WRITTEN = (*_CODE, ".html", ".json")

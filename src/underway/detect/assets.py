@@ -11,7 +11,7 @@ from underway.detect.model import Evidence, Machine, Notes
 from underway.detect.node import FRONT_ENDS, NodeProject
 from underway.detect.python_project import PythonProject
 from underway.detect.starts import Starts
-from underway.manifest.model import NodeBuild
+from underway.manifest.build import NodeBuild
 
 _TOOLS = (
     *FRONT_ENDS, "tailwindcss", "@tailwindcss/cli", "sass", "node-sass", "less", "postcss-cli", "gulp", "grunt",

@@ -17,7 +17,8 @@ from underway.detect.model import Evidence, Notes
 from underway.detect.python_code import PyFile, PythonCode, literal, source_of
 from underway.detect.python_project import PythonProject
 from underway.detect.services import POSTGRES_DRIVERS, REDIS_CLIENTS
-from underway.manifest.model import EnvVar, Postgres, Redis
+from underway.manifest.env_keys import EnvVar
+from underway.manifest.services import Postgres, Redis
 
 MODULE = "underway_settings"
 _ASSIGNED = re.compile(r"environ\[\s*['\"]DJANGO_SETTINGS_MODULE['\"]\s*\]\s*=")

@@ -5,21 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from underway.manifest.build import BuildKeys, NodeBuild, PythonBuild
+from underway.manifest.env_keys import EnvVar
 from underway.manifest.migrate import Migrate
-from underway.manifest.model import (
-    BuildKeys,
-    EnvVar,
-    Health,
-    Manifest,
-    NodeBuild,
-    Postgres,
-    Process,
-    PythonBuild,
-    Redis,
-    Services,
-    Smoke,
-    Static,
-)
+from underway.manifest.model import Health, Manifest, Process, Static
+from underway.manifest.services import Postgres, Redis, Services
+from underway.manifest.smoke import Smoke
 from underway.terms.environment import Read
 
 

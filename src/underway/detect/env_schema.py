@@ -9,8 +9,8 @@ from underway.detect.env_files import named_in_files
 from underway.detect.env_inventory import every_read
 from underway.detect.env_names import PUBLIC_SECRETS, seems_secret
 from underway.detect.index import Index
-from underway.detect.needs import Variable, gather, places
-from underway.manifest.model import EnvVar
+from underway.detect.variables import Variable, gather, places
+from underway.manifest.env_keys import EnvVar
 from underway.terms.environment import Read
 from underway.terms.tree import Tree
 

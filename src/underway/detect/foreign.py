@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from underway.detect.env_names import is_engine
 from underway.detect.index import Index
 from underway.detect.model import Evidence, Notes
-from underway.detect.needs import Variable
-from underway.manifest.model import EnvVar
+from underway.detect.variables import Variable
+from underway.manifest.env_keys import EnvVar
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 
@@ -149,7 +150,8 @@ def _alembic(
         scheme, at = fixed
         command = f"python -c {shlex.quote(_GIVEN_ADDRESS.format(ini=inner, scheme=scheme, head=head))}"
         return Migrate(command, cwd(run_in), (versions, *lock)), "alembic's migrations, at the address given", at
-    lead = "" if _finds_the_app(index, ini, run_in) else "PYTHONPATH=. "
+    path = _imported_from(index, folder_of(versions), run_in, app)
+    lead = f"PYTHONPATH={path} " if path else "" if _finds_the_app(index, ini, run_in) else "PYTHONPATH=. "
     command = f"alembic upgrade {head}" if inner == "alembic.ini" else f"alembic -c {inner} upgrade {head}"
     return Migrate(lead + command, cwd(run_in), (versions, *lock)), "alembic's migrations", evidence
 
@@ -192,6 +194,20 @@ def _fixed_address(index: Index, ini: str, versions: str) -> tuple[str, Evidence
     ):
         return None
     return found[1], Evidence(ini, text.count("\n", 0, found.start()) + 1)
+
+
+def _imported_from(index: Index, location: str, run_in: str, app: WebApp) -> str:
+    """The folder that env.py imports the app's modules from, where it is not the one that alembic runs in."""
+    env = index.text(join(location, "env.py"))
+    if app.base == run_in or "sys.path" in env:
+        return ""
+    for name in re.findall(r"^(?:from|import)[ \t]+(\w+)", env, re.MULTILINE):
+        is_there = [
+            index.has(join(base, f"{name}.py")) or join(base, name) in index.folders for base in (run_in, app.base)
+        ]
+        if is_there == [False, True]:
+            return shlex.quote(posixpath.relpath(app.base or ".", run_in or "."))
+    return ""
 
 
 def _finds_the_app(index: Index, ini: str, run_in: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
 
 from underway.detect.env_names import (
     PUBLIC_SECRETS,
@@ -13,127 +12,16 @@ from underway.detect.env_names import (
     is_password,
     is_plain_secret_key,
     is_secret_key,
-    is_secret_like,
     is_stage,
     is_third_party,
     postgres_part,
     redis_part,
 )
-from underway.detect.env_usual import TESTS_PLACE, TESTS_PORT, UNUSED_PORT, usual_value
-from underway.detect.index import Index, by_depth
+from underway.detect.index import Index
 from underway.detect.model import Evidence, Notes
-from underway.detect.python_code import EnvRead
-from underway.manifest.model import EnvVar
-from underway.terms.environment import NOT_HERE, Read
-
-_EXAMPLES = (
-    ".env.example",
-    ".env.sample",
-    ".env.template",
-    ".env.dist",
-    "env.example",
-    "example.env",
-    ".env.prod.example",
-    "sample.env",
-    ".env.production.example",
-    ".env.production",
-    ".env",
-    ".env-example",
-    ".env-sample",
-    ".flaskenv",
-)
-_EXAMPLE = r"\.?env[._-](?:example|sample|template|dist)[\w.-]*|[\w-]+\.env(?:\.(?:example|sample|template|dist))?"
-_OWN = frozenset(
-    {"PORT", "HOME", "PATH", "PWD", "USER", "LANG", "TZ", "CI", "SHELL", "TERM", "HOSTNAME", "TMPDIR"}
-    | {"UNDERWAY_APP", "UNDERWAY_RELEASE"}
-)
-"""Names that a system or Underway gives every process."""
-
-
-@dataclass
-class Variable:
-    """One variable: all places that read it, and an example value from the repository."""
-
-    name: str
-    reads: list[EnvRead] = field(default_factory=list)
-    example: str | None = None
-    example_at: Evidence | None = None
-
-    @property
-    def is_required(self) -> bool:
-        """True when starting fails without it: some reader has no default and is not in a branch."""
-        return any(r.is_required and not r.is_conditional for r in self.reads) and not any(
-            not r.is_required and r.default not in (None, "") for r in self.reads
-        )
-
-    @property
-    def default(self) -> str | None:
-        return next((r.default for r in self.reads if r.default is not None), None)
-
-    @property
-    def evidence(self) -> Evidence:
-        required = [r.evidence for r in self.reads if r.is_required]
-        return (required or [r.evidence for r in self.reads])[0]
-
-    @property
-    def part(self) -> str:
-        """The part of the database's address that the code takes it for, whatever its name; empty for none."""
-        return next((r.part for r in self.reads if r.part), "")
-
-    @property
-    def known_values(self) -> list[str]:
-        return [v for v in (self.example, self.default) if v]
-
-
-@dataclass
-class Given:
-    """What the variables add up to. `postgres` and `redis` map names to parts."""
-
-    env: dict[str, EnvVar] = field(default_factory=dict)
-    postgres: dict[str, str] = field(default_factory=dict)
-    redis: dict[str, str] = field(default_factory=dict)
-    variables: dict[str, Variable] = field(default_factory=dict)
-
-
-def gather(index: Index, reads: list[EnvRead]) -> dict[str, Variable]:
-    """Variables by name, with the examples that the repository has for them."""
-    out: dict[str, Variable] = {}
-    for read in reads:
-        if read.name not in _OWN and len(out) < 1000:
-            out.setdefault(read.name, Variable(read.name)).reads.append(read)
-    for path in dict.fromkeys([*by_depth(index.named(*_EXAMPLES))[:8], *index.matching(_EXAMPLE)[:6]]):
-        for number, line in enumerate(index.text(path).split("\n")[:1000], 1):
-            found = re.match(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$", line)
-            if found and found[1].upper() in out and out[found[1].upper()].example is None:
-                one = out[found[1].upper()]
-            elif found and found[1] in out and out[found[1]].example is None:
-                one = out[found[1]]
-            else:
-                continue
-            one.example = _unquoted(found[2])[:2000]
-            one.example_at = Evidence(path, number)
-    return out
-
-
-def places(variables: dict[str, Variable]) -> list[Read]:
-    """Where the code reads each variable."""
-    return [
-        Read(
-            name=one.name,
-            where=str(read.evidence),
-            is_required=read.is_required and not read.is_conditional,
-            has_default=read.default is not None,
-        )
-        for one in variables.values()
-        for read in one.reads
-    ]
-
-
-def _unquoted(text: str) -> str:
-    quoted = re.match(r"""(["'])(.*?)\1\s*(?:#.*)?$""", text)
-    if quoted:
-        return quoted[2]
-    return re.sub(r"\s+#.*", "", text)
+from underway.detect.required import settle_required
+from underway.detect.variables import Given, Variable
+from underway.manifest.env_keys import EnvVar
 
 
 def give(
@@ -184,7 +72,7 @@ def give(
         elif (name == "DEBUG" or name.endswith("_DEBUG")) and _switch_debug_off(one, out, notes):
             continue
         elif one.is_required:
-            _required(one, out, notes)
+            settle_required(one, out, notes)
         elif one.default is None and _is_measured(index, one):
             out.env[name] = EnvVar(value="")
             notes.claim("env", f"{name} may be empty and not missing: its length is taken", one.evidence, f"env.{name}")
@@ -340,75 +228,6 @@ def _generate(one: Variable, out: Given, notes: Notes, *, is_django: bool) -> No
     else:
         why = "is empty unless set"
     notes.claim("env", f"{one.name} {why}: generated once and kept", one.evidence, f"env.{one.name}")
-
-
-_FOREIGN = {
-    "mongodb": "MongoDB", "mongo": "MongoDB", "mysql": "MySQL", "mysql2": "MySQL", "mariadb": "MariaDB",
-    "amqp": "RabbitMQ", "amqps": "RabbitMQ", "kafka": "Kafka", "bolt": "Neo4j", "neo4j": "Neo4j", "pyamqp": "RabbitMQ",
-    "rabbitmq": "RabbitMQ",
-}  # fmt: skip
-_FOREIGN_NAME = re.compile(r"(MYSQL|MARIADB|MONGODB|MONGO|RABBITMQ|AMQP|KAFKA|NEO4J)_(?!.*(?:PORT|TIMEOUT|POOL)$)")
-
-
-_SPAN = re.compile(r"(?:EXPIR\w*|MINUTES|HOURS|DAYS|SECONDS|TTL|LIFETIME|MAX_AGE|ALGORITHM|ALG|TYPE|HEADER)(?:_IN)?$")
-"""Ends of names that speak of a secret (`TOKEN_EXPIRES_IN`) and hold none."""
-
-
-def _required(one: Variable, out: Given, notes: Notes) -> None:
-    example = one.example
-    foreign = next(
-        (_FOREIGN[s] for v in one.known_values if (s := v.partition("://")[0].partition("+")[0]) in _FOREIGN), ""
-    )
-    if not foreign and (lead := _FOREIGN_NAME.match(one.name)):
-        foreign = _FOREIGN[lead[1].lower()]
-    if foreign:
-        out.env[one.name] = EnvVar(required=True, secret=True)
-        notes.problem(
-            "detect.env-missing",
-            one.evidence,
-            f"the app needs {foreign} at {one.name}, and Underway does not provide {foreign}",
-            f'add to underway.toml, under [env]: {one.name} = "…"',
-            f"underway env set {one.name}" if is_secret_like(one.name) or one.name.endswith(("_URL", "_URI")) else "",
-        )
-        return
-    is_public = example is not None and bool(PUBLIC_SECRETS.fullmatch(example))
-    is_number = any(r.is_number for r in one.reads)
-    if is_number and example and not example.lstrip("-").replace(".", "", 1).isdigit():
-        if TESTS_PORT.search(one.name):
-            out.env[one.name] = EnvVar(value=UNUSED_PORT)
-            why = "must be a number for the app to start and is for its tests alone: one that nobody listens on"
-            notes.claim("env", f"{one.name} {why}", one.evidence, f"env.{one.name}")
-            return
-        example = None  # `DB_PORT=port`: it says what to put there
-    is_plain = (is_number and bool(example)) or not is_secret_like(one.name) or bool(_SPAN.search(one.name))
-    is_sender = bool(re.search(r"(?:EMAIL|FROM|SENDER)$", one.name)) and "@" in (example or "")
-    if example and is_plain and (is_sender or not (is_third_party(one.name) and is_public)):
-        out.env[one.name] = EnvVar(value=example)
-        notes.claim("env", f"{one.name} is required; the example's value", one.example_at or "", f"env.{one.name}")
-        return
-    if TESTS_PLACE.search(one.name):
-        url = re.search(r"(?:URL|URI|DSN)$", one.name)
-        value = UNUSED_PORT if is_number else f"postgresql://test@127.0.0.1:{UNUSED_PORT}/test" if url else "test"
-        out.env[one.name] = EnvVar(value=value)
-        notes.claim("env", f"{one.name} is required and for tests alone: {value}", one.evidence, f"env.{one.name}")
-        return
-    choices = [word for read in one.reads for word in read.choices]
-    usual = usual_value(one.name)
-    usual = next((word for word in choices if word.lower() == usual.lower()), "") if choices else usual
-    if usual:
-        out.env[one.name] = EnvVar(value=usual)
-        notes.claim("env", f"{one.name} is required, and has no value here: {usual}", one.evidence, f"env.{one.name}")
-        return
-    is_secret = is_secret_like(one.name) and not _SPAN.search(one.name)
-    out.env[one.name] = EnvVar(required=True, secret=is_secret)
-    notes.comments[f"env.{one.name}"] = f"required, and only you know it ({one.evidence})"
-    notes.problem(
-        "detect.env-missing",
-        one.evidence,
-        NOT_HERE.format(name=one.name),
-        f'add to underway.toml, under [env]: {one.name} = "…"',
-        f"underway env set {one.name}" if is_secret else "",
-    )
 
 
 def _switch_debug_off(one: Variable, out: Given, notes: Notes) -> bool:

@@ -7,14 +7,14 @@ import re
 from underway.detect.draft import Draft
 from underway.detect.index import Index, cwd, join
 from underway.detect.model import Evidence, Notes
-from underway.detect.needs import Variable
 from underway.detect.node import NodeProject, running
 from underway.detect.node_scripts import followed
 from underway.detect.node_workers import DESTROYS, declared_migration
 from underway.detect.shared import add_shared
 from underway.detect.starts import Starts
+from underway.detect.variables import Variable
+from underway.manifest.env_keys import EnvVar
 from underway.manifest.migrate import Migrate
-from underway.manifest.model import EnvVar
 
 
 def prisma_variable(index: Index) -> str:

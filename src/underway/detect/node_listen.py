@@ -7,7 +7,7 @@ import re
 from underway.detect.index import Index
 from underway.detect.model import Evidence, Notes
 from underway.detect.node import NodeProject
-from underway.manifest.model import LISTEN_MODULE
+from underway.manifest.build import LISTEN_MODULE
 
 _PORTS = re.compile(
     r"process\.env(?:\.|\[['\"])((?:APP|SERVER|HTTP|NODE|API|WEB|BACKEND|SERVER_HTTP|NEST|EXPRESS)_?PORT)\b"

@@ -12,13 +12,16 @@ from underway.detect.env_names import PUBLIC_SECRETS, is_secret_like, is_third_p
 from underway.detect.foreign import foreign_databases
 from underway.detect.index import Index
 from underway.detect.model import Evidence, Notes
-from underway.detect.needs import Given, Variable, gather, give, places
+from underway.detect.needs import give
 from underway.detect.node import NodeProject
 from underway.detect.node_database import prisma_file, prisma_variable
 from underway.detect.node_env import node_env_reads
 from underway.detect.services import has_redis_password, image_name
 from underway.detect.starts import Starts
-from underway.manifest.model import LISTEN_MODULE, EnvVar, Postgres, Redis
+from underway.detect.variables import Given, Variable, gather, places
+from underway.manifest.build import LISTEN_MODULE
+from underway.manifest.env_keys import EnvVar
+from underway.manifest.services import Postgres, Redis
 
 _POSTGRES = (
     "pg", "postgres", "pg-promise", "@prisma/client", "@neondatabase/serverless", "@mikro-orm/postgresql",

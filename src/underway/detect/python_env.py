@@ -11,11 +11,11 @@ from underway.detect.model import Evidence
 from underway.detect.python_code import EnvRead, PyFile, PythonCode, dotted_name, literal, source_of
 from underway.detect.python_env_functions import EnvFunctions, env_functions
 from underway.detect.python_env_guards import guarded
-from underway.detect.python_env_hints import choices, compared_with_postgres, handed_over
+from underway.detect.python_env_hints import compared_with_postgres, handed_over
 from underway.detect.python_env_names import name_the_environment, origin, text_of
 from underway.detect.python_prefixed import prefixed_reads
+from underway.detect.python_settings import MADE_UP, NAME, keyword_node, settings_classes, settings_fields
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{1,100}")
 _DB_METHODS = {"db": "DATABASE_URL", "db_url": "DATABASE_URL", "dj_db_url": "DATABASE_URL", "cache": "CACHE_URL"}
 _DEFAULT_SECOND = frozenset({"str", "bool", "int", "float", "url", "path", "unicode", "bytes", "decimal", "date",
                              "datetime", "timedelta", "uuid", "log_level", "enum", "json", "db", "db_url", "cache",
@@ -23,13 +23,12 @@ _DEFAULT_SECOND = frozenset({"str", "bool", "int", "float", "url", "path", "unic
 """Methods of django-environ's and environs' `Env` whose second argument is the default (not a type)."""
 _ENV = re.compile(r"\w*env\w*\.(?:FileAware)?Env")
 """django-environ, environs, and the packages that dress them up: epicenv, goodconf's and the like."""
-_MADE_UP = re.compile(r"token_|secrets\.|uuid4|urandom|get_random_secret_key|Fernet\.generate")
 
 
 def env_reads(code: PythonCode, wanted: set[str] | None = None) -> list[EnvRead]:
     """Every read of the environment in the sources (only in the files `wanted`, where given)."""
     out: list[EnvRead] = []
-    settings = _settings_classes(code)
+    settings = settings_classes(code)
     name_the_environment(code)
     helpers = env_functions(code)
     for path, file in code.files.items():
@@ -40,7 +39,7 @@ def env_reads(code: PythonCode, wanted: set[str] | None = None) -> list[EnvRead]
     handed = handed_over(code, {name for _, name in settings})
     for path, name in settings:
         if wanted is None or path in wanted:
-            out += _fields(code, path, name, handed=handed.get(name, frozenset()))
+            out += settings_fields(code, path, name, handed=handed.get(name, frozenset()))
     compared = compared_with_postgres(code)
     out = [
         one if one.compared or one.name not in compared else replace(one, compared=compared[one.name]) for one in out
@@ -77,7 +76,7 @@ def _asked_for(code: PythonCode, file: PyFile) -> Iterator[EnvRead]:
             if isinstance(node.func, ast.Attribute) and node.func.attr == "from_envvar" and node.args:
                 wanted = _named(node.args[0], lists)
         for name in wanted:
-            if _NAME.fullmatch(name):
+            if NAME.fullmatch(name):
                 yield EnvRead(name, Evidence(file.path, getattr(node, "lineno", 1)), is_required=False)
 
 
@@ -127,7 +126,7 @@ def _plain_reads(code: PythonCode, file: PyFile, helpers: EnvFunctions, readers:
         if not shapes:
             yield whole
         for shape in sorted(shapes, key=lambda each: (len(each.after), each.before)):
-            if _NAME.fullmatch(name := shape.name(read.name)):
+            if NAME.fullmatch(name := shape.name(read.name)):
                 yield replace(whole, name=name) if not shape.after else EnvRead(name, read.evidence, is_required=False)
 
 
@@ -212,7 +211,7 @@ def _subscript(node: ast.AST, file: PyFile, code: PythonCode) -> EnvRead | None:
     if dotted_name(node.value, file.imports) != "os.environ":
         return None
     name = text_of(node.slice, file, code)
-    if name is None or not _NAME.fullmatch(name):
+    if name is None or not NAME.fullmatch(name):
         return None
     return EnvRead(name, Evidence(file.path, node.lineno), is_required=True)
 
@@ -267,7 +266,7 @@ def _call_read(
     where = Evidence(file.path, node.lineno)
     if full == "dj_database_url.config":
         name = _keyword(node, "env")
-        default = literal(_keyword_node(node, "default"))
+        default = literal(keyword_node(node, "default"))
         return EnvRead(name or "DATABASE_URL", where, is_required=False, default=default)
     local = dotted_name(node.func, {})
     owner, _, method = local.rpartition(".")
@@ -280,16 +279,16 @@ def _call_read(
         name = _DB_METHODS[method]
     if not (is_plain or local in readers or owner in readers or local in helpers):
         return None
-    if name is None or not _NAME.fullmatch(name) or method in ("read_env", "read_envfile", "prefixed"):
+    if name is None or not NAME.fullmatch(name) or method in ("read_env", "read_envfile", "prefixed"):
         return None
-    default_node = _keyword_node(node, "default")
+    default_node = keyword_node(node, "default")
     is_default_second = is_plain or local in helpers or local in readers or method in _DEFAULT_SECOND
     is_given = default_node is not None
     if default_node is None and len(node.args) > 1 and is_default_second:
         is_given = not isinstance(node.args[1], ast.Name) or method in _DEFAULT_SECOND
         default_node = node.args[1] if not isinstance(node.args[1], ast.Name) else None
     has_default = is_given or name in schema
-    cast = _keyword_node(node, "cast")
+    cast = keyword_node(node, "cast")
     text_of_cast = source_of(cast) if cast is not None else method
     return EnvRead(
         name,
@@ -298,165 +297,9 @@ def _call_read(
         default=literal(default_node) if default_node is not None else schema.get(name),
         is_list=bool(re.search(r"Csv|CommaSeparated|list|tuple|split", text_of_cast)),
         is_number=bool(re.search(r"\bint\b|\bfloat\b|Integer", text_of_cast)),
-        made_up=bool(default_node is not None and _MADE_UP.search(source_of(default_node))),
+        made_up=bool(default_node is not None and MADE_UP.search(source_of(default_node))),
     )
-
-
-def _keyword_node(node: ast.Call, name: str) -> ast.expr | None:
-    return next((k.value for k in node.keywords if k.arg == name), None)
 
 
 def _keyword(node: ast.Call, name: str) -> str | None:
-    return literal(_keyword_node(node, name))
-
-
-def _settings_classes(code: PythonCode) -> list[tuple[str, str]]:
-    """Classes that descend from pydantic's BaseSettings, by file."""
-    known = {"BaseSettings"}
-    found: dict[tuple[str, str], None] = {}
-    for _ in range(5):
-        before = len(found)
-        for path, file in code.files.items():
-            for name, node in file.classes.items():
-                bases = {dotted_name(b, {}).rpartition(".")[2] for b in node.bases}
-                if bases & known and (path, name) not in found:
-                    found[(path, name)] = None
-                    known.add(name)
-        if len(found) == before:
-            break
-    return list(found)
-
-
-def _fields(
-    code: PythonCode,
-    path: str,
-    name: str,
-    prefix: str | None = None,
-    depth: int = 0,
-    handed: frozenset[str] = frozenset(),
-) -> Iterator[EnvRead]:
-    file = code.files[path]
-    node = file.classes[name]
-    options = _options(node)
-    start = options.get("env_prefix", "") if prefix is None else prefix
-    delimiter = options.get("env_nested_delimiter", "")
-    named = _named_fields(node)
-    for each in node.body:
-        if not isinstance(each, ast.AnnAssign) or not isinstance(each.target, ast.Name):
-            continue
-        field_name = each.target.id
-        kind = source_of(each.annotation)
-        if field_name.startswith("_") or "ClassVar" in kind or field_name == "model_config":
-            continue
-        inner = _nested(code, path, kind)
-        if inner is not None and delimiter and depth < 3:
-            yield from _fields(code, *inner, prefix=f"{start}{field_name}{delimiter}", depth=depth + 1)
-            continue
-        if inner is not None:
-            continue
-        for read in _field(file, each, kind, start, field_name):
-            if field_name in named:
-                read = replace(read, name=named[field_name])
-            if _NAME.fullmatch(read.name):
-                yield replace(read, is_required=read.is_required and field_name not in handed)
-
-
-def _named_fields(node: ast.ClassDef) -> dict[str, str]:
-    """Variables by field, without the prefix: `class Config: fields = {"host": {"env": "PGHOST"}}` of pydantic 1."""
-    out: dict[str, str] = {}
-    for inner in (line for each in node.body if isinstance(each, ast.ClassDef) for line in each.body):
-        if (
-            isinstance(inner, ast.Assign)
-            and isinstance(inner.value, ast.Dict)
-            and source_of(inner.targets[0]) == "fields"
-        ):
-            for key, value in zip(inner.value.keys, inner.value.values, strict=True):
-                if isinstance(value, ast.Dict) and key is not None and (field := literal(key)):
-                    told = {literal(k): literal(v) for k, v in zip(value.keys, value.values, strict=True) if k}
-                    if (name := told.get("env")) and _NAME.fullmatch(name):
-                        out[field] = name
-    return out
-
-
-def _nested(code: PythonCode, path: str, kind: str) -> tuple[str, str] | None:
-    """The class of a field that is a model of its own (`db: DatabaseSettings`)."""
-    name = kind.split("|")[0].strip().strip("'\"")
-    file = code.files[path]
-    if name in file.classes:
-        bases = {dotted_name(b, {}).rpartition(".")[2] for b in file.classes[name].bases}
-        return None if bases & {"Enum", "StrEnum", "IntEnum", "str"} else (path, name)
-    full = file.imports.get(name, "")
-    if full and "." in full:
-        source = code.module_file(full.rpartition(".")[0], path)
-        if source in code.files and name in code.files[source].classes:
-            bases = {dotted_name(b, {}).rpartition(".")[2] for b in code.files[source].classes[name].bases}
-            return (source, name) if bases & {"BaseModel", "BaseSettings"} else None
-    return None
-
-
-def _field(file: PyFile, node: ast.AnnAssign, kind: str, prefix: str, field_name: str) -> list[EnvRead]:
-    """One read, or one for each name that the field may be given by; only the first of these can be required."""
-    default_node = node.value
-    is_required = default_node is None
-    names = [f"{prefix}{field_name}"]
-    if isinstance(default_node, ast.Call) and dotted_name(default_node.func, {}).rpartition(".")[2] in (
-        "Field",
-        "PrivateAttr",
-    ):
-        call = default_node
-        first = call.args[0] if call.args else _keyword_node(call, "default")
-        factory = _keyword_node(call, "default_factory")
-        is_ellipsis = isinstance(first, ast.Constant) and first.value is ...
-        is_required = (first is None and factory is None) or is_ellipsis
-        for alias in ("validation_alias", "alias", "env"):
-            given = _keyword_node(call, alias)
-            several = (
-                given.args if isinstance(given, ast.Call) else given.elts if isinstance(given, ast.List) else [given]
-            )
-            if found := [t for a in several if (t := literal(a)) and _NAME.fullmatch(t)]:
-                names = found
-                break
-        default_node = factory if first is None or is_ellipsis else first
-    if is_required and re.match(r"(typing\.)?Optional\[|.*\|\s*None$", kind) and not _is_v2(file):
-        is_required = False
-    source = source_of(default_node) if default_node is not None else ""
-    read = EnvRead(
-        names[0].upper(),
-        Evidence(file.path, node.lineno),
-        is_required=is_required and len(names) == 1,
-        default=literal(default_node) if default_node is not None else None,
-        is_list=bool(re.search(r"\b(list|List|set|Set|tuple|Tuple|Sequence)\[|\b(list|set|tuple)\b", kind)),
-        is_number=bool(re.match(r"(int|float|PositiveInt|conint)\b", kind)),
-        separator="",
-        made_up=bool(source and _MADE_UP.search(source)),
-        choices=choices(file, node.annotation),
-    )
-    return [replace(read, name=name.upper()) for name in names]
-
-
-def _is_v2(file: PyFile) -> bool:
-    return any(full.startswith("pydantic_settings") for full in file.imports.values())
-
-
-def _options(node: ast.ClassDef) -> dict[str, str]:
-    """Text options of `model_config = SettingsConfigDict(…)` or `class Config`."""
-    out: dict[str, str] = {}
-    for each in node.body:
-        if (
-            isinstance(each, ast.Assign)
-            and isinstance(each.targets[0], ast.Name)
-            and each.targets[0].id == "model_config"
-        ):
-            if isinstance(each.value, ast.Call):
-                out.update({k.arg: v for k in each.value.keywords if k.arg and (v := literal(k.value)) is not None})
-            elif isinstance(each.value, ast.Dict):
-                for key, value in zip(each.value.keys, each.value.values, strict=True):
-                    if key is not None and (k := literal(key)) and (v := literal(value)) is not None:
-                        out[k] = v
-        elif isinstance(each, ast.ClassDef) and each.name == "Config":
-            for inner in each.body:
-                if isinstance(inner, ast.Assign) and isinstance(inner.targets[0], ast.Name):
-                    text = literal(inner.value)
-                    if text is not None:
-                        out[inner.targets[0].id] = text
-    return out
+    return literal(keyword_node(node, name))

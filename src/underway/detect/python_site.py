@@ -9,7 +9,8 @@ from underway.detect.draft import Draft
 from underway.detect.index import Index, cwd, folder_of, join
 from underway.detect.model import Evidence, Notes
 from underway.detect.python_project import PythonProject, normal
-from underway.manifest.model import PythonBuild, Static
+from underway.manifest.build import PythonBuild
+from underway.manifest.model import Static
 
 _OUT = "underway-site"
 """The folder that the pages are built into: no tool and no repository has one of that name."""

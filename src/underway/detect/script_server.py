@@ -10,7 +10,7 @@ from underway.detect.model import Evidence
 from underway.detect.python_project import PythonProject
 from underway.detect.script_app import ScriptApp, importing, project_folder
 from underway.detect.starts import Starts
-from underway.manifest.model import LISTEN_SCRIPT
+from underway.manifest.build import LISTEN_SCRIPT
 
 _SERVES = (
     ("nicegui", r"\bui\.run\("),

@@ -8,10 +8,10 @@ from underway.detect.django import Django
 from underway.detect.env_names import is_engine, postgres_part, redis_part
 from underway.detect.index import Index
 from underway.detect.model import Notes
-from underway.detect.needs import Variable
 from underway.detect.python_code import PythonCode
 from underway.detect.python_project import PythonProject
 from underway.detect.starts import Starts
+from underway.detect.variables import Variable
 
 POSTGRES_DRIVERS = (
     "psycopg2", "psycopg2-binary", "psycopg", "psycopg-binary", "asyncpg", "pg8000", "aiopg", "psycopg-pool",

@@ -6,7 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from underway.detect.django import Django, folder_path, setting_at
+from underway.detect.django import Django, setting_at
+from underway.detect.django_paths import folder_path
 from underway.detect.draft import Draft
 from underway.detect.index import Index, join
 from underway.detect.model import Evidence, Notes

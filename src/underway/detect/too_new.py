@@ -9,7 +9,7 @@ from underway.detect.draft import Draft
 from underway.detect.index import Index, join
 from underway.detect.model import Notes
 from underway.detect.python_project import PythonProject
-from underway.manifest.model import PythonBuild
+from underway.manifest.build import PythonBuild
 
 
 @dataclass(frozen=True)

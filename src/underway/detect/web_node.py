@@ -21,7 +21,9 @@ from underway.detect.node_scripts import followed, in_earnest
 from underway.detect.node_workers import node_workers
 from underway.detect.shared import node_shared
 from underway.detect.starts import Starts
-from underway.manifest.model import EnvVar, Health, NodeBuild, Process, Static
+from underway.manifest.build import NodeBuild
+from underway.manifest.env_keys import EnvVar
+from underway.manifest.model import Health, Process, Static
 
 _CODE = (".js", ".mjs", ".cjs", ".ts", ".mts", ".tsx", ".jsx")
 _TEXTS = re.compile(r"(?:content|tutorials?|templates?)/")

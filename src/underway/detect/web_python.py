@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import shlex
-from types import MappingProxyType
 
-from underway.detect.django import Django, find_django, setting_at
+from underway.detect.django import Django, find_django
 from underway.detect.django_overlay import overlay
+from underway.detect.django_static import django_static
 from underway.detect.django_whole import not_deployable
 from underway.detect.draft import Draft
-from underway.detect.foreign import foreign_databases
 from underway.detect.health import declared_health, python_health
-from underway.detect.index import Index, cwd, folder_of, join
+from underway.detect.index import Index, cwd, join
 from underway.detect.interpreter import choose_python
 from underway.detect.loose_packages import added_by_dockerfile, loose_projects
 from underway.detect.migrations import find_migration
 from underway.detect.model import Evidence, Machine, Notes
-from underway.detect.needs import Given, Variable, gather, give, places
 from underway.detect.python_app import WebApp, find_web_app, web_command
-from underway.detect.python_code import PythonCode, literal
-from underway.detect.python_env import env_reads
+from underway.detect.python_code import PythonCode
+from underway.detect.python_needs import add_server, python_needs
 from underway.detect.python_project import PythonProject, normal
 from underway.detect.script_app import ScriptApp, declared_program, find_script_app
 from underway.detect.script_server import script_server
-from underway.detect.services import (
-    POSTGRES_DRIVERS,
-    has_redis_password,
-    needs_postgres,
-    needs_redis,
-    postgres_scheme,
-    with_own_schemes,
-)
 from underway.detect.several import refuse_several
 from underway.detect.shared import add_shared, django_shared, python_shared
 from underway.detect.smoke import propose_smoke
@@ -40,7 +29,8 @@ from underway.detect.sockets import hold_sockets
 from underway.detect.starts import Starts
 from underway.detect.too_new import hold_back
 from underway.detect.workers import python_workers
-from underway.manifest.model import LISTEN_SCRIPT, EnvVar, Health, Postgres, Process, PythonBuild, Redis, Static
+from underway.manifest.build import LISTEN_SCRIPT, PythonBuild
+from underway.manifest.model import Health, Process
 
 
 def draft_python(
@@ -80,13 +70,13 @@ def draft_python(
     _serve(project, machine, app, django, draft, notes)
     if app.framework == "flask" and project is not None and project.brings("flask-socketio"):
         hold_sockets(code, project, draft, notes)
-    _variables(index, code, starts, project, app, django, draft, notes)
+    python_needs(index, code, starts, project, app, django, draft, notes)
     if django is None:
         python_shared(index, code, app, draft, notes)
     find_migration(index, code, starts, project, app, django, draft, notes)
     if django is not None:
         overlay(index, code, project, django, draft, notes)
-        _django_static(index, starts, project, django, draft, notes)
+        django_static(index, starts, project, django, draft, notes)
         django_shared(index, django, draft, notes)
         python_shared(index, code, app, draft, notes)
     _health(code, starts, app, draft, notes)
@@ -118,11 +108,11 @@ def _draft_script(
     for folder in script.kept:
         add_shared(draft, notes, join(script.folder, folder), "where it is told to keep its files", script.evidence)
     if script.server:
-        _add_server(project, script.server, draft, notes)
+        add_server(project, script.server, draft, notes)
     if script.opens_port:
         says = f"it opens its port itself: {LISTEN_SCRIPT} gives it its own in place of that, on loopback"
         notes.claim("server", says, script.evidence)
-    _variables(index, code, starts, project, app, None, draft, notes)
+    python_needs(index, code, starts, project, app, None, draft, notes)
     python_shared(index, code, app, draft, notes)
     if script.health:
         draft.health = Health(path=script.health)
@@ -246,12 +236,12 @@ def _serve(
         notes.claim(
             "server", f"served by {server}, as the repository starts {app.target}", app.evidence, "processes.web"
         )
-    _add_server(project, server, draft, notes)
+    add_server(project, server, draft, notes)
     if django is not None and django.has_sockets and server == "uvicorn":
         notes.claim("server", "WebSockets are routed here, which asks for ASGI", app.evidence)
         if django.sockets:
             draft.commands.append(_module_for_sockets(django))
-        _add_server(project, "websockets", draft, notes)
+        add_server(project, "websockets", draft, notes)
 
 
 _SOCKETS = "underway_asgi"
@@ -263,205 +253,6 @@ def _module_for_sockets(django: Django) -> str:
     text = f"import os, django; os.environ.setdefault('DJANGO_SETTINGS_MODULE', '{django.settings}'); django.setup(); "
     text += f"from {module} import {name} as application"
     return f"printf '%s\\n' {shlex.quote(text)} > {shlex.quote(join(django.folder, _SOCKETS + '.py'))}"
-
-
-def _add_server(project: PythonProject | None, server: str, draft: Draft, notes: Notes) -> None:
-    if project is not None and draft.python is not None and not project.has(server):
-        draft.python = PythonBuild(**{**draft.python.__dict__, "extra": (*draft.python.extra, server)})
-        notes.claim(
-            "server",
-            f"{server} is added: the project's own dependencies lack it",
-            project.evidence,
-            "build.python.extra",
-        )
-
-
-def _variables(
-    index: Index,
-    code: PythonCode,
-    starts: Starts,
-    project: PythonProject | None,
-    app: WebApp,
-    django: Django | None,
-    draft: Draft,
-    notes: Notes,
-) -> None:
-    reads = env_reads(code, _wanted(code, app, django, project))
-    variables = gather(index, reads)
-    draft.reads += places(variables)
-    with_postgres = needs_postgres(project, starts, variables, django, notes)
-    with_redis = needs_redis(project, starts, variables, notes)
-    given: Given = give(
-        index,
-        variables,
-        notes,
-        with_postgres=with_postgres,
-        with_redis=with_redis,
-        is_django=django is not None,
-        has_fernet=_has_fernet(index, code),
-    )
-    draft.env.update(given.env)
-    if with_postgres:
-        if project is not None and not project.brings(*POSTGRES_DRIVERS):
-            _add_server(project, "psycopg2-binary", draft, notes)
-        scheme, why = postgres_scheme(index, code, starts, project, variables, given.postgres)
-        named = with_own_schemes(variables, given.postgres, scheme)
-        draft.postgres = Postgres(scheme=scheme, env=MappingProxyType(named))
-        if scheme != "postgresql":
-            notes.claim("database", f"addresses begin with {scheme}://: {why}", key="services.postgres.scheme")
-    if with_redis:
-        has_password = has_redis_password(variables, given.redis, notes)
-        draft.redis = Redis(env=MappingProxyType(given.redis), has_password=has_password)
-    foreign_databases(
-        index,
-        list(code.files),
-        set(project.names) if project is not None else set(),
-        variables,
-        draft.env,
-        notes,
-        is_node=False,
-        has_own=draft.postgres is not None,
-    )
-    _sqlite_of_example(variables, app, draft, notes)
-    if draft.postgres is not None and django is None:
-        _fixed_address(code, variables, given, notes)
-    if django is not None and project is not None and project.has("django-recaptcha", "django-recaptcha3"):
-        for name in ("RECAPTCHA_PUBLIC_KEY", "RECAPTCHA_PRIVATE_KEY"):
-            if name in variables and not variables[name].is_required and not variables[name].known_values:
-                draft.env.setdefault(name, EnvVar(value=""))
-                says = f"{name} must be a text, so it is empty until you set it: forms with a captcha refuse till then"
-                notes.claim("env", says, variables[name].evidence, f"env.{name}")
-    if django is not None and django.names_settings:
-        draft.env["DJANGO_SETTINGS_MODULE"] = EnvVar(value=django.settings)
-        notes.claim("env", f"the settings in use are {django.settings}", django.evidence, "env.DJANGO_SETTINGS_MODULE")
-
-
-def _sqlite_of_example(variables: dict[str, Variable], app: WebApp, draft: Draft, notes: Notes) -> None:
-    """An app without a driver of PostgreSQL that is told its database: the SQLite file of its example."""
-    one = variables.get("DATABASE_URL")
-    found = re.fullmatch(r"sqlite(?:\+\w+)?:///(\.?/?[\w-][\w./-]*)", (one.example or "") if one is not None else "")
-    if one is None or found is None or not one.is_required or draft.postgres is not None or ".." in found[1]:
-        return
-    draft.env["DATABASE_URL"] = EnvVar(value=one.example or "")
-    notes.claim("env", "DATABASE_URL is required; the example's value", one.example_at or "", "env.DATABASE_URL")
-    path = join(app.folder, found[1].removeprefix("./"))
-    add_shared(draft, notes, path, "the SQLite database", one.example_at or app.evidence)
-
-
-def _has_fernet(index: Index, code: PythonCode) -> bool:
-    paths = [*code.files, *index.matching(r".*(crypt|fernet|security).*\.py")[:50]]
-    return any("Fernet" in index.text(path) for path in paths)
-
-
-def _wanted(code: PythonCode, app: WebApp, django: Django | None, project: PythonProject | None) -> set[str] | None:
-    """The files whose reading of the environment counts: for Django the settings in use, not their siblings."""
-    root = project.folder if project is not None and project.folder else ""
-    own = {p for p in code.files if not root or p.startswith(root + "/")} or set(code.files)
-    own = {
-        p
-        for p in own
-        if not re.search(r"(^|/)(migrations|scripts?|tools|management|alembic)/|(^|/)test_|_test\.py$|conftest\.py$", p)
-    }
-    if django is None or not django.files:
-        return own
-    siblings = {folder_of(p) for p in django.files if re.search(r"settings|config", folder_of(p).rpartition("/")[2])}
-    return {p for p in own if p in django.files or (folder_of(p) not in siblings and not p.endswith("/settings.py"))}
-
-
-_FIXED_PORT = re.compile(r"postgres(?:ql)?(?:\+\w+)?://[^@]*@[^@:]*:5432/")
-_ADDRESS = re.compile(r"postgres(?:ql)?(?:\+\w+)?://\S*@\S+")
-
-
-def _fixed_address(code: PythonCode, variables: dict[str, Variable], given: Given, notes: Notes) -> None:
-    """Say so when the database's address, or its port, is a constant of the code and nothing reads another one."""
-    parts = set(given.postgres.values())
-    if parts & {"url", "port"} or "DATABASE_URL" in variables or any(name.startswith("PG") for name in variables):
-        return
-    for path, file in code.files.items():
-        if re.search(r"(^|/)(alembic|migrations|tests?|scripts?)/|(^|/)test_", path):
-            continue
-        for each in file.nodes:
-            if isinstance(each, ast.JoinedStr) and _FIXED_PORT.match("".join(literal(v) or "*" for v in each.values)):
-                notes.problem(
-                    "detect.database-fixed",
-                    Evidence(path, each.lineno),
-                    "the database's port 5432 is written here, and the app's database listens at a port of its own",
-                    'read it beside the rest of the address: os.environ["PGPORT"]',
-                )
-                return
-            if parts or not isinstance(each, ast.Constant) or not isinstance(each.value, str):
-                continue
-            if _ADDRESS.fullmatch(each.value):
-                notes.problem(
-                    "detect.database-fixed",
-                    Evidence(path, each.lineno),
-                    "the database's address is written here, so the app cannot be given one",
-                    'read it: os.environ["DATABASE_URL"]',
-                )
-                return
-
-
-_MAKES = re.compile(
-    r"\bmanage(?:\.py)?\s+(tailwind(?:\s+--[\w-]+)*\s+(?:build|download_cli)|compilescss|compilejsi18n|collectstatic_js_reverse)\b"
-)
-"""Commands that write static files from what is in the tree, and ask no database."""
-
-
-def _made_before(starts: Starts, project: PythonProject | None) -> list[tuple[str, Evidence]]:
-    """What a Dockerfile of the repository has made of its sources before the static files are gathered."""
-    out: dict[str, Evidence] = {}
-    for each in starts.dockerfiles:
-        for run, line in each.runs:
-            for found in _MAKES.finditer(run):
-                if not found[1].startswith("tailwind") or (project is not None and project.has("django-tailwind-cli")):
-                    out.setdefault(" ".join(found[1].split()), Evidence(each.path, line))
-    return list(out.items())
-
-
-def _gathering(starts: Starts) -> str:
-    """How a Dockerfile of the repository gathers them beyond the usual: without it a file may be missing."""
-    for each in starts.dockerfiles:
-        for run, _ in each.runs:
-            found = re.search(r"\bcollectstatic\b([^;&|]*)", run)
-            if found:
-                flags = re.findall(r"(?<!\S)(--no-default-ignore|--ignore[= ][\w.*/-]+|-i [\w.*/-]+)(?!\S)", found[1])
-                return "".join(f" {shlex.join(flag.split())}" for flag in flags)
-    return ""
-
-
-def _django_static(
-    index: Index, starts: Starts, project: PythonProject | None, django: Django, draft: Draft, notes: Notes
-) -> None:
-    if not django.has_static_root:
-        return
-    if django.static_root_if:
-        notes.claim(
-            "static",
-            f"collectstatic is not run: STATIC_ROOT is set only if {django.static_root_if[:80]}",
-            setting_at(index, django, "STATIC_ROOT"),
-        )
-        return
-    manage = "python manage.py" if not django.folder else f"cd {shlex.quote(django.folder)} && python manage.py"
-    for command, at in _made_before(starts, project):
-        draft.commands.append(f"{manage} {command}")
-        notes.claim("static", f"{command} makes styles or scripts first, as the Dockerfile does", at, "build.commands")
-    draft.commands.append(f"{manage} collectstatic --noinput{_gathering(starts)}")
-    where = setting_at(index, django, "STATIC_ROOT")
-    notes.claim("static", "collectstatic gathers the static files", where, "build.commands")
-    if django.compresses_offline:
-        draft.commands.append(f"{manage} compress --force")
-        at = setting_at(index, django, "COMPRESS_OFFLINE")
-        notes.claim("static", "django-compressor makes its files before the app starts", at, "build.commands")
-    if project is not None and project.has("whitenoise"):
-        notes.claim("static", "whitenoise serves them", project.where("whitenoise"))
-    elif django.static_root:
-        draft.static = Static(dir=django.static_root, url=django.static_url)
-        notes.claim(
-            "static",
-            f"{django.static_url} is served from {django.static_root}",
-            where,
-            "static",
-        )
 
 
 def _health(code: PythonCode, starts: Starts, app: WebApp, draft: Draft, notes: Notes) -> None:

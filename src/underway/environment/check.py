@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from underway.environment.layers import UNKNOWN
-from underway.manifest.model import EnvVar, Manifest
+from underway.manifest.env_keys import EnvVar
+from underway.manifest.model import Manifest
 from underway.terms.count import counted
 from underway.terms.environment import PRODUCTION, Entry, Finding, Holder, Read
 from underway.terms.problem import Problem

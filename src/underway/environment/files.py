@@ -13,7 +13,8 @@ from underway.environment.dotenv import write
 from underway.environment.layers import service_names
 from underway.environment.typed import python_settings, zod_schema
 from underway.environment.words import MADE
-from underway.manifest.model import EnvVar, Manifest
+from underway.manifest.env_keys import EnvVar
+from underway.manifest.model import Manifest
 
 _WORD = re.compile(r"\$\{\w+\}")
 

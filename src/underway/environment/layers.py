@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from underway.manifest.env_keys import EnvironmentKeys
-from underway.manifest.model import MANIFEST_FILE, EnvVar, Manifest, Postgres, Redis
+from underway.manifest.env_keys import EnvironmentKeys, EnvVar
+from underway.manifest.model import MANIFEST_FILE, Manifest
+from underway.manifest.services import Postgres, Redis
 from underway.terms.environment import BASE, PRODUCTION, Entry, Holder, Kept, Origin
 from underway.terms.problem import Problem, Refusal
 from underway.terms.secret import Secret

@@ -6,7 +6,8 @@ import json
 import re
 
 from underway.environment.words import MADE
-from underway.manifest.model import EnvVar, Manifest
+from underway.manifest.env_keys import EnvVar
+from underway.manifest.model import Manifest
 from underway_kit.values import LIST_OF
 
 _PYTHON = {

@@ -11,7 +11,7 @@ from underway.flows.environment import EnvAt, Seen, see
 from underway.journal.events.people import EnvironmentChanged, EnvironmentRead
 from underway.journal.journal import Journal
 from underway.manifest import words
-from underway.manifest.model import EnvVar
+from underway.manifest.env_keys import EnvVar
 from underway.plan.parts import env_of
 from underway.ports.drivers import Drivers
 from underway.ports.vault import VaultChange

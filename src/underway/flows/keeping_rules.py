@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from underway.journal.app_state import AppState
-from underway.manifest.model import AlertKeys, Manifest, MonitorKeys
+from underway.manifest.model import Manifest
+from underway.manifest.monitor import AlertKeys, MonitorKeys
 from underway.manifest.read import read_manifest
 from underway.manifest.words import ROUTE
 from underway.slo.budget import Objective

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from underway.journal.journal import Journal
-from underway.manifest.model import ReleaseKeys
+from underway.manifest.release import ReleaseKeys
 from underway.plan.deploy import live_manifest
 from underway.ports.drivers import Drivers
 from underway.steps.start_release import drain

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from underway.alerts.conditions import Condition
 from underway.flows.keeping_rules import keeping_rules
 from underway.journal.app_state import AppState
-from underway.manifest.model import BudgetKeys
+from underway.manifest.spending import BudgetKeys
 from underway.ports.metrics import Metrics
 from underway.spending.budget import PACE_S, Used, month, spending
 from underway.terms.alert import Severity

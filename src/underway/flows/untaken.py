@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection
 
-from underway.manifest.model import MANIFEST_FILE, Manifest, NodeBuild, PythonBuild
+from underway.manifest.build import NodeBuild, PythonBuild
+from underway.manifest.model import MANIFEST_FILE, Manifest
 
 
 def untaken_notes(manifest: Manifest, written: Collection[str], draft: Manifest, live: Manifest | None) -> list[str]:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from underway.manifest.build import PythonBuild
+from underway.manifest.env_keys import EnvVar
 from underway.manifest.limits import LimitKeys, limit_fits
-from underway.manifest.model import EnvVar, Health, Journey, KeepAwakeKeys, Manifest, Postgres, PythonBuild, Smoke
+from underway.manifest.model import Health, Manifest
 from underway.manifest.probe_words import PLACEHOLDER, UNIQUE
 from underway.manifest.release import Margins, Windows
+from underway.manifest.services import Postgres
+from underway.manifest.smoke import Journey, Smoke
+from underway.manifest.spending import KeepAwakeKeys
 from underway.manifest.spot import Spot
 from underway.manifest.windows import next_open
 from underway.terms.environment import BASE, PRODUCTION

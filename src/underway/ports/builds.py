@@ -5,7 +5,8 @@ from typing import Protocol
 
 import msgspec
 
-from underway.manifest.model import BuildKeys, Static
+from underway.manifest.build import BuildKeys
+from underway.manifest.model import Static
 from underway.terms.problem import Problem
 from underway.terms.release import Build, Source
 from underway.terms.secret import Secret

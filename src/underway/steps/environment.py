@@ -11,7 +11,8 @@ from typing import TypeVar
 import msgspec
 
 from underway.environment.layers import POSTGRES_NAMES, REDIS_NAMES, UNKNOWN
-from underway.manifest.model import EnvVar, Postgres, Redis
+from underway.manifest.env_keys import EnvVar
+from underway.manifest.services import Postgres, Redis
 from underway.ports.drivers import Drivers
 from underway.ports.schemas import Login
 from underway.steps.service_env import service_env

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from urllib.parse import quote, unquote, urlsplit
 
 from underway.environment.layers import POSTGRES_NAMES, REDIS_NAMES
-from underway.manifest.model import Postgres, Redis
+from underway.manifest.services import Postgres, Redis
 from underway.ports.services import CacheAddress, DatabaseAddress
 from underway.terms.problem import Problem, Refusal
 from underway.terms.secret import Secret

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from underway.manifest.model import Health, Journey, Process, Smoke
+from underway.manifest.model import Health, Process
+from underway.manifest.smoke import Journey, Smoke
 from underway.ports.copies import Scratch
 from underway.ports.drivers import Drivers
 from underway.ports.schemas import Login

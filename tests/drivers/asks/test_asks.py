@@ -20,7 +20,7 @@ from underway.drivers.asks.asks import Asking
 from underway.drivers.asks.certificate import ends_at
 from underway.drivers.clock.system import SystemClock
 from underway.drivers.net import is_public
-from underway.manifest.model import MonitorKeys
+from underway.manifest.monitor import MonitorKeys
 from underway.manifest.smoke import Expect
 from underway.ports.asks import OwnAsk
 from underway.terms.monitor import Checked

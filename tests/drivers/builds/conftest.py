@@ -19,7 +19,8 @@ from underway.drivers import proc
 from underway.drivers.builds import LocalBuilds
 from underway.drivers.commands.local import LocalCommands
 from underway.drivers.sources import LocalSources
-from underway.manifest.model import BuildKeys, Static
+from underway.manifest.build import BuildKeys
+from underway.manifest.model import Static
 from underway.ports.builds import BuildAsk
 from underway.terms.home import Home
 from underway.terms.problem import Failure

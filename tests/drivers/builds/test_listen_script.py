@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from underway.drivers.builds import listening
-from underway.manifest.model import LISTEN_SCRIPT
+from underway.manifest.build import LISTEN_SCRIPT
 
 LISTENS = """
 import json, os, pickle, socket, sys

@@ -20,7 +20,8 @@ from underway.drivers import cgroups
 from underway.drivers.builds import workshop
 from underway.drivers.builds.builder import ACCOUNTS
 from underway.drivers.cgroups import ControlGroups
-from underway.manifest.model import BuildKeys, NodeBuild, PythonBuild, Static
+from underway.manifest.build import BuildKeys, NodeBuild, PythonBuild
+from underway.manifest.model import Static
 from underway.terms.problem import Failure
 from underway.terms.release import Build
 

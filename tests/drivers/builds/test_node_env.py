@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from underway.drivers.builds import listening
-from underway.manifest.model import LISTEN_MODULE, ORIGIN_MODULE, BuildKeys, NodeBuild, Static
+from underway.manifest.build import LISTEN_MODULE, ORIGIN_MODULE, BuildKeys, NodeBuild
+from underway.manifest.model import Static
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
 

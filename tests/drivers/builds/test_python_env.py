@@ -13,7 +13,7 @@ import pytest
 
 from underway.drivers.builds import locks, python_env
 from underway.drivers.builds.interpreters import available_pythons
-from underway.manifest.model import BuildKeys, PythonBuild
+from underway.manifest.build import BuildKeys, PythonBuild
 
 VERSIONS = "import importlib.metadata as m; print(*sorted(f'{d.name}={d.version}' for d in m.distributions()))"
 BACKEND = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'

@@ -129,11 +129,21 @@ npm error node-pre-gyp info using node@20.20.2 | linux | x64
 npm error node-pre-gyp http GET https://example.com/v2.0.1/bcrypt_lib-v2.0.1-node-v115-linux-x64-glibc.tar.gz
 npm error node-pre-gyp ERR! Completion callback never invoked!
 """
+CAUSE = """\
+Error: Failed to collect configuration for /blog/page/[id]
+    at ignore-listed frames {
+  [cause]: Error: Please set your API_KEY and SERVICE_DOMAIN in .env
+      at module evaluation (src/lib/client.ts:9:9)
+> Build error occurred
+Error: Failed to collect page data for /blog/page/[id]
+  type: 'Error'
+"""
 
 
 @pytest.mark.parametrize(
     ("log", "expected"),
     [
+        (CAUSE, "Error: Please set your API_KEY and SERVICE_DOMAIN in .env (src/lib/client.ts:9)"),
         (
             GYP,
             "sqlite3 5.0.2: no build of it for Node 20 could be downloaded, and compiling it here failed: python: Perm",

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from underway.drivers.builds import is_hashed
-from underway.manifest.model import BuildKeys, Static
+from underway.manifest.build import BuildKeys
+from underway.manifest.model import Static
 
 
 def served(folder: str) -> set[str]:

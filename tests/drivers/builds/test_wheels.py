@@ -11,7 +11,7 @@ import pytest
 
 from underway.drivers.builds.interpreters import Interpreter, interpreters
 from underway.drivers.builds.wheels import by_fit, lock_text
-from underway.manifest.model import BuildKeys, PythonBuild
+from underway.manifest.build import BuildKeys, PythonBuild
 
 HERE = f"manylinux_2_17_{platform.machine()}.manylinux2014_{platform.machine()}"
 FOUND = [Interpreter((3, minor, 0), "/x") for minor in (14, 13, 12, 11)]

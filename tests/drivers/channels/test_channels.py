@@ -17,8 +17,7 @@ import pytest
 
 from underway.drivers.channels.channels import Telling, pagerduty_event, told
 from underway.drivers.clock.system import SystemClock
-from underway.manifest.model import AlertKeys
-from underway.manifest.monitor import ChannelKeys
+from underway.manifest.monitor import AlertKeys, ChannelKeys
 from underway.terms.alert import Alert, AlertStanding, Severity
 from underway.terms.problem import Failure, Problem
 from underway.terms.secret import Secret

@@ -17,7 +17,7 @@ import msgspec
 from underway.drivers.builds.interpreters import Interpreter
 from underway.drivers.builds.locks import pip_files
 from underway.drivers.whole_file import write_whole
-from underway.manifest.model import PythonBuild
+from underway.manifest.build import PythonBuild
 
 RECIPE = 2
 """Raised when the same inputs come to be installed in another way, so that no earlier build stands for them."""

@@ -16,7 +16,8 @@ from underway.drivers.builds.problems import (
     static_missing,
 )
 from underway.drivers.builds.python_env import wanted_version
-from underway.manifest.model import MANIFEST_FILE, NodeBuild, PythonBuild
+from underway.manifest.build import NodeBuild, PythonBuild
+from underway.manifest.model import MANIFEST_FILE
 from underway.ports.builds import BuildAsk
 from underway.terms.problem import Problem
 from underway.terms.tree import Tree

@@ -8,7 +8,7 @@ import os
 import stat
 from pathlib import Path
 
-from underway.manifest.model import KIT_ENV_MODULE, LISTEN_MODULE, LISTEN_SCRIPT, ORIGIN_MODULE
+from underway.manifest.build import KIT_ENV_MODULE, LISTEN_MODULE, LISTEN_SCRIPT, ORIGIN_MODULE
 
 _SOURCES = {LISTEN_MODULE: "listen.cjs", LISTEN_SCRIPT: "listen.py", ORIGIN_MODULE: "origin.cjs",
             KIT_ENV_MODULE: "kit_env.cjs"}  # fmt: skip

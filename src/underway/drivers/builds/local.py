@@ -33,7 +33,7 @@ from underway.drivers.sources import git
 from underway.drivers.sources.copying import copy_tree, free_bytes
 from underway.drivers.sources.reading import open_inside
 from underway.drivers.whole_file import write_whole
-from underway.manifest.model import KIT_ENV_MODULE, LISTEN_MODULE, LISTEN_SCRIPT, ORIGIN_MODULE, PythonBuild
+from underway.manifest.build import KIT_ENV_MODULE, LISTEN_MODULE, LISTEN_SCRIPT, ORIGIN_MODULE, PythonBuild
 from underway.ports.builds import BuildAsk
 from underway.ports.commands import Commands
 from underway.terms.home import Home

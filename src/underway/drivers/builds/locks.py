@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from underway.manifest.model import PythonBuild
+from underway.manifest.build import PythonBuild
 
 _ANY = Mapping[str, Any]
 _PYPI = re.compile(r"https?://(pypi\.org|pypi\.python\.org|files\.pythonhosted\.org)(/|$)")

@@ -16,7 +16,7 @@ from typing import Any
 from underway.drivers.builds.interpreters import tool_version
 from underway.drivers.builds.problems import LOCK_WRITERS, NODE_LOCKS, no_engine, no_fonts, no_tool
 from underway.drivers.builds.workshop import Workshop, in_thread
-from underway.manifest.model import LISTEN_MODULE, NodeBuild
+from underway.manifest.build import LISTEN_MODULE, NodeBuild
 from underway.terms.problem import Failure
 
 _MEND = "run the command shown in a checkout, mend what it says, and deploy again"

@@ -6,7 +6,8 @@ import posixpath
 import re
 from collections.abc import Sequence
 
-from underway.manifest.model import MANIFEST_FILE, PythonBuild
+from underway.manifest.build import PythonBuild
+from underway.manifest.model import MANIFEST_FILE
 from underway.terms.problem import Problem
 
 NODE_LOCKS = {

@@ -13,7 +13,7 @@ from underway.drivers.builds import frozen, locks
 from underway.drivers.builds.interpreters import Interpreter
 from underway.drivers.builds.problems import lock_missing
 from underway.drivers.builds.workshop import Workshop, in_thread
-from underway.manifest.model import PythonBuild
+from underway.manifest.build import PythonBuild
 from underway.terms.problem import Failure, Problem
 
 _MEND = "install it in a checkout with the command shown, mend what it says, and deploy again"

@@ -45,14 +45,15 @@ def reason(lines: Sequence[str]) -> str:
     """The most telling line of a failed command's log, empty when it said nothing.
 
     In order: what uv ends with (`error:` or `×` with its causes), a host not found, what npm calls an error, the
-    first findings of a linter that ended the build, the last exception of a Python traceback, the last
-    line that sounds like a failure, the last line.
+    first findings of a linter that ended the build, the cause that Node gives, the last exception of a Python
+    traceback, the last line that sounds like a failure, the last line.
     """
     found = (
         _of_uv(lines)
         or _of_host(lines)
         or _of_npm(lines)
         or _of_lint(lines)
+        or _of_cause(lines)
         or _of_python(lines)
         or _loud(lines)
         or _last(lines)
@@ -133,6 +134,16 @@ def _of_native(said: Sequence[str], lines: Sequence[str]) -> str:
     name = f"{place[1]}{' ' + (version[1] or version[2]) if version else ''}" if place else "a native module"
     on = f" for Node {node[1]}" if node else ""
     return f"{name}: no build of it{on} could be downloaded, and compiling it here failed: {cause.strip()}"
+
+
+def _of_cause(lines: Sequence[str]) -> str:
+    """The innermost cause that Node prints of an error, with the first place of the app's own below it."""
+    at = next((at for at in range(len(lines) - 1, -1, -1) if re.match(r"\s*\[cause\]: \S", lines[at])), None)
+    if at is None:
+        return ""
+    said = lines[at].strip().removeprefix("[cause]: ").rstrip(" {")
+    place = next((f for line in lines[at + 1 : at + 6] if (f := re.search(r"\(([\w@./[\]-]+:\d+):\d+\)", line))), None)
+    return f"{said} ({place[1]})" if place and "node_modules" not in place[1] else said
 
 
 def _of_lint(lines: Sequence[str]) -> str:

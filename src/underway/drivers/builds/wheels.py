@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 from underway.drivers.builds.interpreters import Interpreter
-from underway.manifest.model import PythonBuild
+from underway.manifest.build import PythonBuild
 
 _LONGEST_NAME = 250
 _LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock", "pdm": "pdm.lock"}

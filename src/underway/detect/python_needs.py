@@ -1,0 +1,170 @@
+"""What a Python app reads from its environment → services, variables, and what only its owner knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+from types import MappingProxyType
+
+from underway.detect.django import Django
+from underway.detect.draft import Draft
+from underway.detect.foreign import foreign_databases
+from underway.detect.index import Index, folder_of, join
+from underway.detect.model import Evidence, Notes
+from underway.detect.needs import give
+from underway.detect.python_app import WebApp
+from underway.detect.python_code import PythonCode, literal
+from underway.detect.python_env import env_reads
+from underway.detect.python_project import PythonProject
+from underway.detect.services import (
+    POSTGRES_DRIVERS,
+    has_redis_password,
+    needs_postgres,
+    needs_redis,
+    postgres_scheme,
+    with_own_schemes,
+)
+from underway.detect.shared import add_shared
+from underway.detect.starts import Starts
+from underway.detect.variables import Given, Variable, gather, places
+from underway.manifest.build import PythonBuild
+from underway.manifest.env_keys import EnvVar
+from underway.manifest.services import Postgres, Redis
+
+
+def python_needs(
+    index: Index,
+    code: PythonCode,
+    starts: Starts,
+    project: PythonProject | None,
+    app: WebApp,
+    django: Django | None,
+    draft: Draft,
+    notes: Notes,
+) -> None:
+    """Fill `draft` with the services and variables that the sources ask for, and note what only the owner knows."""
+    reads = env_reads(code, _wanted(code, app, django, project))
+    variables = gather(index, reads)
+    draft.reads += places(variables)
+    with_postgres = needs_postgres(project, starts, variables, django, notes)
+    with_redis = needs_redis(project, starts, variables, notes)
+    given: Given = give(
+        index,
+        variables,
+        notes,
+        with_postgres=with_postgres,
+        with_redis=with_redis,
+        is_django=django is not None,
+        has_fernet=_has_fernet(index, code),
+    )
+    draft.env.update(given.env)
+    if with_postgres:
+        if project is not None and not project.brings(*POSTGRES_DRIVERS):
+            add_server(project, "psycopg2-binary", draft, notes)
+        scheme, why = postgres_scheme(index, code, starts, project, variables, given.postgres)
+        named = with_own_schemes(variables, given.postgres, scheme)
+        draft.postgres = Postgres(scheme=scheme, env=MappingProxyType(named))
+        if scheme != "postgresql":
+            notes.claim("database", f"addresses begin with {scheme}://: {why}", key="services.postgres.scheme")
+    if with_redis:
+        has_password = has_redis_password(variables, given.redis, notes)
+        draft.redis = Redis(env=MappingProxyType(given.redis), has_password=has_password)
+    foreign_databases(
+        index,
+        list(code.files),
+        set(project.names) if project is not None else set(),
+        variables,
+        draft.env,
+        notes,
+        is_node=False,
+        has_own=draft.postgres is not None,
+    )
+    _sqlite_of_example(variables, app, draft, notes)
+    if draft.postgres is not None and django is None:
+        _fixed_address(code, variables, given, notes)
+    if django is not None and project is not None and project.has("django-recaptcha", "django-recaptcha3"):
+        for name in ("RECAPTCHA_PUBLIC_KEY", "RECAPTCHA_PRIVATE_KEY"):
+            if name in variables and not variables[name].is_required and not variables[name].known_values:
+                draft.env.setdefault(name, EnvVar(value=""))
+                says = f"{name} must be a text, so it is empty until you set it: forms with a captcha refuse till then"
+                notes.claim("env", says, variables[name].evidence, f"env.{name}")
+    if django is not None and django.names_settings:
+        draft.env["DJANGO_SETTINGS_MODULE"] = EnvVar(value=django.settings)
+        notes.claim("env", f"the settings in use are {django.settings}", django.evidence, "env.DJANGO_SETTINGS_MODULE")
+
+
+def _sqlite_of_example(variables: dict[str, Variable], app: WebApp, draft: Draft, notes: Notes) -> None:
+    """An app without a driver of PostgreSQL that is told its database: the SQLite file of its example."""
+    one = variables.get("DATABASE_URL")
+    found = re.fullmatch(r"sqlite(?:\+\w+)?:///(\.?/?[\w-][\w./-]*)", (one.example or "") if one is not None else "")
+    if one is None or found is None or not one.is_required or draft.postgres is not None or ".." in found[1]:
+        return
+    draft.env["DATABASE_URL"] = EnvVar(value=one.example or "")
+    notes.claim("env", "DATABASE_URL is required; the example's value", one.example_at or "", "env.DATABASE_URL")
+    path = join(app.folder, found[1].removeprefix("./"))
+    add_shared(draft, notes, path, "the SQLite database", one.example_at or app.evidence)
+
+
+def _has_fernet(index: Index, code: PythonCode) -> bool:
+    paths = [*code.files, *index.matching(r".*(crypt|fernet|security).*\.py")[:50]]
+    return any("Fernet" in index.text(path) for path in paths)
+
+
+def _wanted(code: PythonCode, app: WebApp, django: Django | None, project: PythonProject | None) -> set[str] | None:
+    """The files whose reading of the environment counts: for Django the settings in use, not their siblings."""
+    root = project.folder if project is not None and project.folder else ""
+    own = {p for p in code.files if not root or p.startswith(root + "/")} or set(code.files)
+    own = {
+        p
+        for p in own
+        if not re.search(r"(^|/)(migrations|scripts?|tools|management|alembic)/|(^|/)test_|_test\.py$|conftest\.py$", p)
+    }
+    if django is None or not django.files:
+        return own
+    siblings = {folder_of(p) for p in django.files if re.search(r"settings|config", folder_of(p).rpartition("/")[2])}
+    return {p for p in own if p in django.files or (folder_of(p) not in siblings and not p.endswith("/settings.py"))}
+
+
+_FIXED_PORT = re.compile(r"postgres(?:ql)?(?:\+\w+)?://[^@]*@[^@:]*:5432/")
+_ADDRESS = re.compile(r"postgres(?:ql)?(?:\+\w+)?://\S*@\S+")
+
+
+def _fixed_address(code: PythonCode, variables: dict[str, Variable], given: Given, notes: Notes) -> None:
+    """Say so when the database's address, or its port, is a constant of the code and nothing reads another one."""
+    parts = set(given.postgres.values())
+    if parts & {"url", "port"} or "DATABASE_URL" in variables or any(name.startswith("PG") for name in variables):
+        return
+    for path, file in code.files.items():
+        if re.search(r"(^|/)(alembic|migrations|tests?|scripts?)/|(^|/)test_", path):
+            continue
+        for each in file.nodes:
+            if isinstance(each, ast.JoinedStr) and _FIXED_PORT.match("".join(literal(v) or "*" for v in each.values)):
+                notes.problem(
+                    "detect.database-fixed",
+                    Evidence(path, each.lineno),
+                    "the database's port 5432 is written here, and the app's database listens at a port of its own",
+                    'read it beside the rest of the address: os.environ["PGPORT"]',
+                )
+                return
+            if parts or not isinstance(each, ast.Constant) or not isinstance(each.value, str):
+                continue
+            if _ADDRESS.fullmatch(each.value):
+                notes.problem(
+                    "detect.database-fixed",
+                    Evidence(path, each.lineno),
+                    "the database's address is written here, so the app cannot be given one",
+                    'read it: os.environ["DATABASE_URL"]',
+                )
+                return
+
+
+def add_server(project: PythonProject | None, server: str, draft: Draft, notes: Notes) -> None:
+    """Add the package of `server` to what is installed, where the project does not bring it."""
+    if project is not None and draft.python is not None and not project.has(server):
+        draft.python = PythonBuild(**{**draft.python.__dict__, "extra": (*draft.python.extra, server)})
+        notes.claim(
+            "server",
+            f"{server} is added: the project's own dependencies lack it",
+            project.evidence,
+            "build.python.extra",
+        )
