@@ -364,3 +364,29 @@ def test_a_folder_for_data_outlives_releases_unless_the_repository_fills_it(look
 def test_an_address_of_django_environ_has_its_default_second(look: Look) -> None:
     detection = look(project('env = environ.Env()\nCACHE = env.cache_url("SHOP_CACHE", "dbcache://t")\n'))
     assert detection.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "module"),
+    [
+        (("import chat.routing", "app = get_asgi_application()"), "underway_asgi"),
+        (("app = get_asgi_application()", "import chat.routing"), "config.asgi"),
+        (
+            ("import django", "django.setup()", "from chat import routing", "app = get_asgi_application()"),
+            "config.asgi",
+        ),
+    ],
+)
+def test_routes_that_are_imported_before_django_is_set_up_are_imported_after(
+    look: Look, lines: tuple[str, ...], module: str
+) -> None:
+    asgi = "\n".join(
+        [
+            "from channels.routing import ProtocolTypeRouter",
+            "from django.core.asgi import get_asgi_application",
+            *lines,
+            "application = ProtocolTypeRouter({'http': app})\n",
+        ]
+    )
+    files = project(STATIC) | {"config/asgi.py": asgi, "chat/routing.py": "", "chat/models.py": ""}
+    assert drafted(look(files)).processes["web"].command.startswith(f"uvicorn {module}:application")

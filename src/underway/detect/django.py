@@ -68,15 +68,29 @@ def find_django(index: Index, code: PythonCode, starts: Starts) -> Django | None
         django.files = _sources(index, code, folder, settings)
         django.wsgi = _server_module(index, django, "wsgi")
         django.asgi = _server_module(index, django, "asgi")
-        django.has_sockets = bool(django.asgi) and "ProtocolTypeRouter" in index.text(
-            join(folder, django.asgi.replace(".", "/") + ".py")
-        )
+        served = index.text(join(folder, django.asgi.replace(".", "/") + ".py")) if django.asgi else ""
+        django.has_sockets = "ProtocolTypeRouter" in served
+        if django.has_sockets and _imports_before_setup(index, folder, served):
+            django.sockets = f"{django.asgi}:application"
         for name in django.files:
             file = code.files.get(name)
             if file is not None:
                 _read_settings(index, django, file)
         return django
     return None
+
+
+def _imports_before_setup(index: Index, folder: str, text: str) -> bool:
+    """True for an asgi.py that imports the project's routes before Django is set up, which only `runserver` did first
+    (channels.readthedocs.io, "Deploying": get_asgi_application() comes before what imports models)."""
+    for line in text.split("\n"):
+        if re.search(r"(?<!import )\bget_asgi_application\(\)|\bdjango\.setup\(\)", line):
+            return False
+        found = re.match(r"(?:from|import)[ \t]+(\.*\w*)", line)
+        name = found[1].split(".")[0] if found else ""
+        if found and (found[1].startswith(".") or (name and join(folder, name) in index.folders)):
+            return True
+    return False
 
 
 def _has_wsgi(index: Index, folder: str) -> bool:
