@@ -89,8 +89,8 @@ GIVEN: Mapping[str, str] = {
     "HOST": "`127.0.0.1`.",
     "UNDERWAY_APP": "The app's name.",
     "UNDERWAY_RELEASE": "The release's id.",
-    "UNDERWAY_FIXED_PORT": "Set by a detected command of a server that insists on a port: that number, or for Node `first`; "
-    "`.underway/listen.cjs` or `.underway/listen.py` then gives it `PORT` instead.",
+    "UNDERWAY_FIXED_PORT": "Set by a detected command of a server that insists on a port: that number, or for Node "
+    "`first`. `.underway/listen.cjs` or `.underway/listen.py` then gives it `PORT` instead.",
     "UNDERWAY_POSTGRES_PORT": "Given to a Node app that is told no port of its database: `.underway/listen.cjs` takes "
     "what connects to port 5432 of this machine there.",
     "UNDERWAY_REDIS_PORT": "The same for port 6379 and Redis.",
