@@ -27,8 +27,12 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _READ_BYTES = 1 << 20
-_YOUNG_S = 1.0
-_EXEC_S = 0.002
+_EXECVE_S = 1.0
+_LOOK_S = 0.002
+_FLAGS, _ENV_END = 6, 48
+"""Where proc_pid_stat(5) has them, counted from the state."""
+_PF_EXITING, _PF_KTHREAD = 0x4, 0x200000
+"""Of the kernel's include/linux/sched.h."""
 
 
 class Identity(NamedTuple):
@@ -94,14 +98,19 @@ def _read(path: str) -> bytes | None:
 
 def stat(pid: int) -> Stat | None:
     """The process with this pid, zombies too; None when there is none."""
-    text = _read(f"/proc/{pid}/stat")
-    if not text:
+    f = _fields(pid)
+    if not f:
         return None
-    f = text[text.rindex(b")") + 2 :].split()  # the name before it may hold spaces and brackets
     return Stat(
         pid, f[0].decode(), int(f[1]), int(f[2]), int(f[3]), int(f[11]) + int(f[12]), int(f[13]) + int(f[14]),
         int(f[19]), int(f[21]),
     )  # fmt: skip
+
+
+def _fields(pid: int) -> list[bytes]:
+    """The fields of /proc/PID/stat from the state on, none when it is gone."""
+    text = _read(f"/proc/{pid}/stat")
+    return text[text.rindex(b")") + 2 :].split() if text else []  # the name before it may hold spaces and brackets
 
 
 def is_alive(identity: Identity) -> bool:
@@ -123,20 +132,37 @@ def living() -> dict[int, Stat]:
 def marked(home_id: str) -> list[Mark]:
     """Every living process that carries this home's mark, except the caller."""
     found: list[Mark] = []
-    unread: list[Identity] = []
+    unread: list[int] = []
     for pid in pids():
         environ = _read(f"/proc/{pid}/environ")
         if environ and (mark := _mark(pid, environ, home_id)):
             found.append(mark)
-        elif environ == b"" and (one := stat(pid)) and not one.is_over and age_s(one.identity) < _YOUNG_S:
-            unread.append(one.identity)
-    if unread:  # in the middle of execve(2) a process shows no environment for some microseconds
-        time.sleep(_EXEC_S)
-        for identity in unread:
-            environ = _read(f"/proc/{identity.pid}/environ")
-            if environ and (mark := _mark(identity.pid, environ, home_id)):
+        elif environ == b"" and _can_be_in_execve(pid):
+            unread.append(pid)
+    deadline = time.monotonic() + _EXECVE_S
+    while unread and time.monotonic() < deadline:
+        for pid in tuple(unread):
+            is_late = _is_in_execve(pid)  # asked first: if it was over then, the environment can be seen
+            environ = _read(f"/proc/{pid}/environ")
+            if environ and (mark := _mark(pid, environ, home_id)):
                 found.append(mark)
+            if environ != b"" or not (is_late or _is_in_execve(pid)):
+                unread.remove(pid)
+        if unread:
+            time.sleep(_LOOK_S)
     return found
+
+
+def _can_be_in_execve(pid: int) -> bool:
+    """False for a kernel thread and for what is ending: these have no environment and will have none."""
+    fields = _fields(pid)
+    return bool(fields) and fields[0] not in (b"Z", b"X") and not int(fields[_FLAGS]) & (_PF_EXITING | _PF_KTHREAD)
+
+
+def _is_in_execve(pid: int) -> bool:
+    """True while the process has its new memory from execve(2) and no environment in it: microseconds, or as long as
+    a busy machine leaves it waiting there. `env_end` is 0 then, and not in a process that merely has no variables."""
+    return _can_be_in_execve(pid) and len(fields := _fields(pid)) > _ENV_END and fields[_ENV_END] == b"0"
 
 
 def is_of(pid: int, home_id: str) -> bool:
