@@ -144,7 +144,7 @@ def _bound(index: Index, project: NodeProject, pattern: re.Pattern[str]) -> Evid
     inside = f"{project.folder}/src/" if project.folder else "src/"
     for path in index.ending(".ts", ".js", ".svelte", ".astro", ".tsx"):
         if path.startswith(inside) and not path.endswith(".d.ts") and (found := pattern.search(index.text(path))):
-            return Evidence(path, index.text(path).count("\n", 0, found.start()) + 1)
+            return Evidence.at(path, index.text(path), found.start())
     return None
 
 

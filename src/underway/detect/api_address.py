@@ -87,10 +87,10 @@ def _baked(index: Index, project: NodeProject) -> dict[str, tuple[str, Evidence]
     for path, text in _sources(index, project, _CODE):
         for each in _READ.finditer(text):
             name = each[1] or each[2] or each[3]
-            found.setdefault(name, Evidence(path, text.count("\n", 0, each.start()) + 1))
+            found.setdefault(name, Evidence.at(path, text, each.start()))
         for each in _IMPORTED.finditer(text):
             for name in re.findall(r"\bPUBLIC_\w+", each[1]):
-                found.setdefault(name, Evidence(path, text.count("\n", 0, each.start()) + 1))
+                found.setdefault(name, Evidence.at(path, text, each.start()))
     out: dict[str, tuple[str, Evidence]] = {}
     for name, at in sorted(found.items()):
         if _NO_ADDRESS.search(name):
@@ -177,7 +177,7 @@ def _written(index: Index, project: NodeProject) -> dict[str, Evidence]:
         for found in _LOCAL.finditer(text):
             line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()].lstrip()
             if len(out) < _MOST and not line.startswith(("//", "*", "/*", "#", "<!--")):
-                out.setdefault(found[1], Evidence(path, text.count("\n", 0, found.start()) + 1))
+                out.setdefault(found[1], Evidence.at(path, text, found.start()))
     return out
 
 

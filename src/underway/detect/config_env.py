@@ -44,9 +44,7 @@ def config_reads(index: Index) -> Iterator[EnvRead]:
 def _found(path: str, text: str, pattern: re.Pattern[str]) -> Iterator[EnvRead]:
     for found in pattern.finditer(text):
         default = found[2] if pattern.groups > 1 else None
-        yield EnvRead(
-            found[1], Evidence(path, text.count("\n", 0, found.start()) + 1), is_required=False, default=default
-        )
+        yield EnvRead(found[1], Evidence.at(path, text, found.start()), is_required=False, default=default)
 
 
 def _leaves(text: str) -> list[str]:

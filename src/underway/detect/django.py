@@ -63,7 +63,7 @@ def find_django(index: Index, code: PythonCode, starts: Starts) -> Django | None
             continue
         is_named = found is not None and ("." in found[1] or text[found.start(1) - 1] in "'\"")
         own = found[1] if found is not None and is_named else ""  # else a variable or a call gives it
-        settings, evidence = _settings_in_use(index, starts, folder, own, Evidence(path, _line(text, found)))
+        settings, evidence = _settings_in_use(index, starts, folder, own, _at(path, text, found))
         django = Django(folder, settings, evidence, names_settings=bool(settings and settings != own))
         django.files = _sources(index, code, folder, settings)
         django.wsgi = _server_module(index, django, "wsgi")
@@ -99,8 +99,8 @@ def _has_wsgi(index: Index, folder: str) -> bool:
     return any("get_wsgi_application" in index.text(p) for p in index.named("wsgi.py")[:5] if p.startswith(inside))
 
 
-def _line(text: str, found: re.Match[str] | None) -> int:
-    return text.count("\n", 0, found.start()) + 1 if found else 1
+def _at(path: str, text: str, found: re.Match[str] | None) -> Evidence:
+    return Evidence.at(path, text, found.start() if found else 0)
 
 
 def _settings_in_use(index: Index, starts: Starts, folder: str, own: str, own_at: Evidence) -> tuple[str, Evidence]:
@@ -119,8 +119,8 @@ def _settings_in_use(index: Index, starts: Starts, folder: str, own: str, own_at
         if found is None or not _module_path(index, folder, found[1]):
             continue
         if not _is_for_development(found[1]) and not _is_bare(index, folder, found[1]):
-            return found[1], Evidence(path, _line(index.text(path), found))
-        own, own_at = (own, own_at) if own else (found[1], Evidence(path, _line(index.text(path), found)))
+            return found[1], _at(path, index.text(path), found)
+        own, own_at = (own, own_at) if own else (found[1], _at(path, index.text(path), found))
     package = own.rpartition(".")[0] if _is_for_development(own) else own
     for name in ("production", "prod", "deploy", "live"):
         for module in (f"{package}.{name}", f"{package}.settings_{name}"):
@@ -261,7 +261,7 @@ def setting_at(index: Index, django: Django, name: str) -> Evidence:
     for path in django.files:
         found = re.search(rf"^[ \t]*{name}\b", index.text(path), re.MULTILINE)
         if found:
-            return Evidence(path, index.text(path).count("\n", 0, found.start()) + 1)
+            return Evidence.at(path, index.text(path), found.start())
     return django.evidence
 
 

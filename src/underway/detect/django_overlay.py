@@ -162,7 +162,7 @@ def _unencrypted(index: Index, django: Django, draft: Draft, notes: Notes, lines
         if found:
             lines.append('DATABASES["default"].setdefault("OPTIONS", {})["sslmode"] = "prefer"')
             says = "TLS to the database is no longer insisted on: the one provided is on this machine"
-            notes.claim("database", says, Evidence(path, text.count("\n", 0, found.start()) + 1))
+            notes.claim("database", says, Evidence.at(path, text, found.start()))
             return
 
 

@@ -22,7 +22,7 @@ def not_deployable(index: Index, code: PythonCode, django: Django, notes: Notes)
         if found:
             notes.problem(
                 "detect.template",
-                Evidence(path, text.count("\n", 0, found.start()) + 1),
+                Evidence.at(path, text, found.start()),
                 "this is a template for new projects: the project's name is filled in when one is made of it",
                 "make a project of it and deploy that one",
                 "django-admin startproject --template PATH/TO/THIS NAME",

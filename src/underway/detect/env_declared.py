@@ -44,7 +44,7 @@ def declared_reads(index: Index, sources: Iterable[str], known: set[str]) -> Ite
         for found in _QUOTED.finditer(plain):
             if found[2] in wanted and not _is_written(plain, found):
                 wanted.discard(found[2])
-                at = Evidence(path, plain.count("\n", 0, found.start()) + 1)
+                at = Evidence.at(path, plain, found.start())
                 yield EnvRead(found[2], at, is_required=False)
 
 

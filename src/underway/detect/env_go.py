@@ -166,7 +166,7 @@ def _by_field(structs: dict[str, _Struct], one: _Struct, before: str, depth: int
 
 
 def _at(path: str, text: str, start: int) -> Evidence:
-    return Evidence(path, text.count("\n", 0, start) + 1)
+    return Evidence.at(path, text, start)
 
 
 def _structs(path: str, text: str) -> dict[str, _Struct]:

@@ -75,8 +75,8 @@ def every_read(tree: Tree) -> list[EnvRead]:
     for path in index.ending(".yml", ".yaml", ".erb"):  # Rails fills these in before it reads them
         if _is_own(index, path) and "ENV" in (text := index.text(path)):
             for part in _TEMPLATED.finditer(_without_comments(path, text)):
-                line = text.count("\n", 0, part.start())
-                out += _by_pattern(path, part[0], _RUBY, line)
+                above = text.count("\n", 0, part.start())
+                out += _by_pattern(path, part[0], _RUBY, above)
     out += [*shell_reads(index), *config_reads(index)]
     return [*out, *declared_reads(index, _sources(index), {read.name for read in out})]
 
@@ -91,12 +91,12 @@ def _sources(index: Index) -> list[str]:
     ]
 
 
-def _by_pattern(path: str, text: str, pattern: re.Pattern[str], before: int = 0) -> Iterator[EnvRead]:
+def _by_pattern(path: str, text: str, pattern: re.Pattern[str], above: int = 0) -> Iterator[EnvRead]:
     for found in pattern.finditer(text):
         groups = found.groupdict()
         name = next(group for group in found.groups() if group and group not in groups.values())
         must = bool(groups.get("fetch") and groups.get("bare")) if pattern is _RUBY else bool(_MUST.search(found[0]))
-        yield EnvRead(name, Evidence(path, before + text.count("\n", 0, found.start()) + 1), is_required=must)
+        yield EnvRead(name, Evidence.at(path, text, found.start(), above=above), is_required=must)
 
 
 def _without_comments(path: str, text: str) -> str:

@@ -136,7 +136,7 @@ def _is_tested(index: Index, sources: list[str], name: str) -> Evidence | None:
     for path in sources:
         text = index.text(path)
         if name in text and (found := tests.search(text)):
-            return Evidence(path, text.count("\n", 0, found.start()) + 1)
+            return Evidence.at(path, text, found.start())
     return None
 
 
@@ -173,5 +173,5 @@ def _connection(index: Index, sources: list[str], foreign: Foreign) -> Evidence 
         for found in foreign.connects.finditer(text):
             line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()].lstrip()
             if not line.startswith(("#", "//", "*")):
-                return Evidence(path, text.count("\n", 0, found.start()) + 1)
+                return Evidence.at(path, text, found.start())
     return None

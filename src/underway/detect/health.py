@@ -203,5 +203,5 @@ def text_health(index: Index, paths: list[str]) -> tuple[str, Evidence] | None:
             continue
         for each in route.finditer(text):
             if _HEALTHY.fullmatch(each[1]):
-                found.append((each[1], Evidence(path, text.count("\n", 0, each.start()) + 1)))
+                found.append((each[1], Evidence.at(path, text, each.start())))
     return min(found, key=lambda pair: _rank(pair[0]), default=None)

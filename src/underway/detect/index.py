@@ -98,8 +98,9 @@ class Index:
 
     def line(self, path: str, needle: str) -> Evidence:
         """Where `needle` first stands in a file."""
-        at = self.text(path).find(needle)
-        return Evidence(path, self.text(path).count("\n", 0, at) + 1 if at >= 0 else 0)
+        text = self.text(path)
+        at = text.find(needle)
+        return Evidence.at(path, text, at) if at >= 0 else Evidence(path)
 
 
 _ODD = re.compile(r"(?:^|/)\.{0,2}(?:/|$)|\\|^~|^[A-Za-z]:")

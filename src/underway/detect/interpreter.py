@@ -132,7 +132,7 @@ def _named(index: Index, starts: Starts, project: PythonProject) -> tuple[str, E
             path = join(folder, name)
             found = re.search(r"(?:^|python[- ])[ \t]*3\.(\d{1,2})", index.text(path)[:2000], re.MULTILINE)
             if found:
-                return f"3.{found[1]}", Evidence(path, index.text(path).count("\n", 0, found.start()) + 1)
+                return f"3.{found[1]}", Evidence.at(path, index.text(path), found.start())
     for docker in starts.dockerfiles:
         for image, line in reversed(docker.images):
             found = re.search(r"python[^:]*:(?:[a-z]*-?)3\.(\d{1,2})|python3\.(\d{1,2})", image)
@@ -141,7 +141,7 @@ def _named(index: Index, starts: Starts, project: PythonProject) -> tuple[str, E
     for path in [p for p in index.paths if p.startswith(".github/workflows/")][:10]:
         found = re.search(r"python-version:\s*[\[\"']*3\.(\d{1,2})", index.text(path))
         if found:
-            return f"3.{found[1]}", Evidence(path, index.text(path).count("\n", 0, found.start()) + 1)
+            return f"3.{found[1]}", Evidence.at(path, index.text(path), found.start())
     return None
 
 

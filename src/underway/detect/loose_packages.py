@@ -171,7 +171,7 @@ def _of_imports(index: Index) -> PythonProject | None:
             names = [each[1]] if each[1] else [n.strip().split(" ")[0].partition(".")[0] for n in each[2].split(",")]
             for name in names:
                 if name and name not in own and name not in sys.stdlib_module_names and name != "__future__":
-                    found.setdefault(name, Evidence(path, text.count("\n", 0, each.start()) + 1))
+                    found.setdefault(name, Evidence.at(path, text, each.start()))
     if not found:
         return None
     known = {name: _RENAMED.get(name) or normal(name) for name in found if name in _RENAMED or name in _SAME}

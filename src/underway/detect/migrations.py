@@ -193,7 +193,7 @@ def _fixed_address(index: Index, ini: str, versions: str) -> tuple[str, Evidence
         )
     ):
         return None
-    return found[1], Evidence(ini, text.count("\n", 0, found.start()) + 1)
+    return found[1], Evidence.at(ini, text, found.start())
 
 
 def _imported_from(index: Index, location: str, run_in: str, app: WebApp) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Self
 
 from underway.manifest.model import Manifest
 from underway.terms.environment import Read
@@ -56,6 +57,11 @@ class Evidence:
 
     path: str
     line: int = 0
+
+    @classmethod
+    def at(cls, path: str, text: str, offset: int, *, above: int = 0) -> Self:
+        """The line that the character at `offset` stands on. `above` is how many lines of the file precede `text`."""
+        return cls(path, above + text.count("\n", 0, offset) + 1)
 
     def __str__(self) -> str:
         shown = "".join(c if c.isprintable() else "�" for c in self.path[:200])

@@ -104,7 +104,7 @@ def _production(index: Index, one: Variable) -> tuple[str, Evidence] | None:
             text = index.text(path)
             found = re.search(r"""^[ \t]*['"]production['"][ \t]*:[ \t]*\w""", text, re.MULTILINE)
             if found:
-                return "production", Evidence(path, text.count("\n", 0, found.start()) + 1)
+                return "production", Evidence.at(path, text, found.start())
     if one.is_required and not one.known_values:  # `ENV == 'dev'` and no other word: any that is not that one
         compared = re.compile(r"""[=!]=\s*['"](?:(prod(?:uction)?)|dev|development|local|debug)['"]""", re.IGNORECASE)
         words = [found[1] for found in compared.finditer(index.text(one.evidence.path))]

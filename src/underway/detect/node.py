@@ -199,7 +199,7 @@ def output_folder(index: Index, project: NodeProject) -> tuple[str, Evidence, bo
         if found:
             return (
                 join(project.folder, found[1]),
-                Evidence(path, text.count("\n", 0, found.start()) + 1),
+                Evidence.at(path, text, found.start()),
                 "vite" in name or "vue" in name,
             )
     for name in ("webpack.config.js", "webpack.prod.js", "webpack.config.prod.js", "webpack.config.ts"):
@@ -209,7 +209,7 @@ def output_folder(index: Index, project: NodeProject) -> tuple[str, Evidence, bo
             r"""\bpath\s*:\s*(?:path\.)?(?:resolve|join)\(\s*__dirname\s*,\s*['"]([\w./-]+)['"]\s*\)""", text
         )
         if found and not project.has("vite", "react-scripts", "@angular/cli", "@vue/cli-service"):
-            at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+            at = Evidence.at(path, text, found.start())
             return join(project.folder, found[1]), at, "historyApiFallback" in text
     for name in ("rollup.config.js", "rollup.config.mjs", "rollup.config.ts"):
         path = join(project.folder, name)

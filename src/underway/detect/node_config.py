@@ -32,7 +32,7 @@ def uncommented(text: str) -> str:
 
 
 def at_line(path: str, text: str, found: re.Match[str]) -> Evidence:
-    return Evidence(path, text.count("\n", 0, found.start()) + 1)
+    return Evidence.at(path, text, found.start())
 
 
 def named(text: str, key: str, otherwise: str) -> str:

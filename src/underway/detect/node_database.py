@@ -39,7 +39,7 @@ def prisma_file(index: Index, project: NodeProject, draft: Draft, variables: dic
         known = variables[found[1]].known_values if found[1] in variables else []
         value = found[2] or next((v for v in known if v.startswith("file:")), "file:./data.db")
         file = value.removeprefix("file:").partition("?")[0]
-        at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+        at = Evidence.at(path, text, found.start())
         if not file.startswith("/"):  # relative to the schema (prisma.io/docs, SQLite connector)
             add_shared(draft, notes, join(path.rpartition("/")[0], file), "Prisma's SQLite database", at)
         if found[1]:
@@ -122,7 +122,7 @@ def _data_source(index: Index, project: NodeProject) -> Evidence | None:
         text = index.text(path) if path.startswith(f"{inside}src/") else ""
         found = re.search(r"\bexport\s+(?:default\s+|const\s+\w+[^=\n]{0,40}=\s*)new\s+DataSource\(", text)
         if found and "migrations" in text:
-            return Evidence(path, text.count("\n", 0, found.start()) + 1)
+            return Evidence.at(path, text, found.start())
     return None
 
 

@@ -40,12 +40,12 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
         if "process.env" in text:
             for found in _READ.finditer(text):
                 default = found[6].strip() if found[4] else None
-                at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+                at = Evidence.at(path, text, found.start())
                 is_sure = bool(found[3])  # `!` is TypeScript's "it is never undefined"
                 is_sure = is_sure or (with_passport and _is_demanded(text, found.start(), found[1] or found[2]))
                 reads.append(EnvRead(found[1] or found[2], at, is_required=is_sure, default=default))
             for each in _UNPACKED.finditer(text):
-                at = Evidence(path, text.count("\n", 0, each.start()) + 1)
+                at = Evidence.at(path, text, each.start())
                 names = (re.match(r"\s*([A-Z_][A-Z0-9_]*)", part) for part in each[1].split(","))
                 reads += [EnvRead(name[1], at, is_required=False) for name in names if name]
         if re.search(r"process\.env|runtimeEnv|envalid|envsafe|cleanEnv|parseEnv|EnvSchema|envSchema", text):
@@ -57,7 +57,7 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
         if "convict(" in text:
             is_checked = ".validate(" in text
             for found in _CONVICT.finditer(text):
-                at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+                at = Evidence.at(path, text, found.start())
                 block = text[text.rfind("{", 0, found.start()) : text.find("}", found.end())]
                 is_null = bool(re.search(r"\bdefault:\s*null\b", block)) and not re.search(r"nullable:\s*true", block)
                 default = re.search(r"""\bdefault:\s*['"]([^'"\n]{0,200})['"]""", block)
@@ -65,7 +65,7 @@ def node_env_reads(index: Index, paths: list[str]) -> list[EnvRead]:
                 reads.append(EnvRead(found[1], at, is_required=is_checked and is_null, default=value))
         if "env-var" in text:
             for found in _ENV_VAR.finditer(text):
-                at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+                at = Evidence.at(path, text, found.start())
                 must = ".required(" in found[2] and ".default(" not in found[2]
                 reads.append(EnvRead(found[1], at, is_required=must))
         reads += _listed(path, text)
@@ -93,7 +93,7 @@ def _listed(path: str, text: str) -> list[EnvRead]:
         tested = re.search(_TESTED.format(re.escape(found[1])), text)
         if tested and re.search(r"\bthrow\b|process\.exit", text[tested.start() : tested.end() + 600]):
             for name in re.finditer(r"""['"`]([A-Z][A-Z0-9_]{1,80})['"`]""", found[2]):
-                at = Evidence(path, text.count("\n", 0, found.start(2) + name.start()) + 1)
+                at = Evidence.at(path, text, found.start(2) + name.start())
                 out.append(EnvRead(name[1], at, is_required=True))
     return out
 
@@ -166,7 +166,7 @@ def _other_ways(path: str, text: str) -> list[EnvRead]:
     out: list[EnvRead] = []
 
     def add(name: str, start: int) -> None:
-        out.append(EnvRead(name, Evidence(path, text.count("\n", 0, start) + 1), is_required=False))
+        out.append(EnvRead(name, Evidence.at(path, text, start), is_required=False))
 
     if not re.search(r"\benv\b|[cC]onfig", text):
         return out
@@ -195,7 +195,7 @@ def _of_svelte_kit(path: str, text: str) -> list[EnvRead]:
         return out
 
     def add(name: str, start: int, *, is_required: bool) -> None:
-        out.append(EnvRead(name, Evidence(path, text.count("\n", 0, start) + 1), is_required=is_required))
+        out.append(EnvRead(name, Evidence.at(path, text, start), is_required=is_required))
 
     for found in _KIT.finditer(text):
         parts = [re.match(r"\s*(\w+)(?:\s+as\s+(\w+))?", part) for part in (found[1] or "").split(",")]
@@ -222,7 +222,7 @@ def _validated_class(path: str, text: str) -> list[EnvRead]:
     for found in _DECORATED.finditer(text):
         before = re.split(r";|\{\n|\n[ \t]*\n", text[max(0, found.start() - 600) : found.start(2)])[-1]
         is_required = not re.search(r"@(IsOptional|ValidateIf)\b", before)
-        at = Evidence(path, text.count("\n", 0, found.start(2)) + 1)
+        at = Evidence.at(path, text, found.start(2))
         is_number = found[3] == "number" or "@IsInt" in found[1] or "@IsNumber" in found[1]
         out.append(EnvRead(found[2], at, is_required=is_required, is_number=is_number))
     return out
@@ -232,7 +232,7 @@ def _json_schema(path: str, text: str) -> list[EnvRead]:
     """What the JSON schema of @fastify/env names; required is what it lists so and gives no default."""
     out = []
     for found in _PROPERTY.finditer(text):
-        at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+        at = Evidence.at(path, text, found.start())
         is_number = bool(re.search(r"['\"](?:number|integer)['\"]", found[2]))
         default = re.search(r"""default:\s{0,10}['"`]?([^'"`,}\n]{0,200})""", found[2])
         value = default[1].strip() if default else None
@@ -241,7 +241,7 @@ def _json_schema(path: str, text: str) -> list[EnvRead]:
         for name in re.findall(r"""['"]([A-Z][A-Z0-9_]{1,80})['"]""", found[1]):
             own = re.search(rf"\b{name}\s{{0,10}}:\s{{0,40}}\{{([^}}]{{0,500}})\}}", text)
             default = re.search(r"""default:\s{0,10}['"`]?([^'"`,}\n]{0,200})""", own[1]) if own else None
-            at = Evidence(path, text.count("\n", 0, own.start() if own else found.start()) + 1)
+            at = Evidence.at(path, text, own.start() if own else found.start())
             is_number = bool(own and re.search(r"type:\s{0,10}['\"](number|integer)", own[1]))
             value = default[1].strip() if default else None
             out.append(EnvRead(name, at, is_required=default is None, default=value, is_number=is_number))
@@ -256,7 +256,7 @@ def _schema(path: str, text: str) -> list[EnvRead]:
             rest += text[found.end() : found.end() + 1000].partition("})")[0]
         is_required = ".required(" in rest if kind == "Joi" else not _OPTIONAL.search(rest)
         default = re.search(r"""default\(?\s*:?\s*['"]([^'"]*)['"]""", rest)
-        at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+        at = Evidence.at(path, text, found.start())
         reads_number = "number" in rest[:40] or kind in ("num", "port")
         value = default[1] if default else None
         out.append(EnvRead(name, at, is_required=is_required, default=value, is_number=reads_number))

@@ -73,7 +73,7 @@ def reads_through_objects(texts: dict[str, str]) -> Iterator[EnvRead]:
                 return
             if name in _GIVEN_BY_VITE and "import.meta" in text:
                 continue
-            yield EnvRead(name, Evidence(path, text.count("\n", 0, start) + 1), is_required=False)
+            yield EnvRead(name, Evidence.at(path, text, start), is_required=False)
 
 
 def _module(text: str) -> _Module:

@@ -64,7 +64,7 @@ def _variable(index: Index, paths: list[str]) -> tuple[str, Evidence] | None:
         text = index.text(path)
         at = (_PORTS.search(text) or _PORT_NAMED.search(text)) if "process.env" in text else None
         if at:
-            return at[1], Evidence(path, text.count("\n", 0, at.start()) + 1)
+            return at[1], Evidence.at(path, text, at.start())
     return None
 
 
@@ -74,11 +74,11 @@ def _fixed(index: Index, paths: list[str]) -> tuple[str, Evidence] | None:
         text = index.text(path)
         found = _NUMBER.search(text)
         if found:
-            return found[1], Evidence(path, text.count("\n", 0, found.start()) + 1)
+            return found[1], Evidence.at(path, text, found.start())
         named = _NAMED.search(text)
         value = named and re.search(rf"\b(?:const|let|var)\s+{re.escape(named[1])}\s*=\s*(\d{{2,5}})\b", text)
         if named and value:
-            return value[1], Evidence(path, text.count("\n", 0, value.start()) + 1)
+            return value[1], Evidence.at(path, text, value.start())
     return None
 
 

@@ -134,7 +134,7 @@ def _written_postgres(index: Index, sources: list[str]) -> tuple[str, Evidence] 
             line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
             if _COMMENTED.match(line) or "process.env" in line:
                 continue
-            at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+            at = Evidence.at(path, text, found.start())
             if found.re is _ADDRESS:
                 return found[2], at
             around = text[max(0, found.start() - 300) : found.end() + 300]
@@ -158,7 +158,7 @@ def _written_name(index: Index, sources: list[str], notes: Notes) -> None:
             if "process.env" in around and not _COMMENTED.match(text[text.rfind("\n", 0, found.start()) + 1 :]):
                 notes.problem(
                     "detect.database-fixed",
-                    Evidence(path, text.count("\n", 0, found.start()) + 1),
+                    Evidence.at(path, text, found.start()),
                     f"the name of the database, {found[1]}, is written here; the app's database has its own",
                     "read it beside the user: database: process.env.DB_NAME",
                 )
@@ -182,7 +182,7 @@ def _over_tls(index: Index, sources: list[str], notes: Notes) -> None:
                 continue
             notes.problem(
                 "detect.database-fixed",
-                Evidence(path, text.count("\n", 0, found.start()) + 1),
+                Evidence.at(path, text, found.start()),
                 "the app demands TLS of its database, and the database beside it on this machine speaks none",
                 "let a variable ask for it: ssl: process.env.DB_SSL === 'true' ? { rejectUnauthorized: false } : false",
             )
@@ -216,7 +216,7 @@ def _usual_redis(index: Index, sources: list[str]) -> Evidence | None:
         if re.search(r"redis|bull", text, re.IGNORECASE) and (found := _REDIS_AT.search(text)):
             line = text[text.rfind("\n", 0, found.start()) + 1 : found.start()]
             if not _COMMENTED.match(line):
-                return Evidence(path, text.count("\n", 0, found.start()) + 1)
+                return Evidence.at(path, text, found.start())
     return None
 
 
@@ -266,7 +266,7 @@ def stage(index: Index, paths: list[str], draft: Draft, notes: Notes) -> None:
             continue
         draft.env["NODE_ENV"] = EnvVar(value="development")
         says = "NODE_ENV is development: the settings have no section for production"
-        notes.claim("env", says, Evidence(path, text.count("\n", 0, found.start()) + 1), "env.NODE_ENV")
+        notes.claim("env", says, Evidence.at(path, text, found.start()), "env.NODE_ENV")
         if draft.migrate is not None:
             draft.migrate = replace(draft.migrate, command=draft.migrate.command.replace(" --env production", ""))
         return
@@ -287,7 +287,7 @@ def settings_file(index: Index, paths: list[str], project: NodeProject, draft: D
         return
     path, at = found
     draft.commands.append(f"touch {shlex.quote(file)}")
-    line = Evidence(path, said[path].count("\n", 0, at.start()) + 1) if path else Evidence(project.path)
+    line = Evidence.at(path, said[path], at.start()) if path else Evidence(project.path)
     notes.claim("build", f"an empty {file}: the app does not start without the file", line, "build.commands")
 
 

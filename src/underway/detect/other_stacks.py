@@ -95,7 +95,7 @@ def _found(index: Index, stack: _Stack) -> Evidence | None:
         text = index.text(path)
         if found := says.search(text):
             start = found.start() + len(found[0]) - len(found[0].lstrip())
-            return Evidence(path, text.count("\n", 0, start) + 1 if stack.says else 0)
+            return Evidence.at(path, text, start) if stack.says else Evidence(path)
     return None
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from underway.detect.model import Evidence
 from underway.terms.tree import Tree
 
 USUAL = 10
@@ -45,6 +46,6 @@ def pool_of(tree: Tree, variables: Mapping[str, str]) -> PoolClaim:
         if found:
             size = int(found[found.lastindex or 1])
             more = _OVERFLOW.search(text)
-            line = text.count("\n", 0, found.start()) + 1
-            return PoolClaim(size + (int(more[1]) if more else 0), f"{path}:{line}")
+            at = Evidence.at(path, text, found.start())
+            return PoolClaim(size + (int(more[1]) if more else 0), str(at))
     return PoolClaim(USUAL)

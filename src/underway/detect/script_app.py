@@ -60,7 +60,7 @@ def importing(index: Index, module: str, call: str, *, is_run: bool = False) -> 
 
     With `is_run` only one that does something when it is run: a module that only defines functions begins nothing.
     """
-    found: list[tuple[tuple[int, int, str], str, int]] = []
+    found: dict[tuple[int, int, str], Evidence] = {}
     imports = re.compile(rf"^[ \t]*(?:import {module}\b|from {module}\b)", re.MULTILINE)
     for path in index.ending(".py")[:3000]:
         if _NO_APP.search(path):
@@ -70,11 +70,11 @@ def importing(index: Index, module: str, call: str, *, is_run: bool = False) -> 
         if at and re.search(call, text) and (not is_run or _runs(text, call)):
             name = path.rpartition("/")[2].lower()
             rank = _PLACES.index(name) if name in _PLACES else len(_PLACES)
-            found.append(((path.count("/"), rank, path), path, text.count("\n", 0, at.start()) + 1))
+            found[path.count("/"), rank, path] = Evidence.at(path, text, at.start())
     if not found:
         return None
-    _, path, line = min(found)
-    return path, Evidence(path, line)
+    best = found[min(found)]
+    return best.path, best
 
 
 def _runs(text: str, call: str) -> bool:
@@ -202,7 +202,7 @@ def _paste(index: Index, starts: Starts, projects: list[PythonProject]) -> Scrip
             at = text.find(":main]")
             folder = folder_of(path)
             command = "gunicorn --paste production.ini --bind 127.0.0.1:$PORT --workers 2 --threads 4"
-            evidence = Evidence(path, text.count("\n", 0, at) + 1)
+            evidence = Evidence.at(path, text, at)
             return ScriptApp("pyramid", command, folder, path, evidence, "gunicorn")
     return None
 

@@ -135,15 +135,15 @@ def node_shared(index: Index, paths: list[str], project: NodeProject, draft: Dra
         for pattern, what in ((_NODE_FILES, "the SQLite database"), (_NODE_UPLOADS, "what users upload")):
             found = pattern.search(text)
             if found and not found[1].startswith("/") and not (what.startswith("the SQLite") and draft.postgres):
-                at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+                at = Evidence.at(path, text, found.start())
                 add_shared(draft, notes, join(folder, found[1].removeprefix("./")), what, at)
         for kept, start in _folders_of_node(text, path, folder):
             inside = [p for p in index.paths if p.startswith(f"{kept}/")]
             if kept and not index.has(kept) and all(re.search(r"/(\.git(keep|ignore)|\.keep)$", p) for p in inside):
-                at = Evidence(path, text.count("\n", 0, start) + 1)
+                at = Evidence.at(path, text, start)
                 add_shared(draft, notes, kept, "a folder that the app makes and writes to", at)
         for file, start in _sqlite_of_node(text, path, folder) if with_sqlite else ():
-            at = Evidence(path, text.count("\n", 0, start) + 1)
+            at = Evidence.at(path, text, start)
             if not re.search(r"(^|[/._-])(test|testing)([/._-]|$)", file):
                 add_shared(draft, notes, file, "the SQLite database", at)
 

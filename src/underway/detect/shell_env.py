@@ -129,7 +129,7 @@ def _follow(index: Index, text: str, folder: str, seen: _Seen, depth: int) -> It
         text = index.text(path)[:_LONGEST]
         for found in _FILE_ENV.finditer(text) if "_FILE" in text else ():
             for name in (found[1], f"{found[1]}_FILE"):
-                yield EnvRead(name, Evidence(path, text.count("\n", 0, found.start(1)) + 1), is_required=False)
+                yield EnvRead(name, Evidence.at(path, text, found.start(1)), is_required=False)
         seen.given |= {
             name for found in _SET.finditer(plain) if (name := _set_name(found)) and not _is_own(found, name)
         }
@@ -198,7 +198,7 @@ def _is_own(found: re.Match[str], name: str) -> bool:
     return bool(found[2] and re.search(rf"\$\{{?{name}\b", found[2]))
 
 
-def _reads(path: str, text: str, given: set[str], before: int = 0) -> Iterator[EnvRead]:
+def _reads(path: str, text: str, given: set[str], above: int = 0) -> Iterator[EnvRead]:
     """Names that a script reads before it sets them."""
     first: dict[str, int] = {}
     for found in _SET.finditer(text):
@@ -213,7 +213,7 @@ def _reads(path: str, text: str, given: set[str], before: int = 0) -> Iterator[E
             continue
         how, rest = found[2] or "", found[3] or ""
         default = rest.strip("\"'") if how in (":-", "-", ":=", "=") and "$" not in rest else None
-        at = Evidence(path, before + text.count("\n", 0, found.start()) + 1)
+        at = Evidence.at(path, text, found.start(), above=above)
         yield EnvRead(name, at, is_required=how.endswith("?"), default=default)
 
 
@@ -231,5 +231,5 @@ def _substituted(index: Index, text: str) -> list[str]:
 def _template(path: str, text: str, given: set[str]) -> Iterator[EnvRead]:
     for found in re.finditer(rf"\$\{{({_NAME})\}}", re.sub(r"(?m)^[ \t]*#.*$", "", text[:_LONGEST])):
         if found[1] not in given:
-            at = Evidence(path, text.count("\n", 0, found.start()) + 1)
+            at = Evidence.at(path, text, found.start())
             yield EnvRead(found[1], at, is_required=False)

@@ -315,7 +315,7 @@ def _served_by(index: Index, project: NodeProject, folder: str) -> Evidence | No
             parts = rf"{re.escape(project.folder)}['\"]\s*,\s*['\"]{re.escape(folder.rpartition('/')[2])}"
             found = re.search(rf"{re.escape(last)}\b|{parts}\b", text)
             if found:
-                return Evidence(path, text.count("\n", 0, found.start()) + 1)
+                return Evidence.at(path, text, found.start())
     return None
 
 
