@@ -29,11 +29,15 @@ _MOST_FILES = 50
 
 
 class Frozen(msgspec.Struct, frozen=True):
-    """What was installed: requirements with exact versions, and whether the project itself was, as editable."""
+    """What was installed: requirements with exact versions, and whether the project itself was, as editable.
+
+    `tools` are the constraints on what builds packages, where today's tools did not.
+    """
 
     inputs: str
     packages: tuple[str, ...]
     is_package: bool
+    tools: tuple[str, ...] = ()
 
 
 def inputs_of(python: PythonBuild, interpreter: Interpreter, folder: Path, tree: Path) -> str:

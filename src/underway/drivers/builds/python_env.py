@@ -6,13 +6,13 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from underway.drivers.builds import frozen, locks
+from underway.drivers.builds import frozen, locks, old_tools
 from underway.drivers.builds.interpreters import Interpreter
 from underway.drivers.builds.problems import lock_missing
-from underway.drivers.builds.workshop import Workshop, in_thread
+from underway.drivers.builds.workshop import Ended, Workshop, in_thread
 from underway.manifest.build import PythonBuild
 from underway.terms.problem import Failure, Problem
 
@@ -70,6 +70,8 @@ class PythonEnvironment:
     interpreter: Interpreter
     earlier: Sequence[Path] = ()
     day: str = ""
+    _tools: list[str] = field(default_factory=list, init=False)
+    """Constraints on what builds packages, found on the way."""
 
     async def make(self) -> None:
         """Create the environment and install into it. Raises `Failure` (`build.install`, `build.lock-missing`)."""
@@ -90,7 +92,7 @@ class PythonEnvironment:
             ended = await self.shop.attempt([self.uv, "pip", "freeze", "--exclude-editable", *self._into()], folder)
             if ended.exit_code == 0:
                 packages = tuple(line for line in ended.lines if re.match(r"[A-Za-z0-9][\w.-]*( @ |==)", line))
-                frozen.remember(self.shop.folder, frozen.Frozen(inputs, packages, is_package))
+                frozen.remember(self.shop.folder, frozen.Frozen(inputs, packages, is_package, tuple(self._tools)))
 
     async def _install(self, folder: Path) -> bool:
         """Install what the manager's files say; true when the project itself was installed as a package."""
@@ -108,6 +110,8 @@ class PythonEnvironment:
         """Install the packages of an earlier build from the cache; false when the cache lacks one."""
         listed = self.shop.listing("frozen.txt", before.packages)
         argv = ["pip", "install", *self._into(), "--offline", "--no-deps", "-r", str(listed)]
+        if before.tools:  # uv keeps what it built by what built it
+            argv += self._built_with(before.tools)
         if before.packages and (await self.shop.attempt([self.uv, *argv], folder)).exit_code != 0:
             return False
         return not before.is_package or await self._project_itself(folder)
@@ -294,8 +298,9 @@ class PythonEnvironment:
         return ["--exclude-newer", self.python.as_of] if self.python.as_of else []
 
     async def _run(self, argv: Sequence[str], folder: Path) -> None:
-        """Run uv. Where the tools of today do not build what was pinned long ago, those of the commit's day may."""
-        ended = await self.shop.attempt([self.uv, *argv], folder)
+        """Run uv. Where the tools of today do not build what was pinned long ago, older ones may."""
+        first = await self.shop.attempt([self.uv, *argv], folder)
+        ended = await self._with_older_tools(argv, folder, first)
         is_for_tools = any(_OF_THE_TOOLS.search(line) for line in ended.lines)
         if ended.exit_code != 0 and self.day and is_for_tools and "--exclude-newer" not in argv:
             self.shop.note(
@@ -305,7 +310,27 @@ class PythonEnvironment:
             if (await self.shop.attempt([self.uv, *again], folder)).exit_code == 0:
                 return
         if ended.exit_code != 0:
-            raise self.shop.failed([self.uv, *argv], folder, ended, code="build.install", remedy=_MEND)
+            is_same = old_tools.what_failed(first.lines) == old_tools.what_failed(ended.lines)
+            why = first if is_same else ended  # what older tools say of the same package is about themselves
+            raise self.shop.failed([self.uv, *argv], folder, why, code="build.install", remedy=_MEND)
+
+    async def _with_older_tools(self, argv: Sequence[str], folder: Path, ended: Ended) -> Ended:
+        """How `argv`, which ended so, ends when packages that say what they miss are built with the tools that have it.
+
+        A build names one miss at a time, and another package's may come after it: every constraint is tried once.
+        """
+        while ended.exit_code != 0 and argv[:2] == ["pip", "install"]:
+            mend = old_tools.mend(ended.lines, self._tools)
+            if mend is None:
+                break
+            self._tools.extend(mend.needs)
+            what = old_tools.what_failed(ended.lines) or "a package"
+            self.shop.note(f"{what} is built with {' and '.join(mend.needs)}: {mend.because}")
+            ended = await self.shop.attempt([self.uv, *argv, *self._built_with(self._tools)], folder)
+        return ended
+
+    def _built_with(self, tools: Sequence[str]) -> list[str]:
+        return ["--build-constraints", str(self.shop.listing("build-constraints.txt", tools))]
 
     def _no_lock(self, name: str, command: str, folder: Path) -> Failure:
         inner = os.path.relpath(folder, self.shop.tree)
