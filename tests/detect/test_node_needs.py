@@ -305,9 +305,19 @@ def test_a_front_end_of_webpacks_is_where_its_configuration_puts_it(look: Look) 
         ("process.env.NODE_ENV === 'production' ? { require: true, rejectUnauthorized: false } : false", True),
         ("process.env.DB_SSL === 'true'\n ? { rejectUnauthorized: false } : false", False),
         ("options.tls ? { rejectUnauthorized: false } : false", False),
+        ("true", True),
+        ("'require', max: 3", True),
+        ("{ require: isProduction }", True),
+        ("process.env.DB_SSL === 'true'", False),
+        ("false, logging: true", False),
     ],
 )
-def test_a_database_that_must_speak_tls_is_told_of(look: Look, ssl: str, is_said: bool) -> None:
+def test_a_demand_of_tls_from_the_database_is_taken_over(look: Look, ssl: str, is_said: bool) -> None:
     source = f"new Pool({{ connectionString: process.env.DATABASE_URL,\n ssl: {ssl} }});"
-    said = [(problem.code, problem.where) for problem in look(app(source)).problems]
-    assert said == [("detect.database-fixed", "s.js:2")] * is_said
+    detection = look(app(source))
+    postgres = drafted(detection).services.postgres
+    assert postgres is not None
+    assert postgres.env == ({"UNDERWAY_POSTGRES_PORT": "port"} if is_said else {})
+    assert [c.evidence for c in detection.claims if "TLS" in c.says] == ["s.js:2"] * is_said
+    by_bun = look(app(source, scripts={"start": "bun run s.js"}))  # which loads no module before the app
+    assert [(p.code, p.where) for p in by_bun.problems] == [("detect.database-fixed", "s.js:2")] * is_said

@@ -91,8 +91,8 @@ GIVEN: Mapping[str, str] = {
     "UNDERWAY_RELEASE": "The release's id.",
     "UNDERWAY_FIXED_PORT": "Set by a detected command of a server that insists on a port: that number, or for Node "
     "`first`. `.underway/listen.cjs` or `.underway/listen.py` then gives it `PORT` instead.",
-    "UNDERWAY_POSTGRES_PORT": "Given to a Node app that is told no port of its database: `.underway/listen.cjs` takes "
-    "what connects to port 5432 of this machine there.",
+    "UNDERWAY_POSTGRES_PORT": "Given to a Node app that is told no port of its database, or demands TLS of "
+    "it: `.underway/listen.cjs` takes what connects to port 5432 of this machine there, in the clear.",
     "UNDERWAY_REDIS_PORT": "The same for port 6379 and Redis.",
     "UNDERWAY_TRIAL": "`1` in an instance that is tried on restored data and that no user reaches.",
     "UNDERWAY_MIGRATE_TO": "For `[migrate] back` alone: the migration to go back to, as its tool calls it.",

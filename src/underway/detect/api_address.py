@@ -157,7 +157,7 @@ def _said(index: Index, project: NodeProject, name: str, at: Evidence) -> Iterat
         if found := near.search(index.text(path)):
             yield found[1], False
     default = re.compile(
-        rf"\b{re.escape(name)}[\"'\]]*\s*(?:\|\||\?\?)\s*[\"'`]((?:https?|wss?)://[^\s\"'`]+|/[\w./-]*)[\"'`]"
+        rf"\b{re.escape(name)}[\"'\]]*\s*(?:\|\||\?\?|:)\s*[\"'`]((?:https?|wss?)://[^\s\"'`]+|/[\w./-]*)[\"'`]"
     )
     if found := default.search(index.text(at.path)):
         yield found[1], found[1].startswith("/")

@@ -18,6 +18,7 @@ from underway.detect.python_site import draft_python_site
 from underway.detect.services import foreign_services
 from underway.detect.several import refuse_several
 from underway.detect.shared import declared_shared
+from underway.detect.sql_tables import tables_from_sql
 from underway.detect.starts import Starts, read_starts
 from underway.detect.web_node import draft_front_end, draft_node_server, draft_plain_server
 from underway.detect.web_python import draft_python
@@ -46,6 +47,7 @@ def detect(tree: Tree, *, machine: Machine) -> Detection:
             _nothing_found(index, notes)
         return Detection(claims=tuple(notes.claims), problems=tuple(notes.problems))
     foreign_services(starts, notes)
+    tables_from_sql(index, starts, draft, notes)
     if draft.processes:
         declared_shared(index, starts, draft, notes)
     return Detection(

@@ -79,7 +79,7 @@ def fill_needs(
             names[prisma] = "url"
         at = index.line(project.path, f'"{driver}"')
         notes.claim("database", f"PostgreSQL: the app depends on {driver}", at, "services.postgres")
-        _over_tls(index, sources, notes)
+        _over_tls(index, sources, names, draft, notes)
         _without_port(index, sources, project, variables, names, draft, notes)
         draft.postgres = Postgres(env=MappingProxyType(names))
     if told or usual is not None:
@@ -165,12 +165,15 @@ def _written_name(index: Index, sources: list[str], notes: Notes) -> None:
                 return
 
 
-_TLS = re.compile(r"""\bssl['"]?\s*:\s*([^{};]{0,200}?)\{\s*(?:require\s*:\s*true\s*,?\s*)?['"]?rejectUnauthorized""")
+_TLS = re.compile(
+    r"""\bssl['"]?\s*:\s*([^{};,]{0,200}?)(?:\{\s*['"]?(?:require|rejectUnauthorized)\b|\btrue\b"""
+    r"""|['"](?:require|no-verify|verify-ca|verify-full)['"])"""
+)
 _IN_PRODUCTION = re.compile(r"NODE_ENV|isProd|[pP]roduction")
 
 
-def _over_tls(index: Index, sources: list[str], notes: Notes) -> None:
-    """Say so where the app demands TLS of its database in production: the one on this machine speaks none."""
+def _over_tls(index: Index, sources: list[str], names: dict[str, str], draft: Draft, notes: Notes) -> None:
+    """An app that demands TLS of its database in production, where the one on this machine speaks none."""
     for path in sources:
         text = index.text(path)
         for found in (
@@ -180,9 +183,15 @@ def _over_tls(index: Index, sources: list[str], notes: Notes) -> None:
             asks = re.sub(r"process\.env\.NODE_ENV", "NODE_ENV", found[1]).strip()
             if _COMMENTED.match(line) or "process.env" in asks or (asks and not _IN_PRODUCTION.search(asks)):
                 continue
+            at = Evidence.at(path, text, found.start())
+            if _is_loaded(draft):
+                names[_POSTGRES_PORT] = "port"
+                says = f"it demands TLS of a database that is on this machine: {LISTEN_MODULE} lets it do without"
+                notes.claim("database", says, at, "services.postgres")
+                return
             notes.problem(
                 "detect.database-fixed",
-                Evidence.at(path, text, found.start()),
+                at,
                 "the app demands TLS of its database, and the database beside it on this machine speaks none",
                 "let a variable ask for it: ssl: process.env.DB_SSL === 'true' ? { rejectUnauthorized: false } : false",
             )

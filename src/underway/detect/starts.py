@@ -40,7 +40,8 @@ class Starts:
     """Everything such files say.
 
     `images` are the images of compose services with their evidence; `healthchecks` shell lines that ask a server;
-    `environment` is what compose and Dockerfiles give the app; `volumes` are paths of the tree that containers keep.
+    `environment` is what compose and Dockerfiles give the app; `volumes` are paths of the tree that containers keep;
+    `first_sql` are paths of the tree that a new PostgreSQL is given, the name that each has there, and where.
     """
 
     found: list[Start] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Starts:
     environment: dict[str, tuple[str, Evidence]] = field(default_factory=dict)
     dockerfiles: list[Dockerfile] = field(default_factory=list)
     volumes: list[tuple[str, Evidence]] = field(default_factory=list)
+    first_sql: list[tuple[str, str, Evidence]] = field(default_factory=list)
 
 
 def read_starts(index: Index) -> Starts:
@@ -135,6 +137,8 @@ def _compose(index: Index, path: str, out: Starts) -> None:
         environment = _environment(service.at("environment"))
         if image.text and not build.is_there:
             out.images.append((image.text, Evidence(path, image.line)))
+            if re.search(r"postg|timescale|pgvector", image.text):
+                _first_sql(out, base, path, service)
             if not service.at("command").is_there or _is_service_image(image.text):
                 continue
         for variable, (value, line) in environment.items():
@@ -166,6 +170,19 @@ def _compose(index: Index, path: str, out: Starts) -> None:
             start = Start(name, said, evidence, folder, {k: v for k, (v, _) in environment.items()})
             start.replicas = int(replicas) if replicas.isascii() and replicas.isdigit() and len(replicas) < 3 else 1
             out.found.append(start)
+
+
+_FIRST = "/docker-entrypoint-initdb.d"
+"""What lies there is run by the image of PostgreSQL when its data is made (hub.docker.com/_/postgres)."""
+
+
+def _first_sql(out: Starts, base: str, path: str, service: Node) -> None:
+    for item in service.at("volumes").items[:20]:
+        source, _, target = item.text.partition(":")
+        source = item.at("source").text or source
+        target = (item.at("target").text or target).partition(":")[0].rstrip("/")
+        if target == _FIRST or target.startswith(f"{_FIRST}/"):
+            out.first_sql.append((join(base, source), target[len(_FIRST) + 1 :], Evidence(path, item.line)))
 
 
 def _as_copied(index: Index, docker: Dockerfile, context: str, line: str) -> str:

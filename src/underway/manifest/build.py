@@ -32,6 +32,10 @@ own address in place of those of `PAGE_HOST` and of each HOST:PORT."""
 PAGE_HOST = "same-origin.invalid"
 """Stands for the page's own host in what a front end has baked in; `.invalid` is nobody's (RFC 6761, 6.4)."""
 
+TABLES_SCRIPT = ".underway/tables.sh"
+"""What every build with either holds at its root: `sh .underway/tables.sh FILE …` makes the tables of an empty database
+from files of SQL."""
+
 KIT_ENV_MODULE = ".underway/kit_env.cjs"
 """Beside them: run on the sources of SvelteKit before they are built, it leaves what they read of the private
 environment to the start of the server."""

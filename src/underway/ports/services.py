@@ -17,6 +17,8 @@ class DatabaseAddress(msgspec.Struct, frozen=True, kw_only=True):
     was_created: bool = False
     server: str = ""
     """"PostgreSQL 15.18 (system)", for people."""
+    programs: str = ""
+    """The folder of psql, pg_dump and the others of the server's version."""
 
 
 class Database(Protocol):

@@ -98,7 +98,9 @@ async def environment(
         values["VIRTUAL_ENV"] = build.venv
     if zone := os.environ.get("TZ"):
         values["TZ"] = zone
-    services = await _of_services(ask, on, through, cache_of)
+    services, programs = await _of_services(ask, on, through, cache_of)
+    if programs:
+        values["PATH"] += f":{programs}"
     own = _of_app(ask, on, process, with_agents=with_agents)
     hidden = _secret_parts(ask) | {n for n in own if n not in ask.variables or ask.variables[n].is_secret}
     hidden |= {variable.previous for variable in ask.variables.values() if variable.previous}
@@ -120,7 +122,8 @@ def probe_values(ask: EnvAsk, app: str, on: Drivers) -> Mapping[str, str | Secre
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-async def _of_services(ask: EnvAsk, on: Drivers, through: Login | None, cache_of: str) -> Mapping[str, str]:
+async def _of_services(ask: EnvAsk, on: Drivers, through: Login | None, cache_of: str) -> tuple[Mapping[str, str], str]:
+    """The variables of the services, and the folder of the programs of the app's own database."""
     database = cache = database_password = password = None
     if ask.postgres and not ask.postgres.url and through:
         database, database_password = through.address, through.password
@@ -141,7 +144,7 @@ async def _of_services(ask: EnvAsk, on: Drivers, through: Login | None, cache_of
         cache_password=password,
         references={**on.vault.values(ask.app), **_of_layers(ask, on)},
     )
-    return {name: secret.reveal() for name, secret in found.items()}
+    return {name: secret.reveal() for name, secret in found.items()}, database.programs if database else ""
 
 
 def cache_password(app: str, has_password: bool, on: Drivers) -> Secret:

@@ -3,8 +3,11 @@
 // $PORT where the program insists on a number, UNDERWAY_FIXED_PORT ("first": whatever it listens on first).
 // What connects to the usual port of PostgreSQL or Redis on this machine, since it cannot be told another, comes to the
 // app's own where UNDERWAY_POSTGRES_PORT or UNDERWAY_REDIS_PORT names it.
+// A client that demands TLS of that PostgreSQL is told yes and goes on in the clear: both are on this machine.
 // The forms of listen() and connect() are those of https://nodejs.org/api/net.html.
 const { Server, Socket } = require("node:net");
+const { syncBuiltinESMExports } = require("node:module");
+const tls = require("node:tls");
 const { PORT, UNDERWAY_FIXED_PORT: fixed } = process.env;
 const listen = Server.prototype.listen;
 let isGiven = false;
@@ -44,15 +47,47 @@ function moved(options) {
   return to ? { ...options, host: "127.0.0.1", port: Number(to) } : options;
 }
 
+// SSLRequest, whose answer "S" is followed by TLS: https://www.postgresql.org/docs/current/protocol-message-formats.html
+const ASKS_FOR_TLS = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
+const agreed = new WeakSet();
+
+function agree(socket) {
+  const { write } = socket;
+  socket.write = function (said, ...rest) {
+    delete socket.write;
+    if (!(said instanceof Uint8Array) || !ASKS_FOR_TLS.equals(said)) return write.call(socket, said, ...rest);
+    agreed.add(socket);
+    process.nextTick(() => socket.emit("data", Buffer.from("S")));
+    return true;
+  };
+}
+
+if (own[5432]) {
+  const secure = tls.connect;
+  tls.connect = function (...words) {
+    const socket = words.find((word) => agreed.has(word?.socket))?.socket;
+    if (!socket) return secure.apply(this, words);
+    const then = words.find((word) => typeof word === "function");
+    if (then) socket.once("secureConnect", then);
+    process.nextTick(() => socket.emit("secureConnect"));
+    return socket;
+  };
+  syncBuiltinESMExports(); // for those who import the function by its name
+}
+
 if (own[5432] || own[6379]) {
   Socket.prototype.connect = function (...words) {
     const [first, second] = words;
+    const at = Array.isArray(first) ? first[0] : typeof first === "object" ? first : { port: first, host: second };
+    const isDatabase = own[5432] && [own[5432], "5432"].includes(String(at?.port)) && isHere(at.host ?? "localhost");
     if (Array.isArray(first)) first[0] = moved(first[0]); // how net.connect() hands over what it was given
     else if (first !== null && typeof first === "object") words[0] = moved(first);
     else {
       const { host: at, port: to } = moved({ port: first, host: typeof second === "string" ? second : undefined });
       if (to !== first) words.splice(0, typeof second === "string" ? 2 : 1, to, at);
     }
-    return connect.apply(this, words);
+    const connected = connect.apply(this, words); // it takes back a write() of the socket's own
+    if (isDatabase) agree(this);
+    return connected;
   };
 }

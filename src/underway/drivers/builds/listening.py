@@ -1,4 +1,4 @@
-"""Files beside a project that its commands may load: where a server listens, and what its pages call."""
+"""Files beside a project that its commands may load: where a server listens, what its pages call, its tables."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import os
 import stat
 from pathlib import Path
 
-from underway.manifest.build import KIT_ENV_MODULE, LISTEN_MODULE, LISTEN_SCRIPT, ORIGIN_MODULE
+from underway.manifest.build import KIT_ENV_MODULE, LISTEN_MODULE, LISTEN_SCRIPT, ORIGIN_MODULE, TABLES_SCRIPT
 
 _SOURCES = {LISTEN_MODULE: "listen.cjs", LISTEN_SCRIPT: "listen.py", ORIGIN_MODULE: "origin.cjs",
-            KIT_ENV_MODULE: "kit_env.cjs"}  # fmt: skip
+            KIT_ENV_MODULE: "kit_env.cjs", TABLES_SCRIPT: "tables.sh"}  # fmt: skip
 
 
 def add(folder: Path, name: str) -> None:
@@ -29,7 +29,7 @@ def add(folder: Path, name: str) -> None:
 
 
 def digest() -> str:
-    """A digest of both files: a build with others is another build."""
+    """A digest of these files: a build with others is another build."""
     sha = hashlib.sha256()
     for name in sorted(_SOURCES.values()):
         sha.update(Path(__file__).with_name(name).read_bytes())

@@ -33,7 +33,14 @@ from underway.drivers.sources import git
 from underway.drivers.sources.copying import copy_tree, free_bytes
 from underway.drivers.sources.reading import open_inside
 from underway.drivers.whole_file import write_whole
-from underway.manifest.build import KIT_ENV_MODULE, LISTEN_MODULE, LISTEN_SCRIPT, ORIGIN_MODULE, PythonBuild
+from underway.manifest.build import (
+    KIT_ENV_MODULE,
+    LISTEN_MODULE,
+    LISTEN_SCRIPT,
+    ORIGIN_MODULE,
+    TABLES_SCRIPT,
+    PythonBuild,
+)
 from underway.ports.builds import BuildAsk
 from underway.ports.commands import Commands
 from underway.terms.home import Home
@@ -192,6 +199,8 @@ class LocalBuilds:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_whole(kept, text.encode())
         (shop.scratch / "home").mkdir(mode=0o700, parents=True, exist_ok=True)
+        if ask.build.node or ask.build.python:
+            await in_thread(listening.add, shop.tree, TABLES_SCRIPT)
         if ask.build.node:
             beside = shop.inside(ask.build.node.dir, "build.node.dir")
             await in_thread(listening.add, beside, LISTEN_MODULE)

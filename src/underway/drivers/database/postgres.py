@@ -260,6 +260,7 @@ def _address(name: str, tools: ClientTools, *, was_created: bool = False) -> Dat
         database=name,
         was_created=was_created,
         server=tools.installation.says(),
+        programs=str(tools.installation.bin_dir),
     )
 
 

@@ -93,7 +93,12 @@ class PostgresSchemas:
         )
         _require(await tools.sql("postgres", script), "postgres.login", app)
         address = DatabaseAddress(
-            host=LOOPBACK, port=tools.port, user=role, database=name, server=tools.installation.says()
+            host=LOOPBACK,
+            port=tools.port,
+            user=role,
+            database=name,
+            server=tools.installation.says(),
+            programs=str(tools.installation.bin_dir),
         )
         return Login(address=address, password=password)
 

@@ -77,7 +77,14 @@ class PostgresScratches:
             await tools.sql("postgres", f"DROP DATABASE IF EXISTS {names['copy']} WITH (FORCE);")
             raise
         server = tools.installation.says()
-        address = DatabaseAddress(host=LOOPBACK, port=tools.port, user=name, database=copy, server=server)
+        address = DatabaseAddress(
+            host=LOOPBACK,
+            port=tools.port,
+            user=name,
+            database=copy,
+            server=server,
+            programs=str(tools.installation.bin_dir),
+        )
         return Scratch(copy, app, address, password, server, how, time.monotonic() - began)
 
     async def measure(self, scratch: Scratch) -> Measured:
