@@ -20,7 +20,7 @@ def fit_of(state: AppState, release: str, schema: str) -> Fit:
         return it.fits[schema]
     if not schema or not (it.schema or state.schema):  # an app that makes its tables itself: no deploy read its schema
         if it.migrations == state.migrations:
-            return found(Runs.YES, "the database carries the migrations it was made for")
+            return found(Runs.YES, _CARRIED if it.migrations else _UNSEEN)
         return found(Runs.UNKNOWN, "the database carries other migrations than it was made for")
     if it.schema == schema:
         return found(Runs.YES, "it was live on this schema")
@@ -35,3 +35,7 @@ def fit_of(state: AppState, release: str, schema: str) -> Fit:
     if schema in it.fits:
         return it.fits[schema]
     return found(Runs.UNKNOWN, "it was never tried on this schema, and the migrations since then did more than add")
+
+
+_CARRIED = "the database carries the migrations it was made for"
+_UNSEEN = "no deploy has migrated the database; what the app's own code changes in it is not looked at"
