@@ -6,7 +6,6 @@ place in what was built. So it is a whole address wherever the code needs one, u
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -64,7 +63,7 @@ def same_origin(index: Index, project: NodeProject, folder: str, draft: Draft, n
         unbuilt = NodeBuild(manager=front.manager, dir=front.dir)
         draft.node, draft.front_end = (unbuilt, None) if draft.front_end is None else (draft.node, unbuilt)
         step = f"cd {shlex.quote(project.folder)} && " if project.folder else ""
-        values = " ".join(f"{name}={json.dumps(value)}" for name, (value, _) in baked.items())
+        values = " ".join(f"{name}={shlex.quote(value)}" for name, (value, _) in baked.items())
         draft.commands.append(f"{step}{values} {running(project, project.build)}")
         for name, (value, at) in baked.items():
             path = value.partition(PAGE_HOST)[2] if PAGE_HOST in value else value

@@ -8,6 +8,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 
 from underway.detect.model import Evidence
+from underway.detect.shell import line_of
 
 
 @dataclass
@@ -155,12 +156,8 @@ def _line(rest: str) -> str:
         if isinstance(words, list) and all(isinstance(w, str) for w in words):
             if len(words) > 2 and words[0].rpartition("/")[2] in ("sh", "bash") and words[1] in ("-c", "-lc"):
                 return str(words[2])
-            return " ".join(_quoted(w) for w in words)
+            return line_of(words)
     return rest
-
-
-def _quoted(word: str) -> str:
-    return word if re.fullmatch(r"\$\{?\w+\}?|[\w@%+=:,./$-]+", word) else shlex.quote(word)
 
 
 def _filled(text: str, values: dict[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from types import MappingProxyType
 
 from underway.detect.adapters import ASTRO, HOSTS, KIT, late_secrets, with_astro_node, with_svelte_node
@@ -47,9 +48,10 @@ def _next(index: Index, project: NodeProject) -> Built | None:
     if is_alone and not is_chosen and (inner := _standalone_folder(project)) is not None:
         out = named(text, "distDir", ".next")
         to = join(f"{out}/standalone", inner)  # the server serves both, and the build leaves the copying to others
-        copy = f"cp -r {out}/static {to}/{out}/ && if [ -d public ]; then cp -r public {to}/; fi"
+        beside = shlex.quote(to)
+        copy = f"cp -r {out}/static {beside}/{out}/ && if [ -d public ]; then cp -r public {beside}/; fi"
         at = at_line(config, text, is_alone)
-        return Built("Next.js", "next", at, command=f"node {to}/server.js", env=env, after=copy)
+        return Built("Next.js", "next", at, command=f"node {beside}/server.js", env=env, after=copy)
     command = "node_modules/.bin/next start -H 127.0.0.1 -p $PORT"
     return Built("Next.js", "next", at, command=command, env=env)
 

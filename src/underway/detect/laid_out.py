@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from underway.detect.draft import Draft
 from underway.detect.index import join
@@ -19,7 +20,7 @@ def put_by_dockerfile(starts: Starts, folder: str, built: str) -> tuple[str, Evi
             found = re.search(rf"\b(?:mv|cp -\w+)\s+(?:\./)?{re.escape(built)}/?[*.]*\s+(\S+)", run)
             to = _inside(found[1], each.workdir) if found else ""
             if to:
-                return f"mkdir -p {to} && cp -r {built}/. {to}/", Evidence(each.path, line)
+                return f"mkdir -p {to} && cp -r {shlex.quote(built)}/. {to}/", Evidence(each.path, line)
     return None
 
 
@@ -32,7 +33,7 @@ def made_folders(starts: Starts, folder: str, draft: Draft) -> None:
                 paths = [_inside(word, each.workdir) for word in found[1].split() if not word.startswith("-")]
                 made |= dict.fromkeys(join(folder, path) for path in paths if path)
     if made:
-        draft.commands.insert(0, f"mkdir -p {' '.join(list(made)[:10])}")
+        draft.commands.insert(0, f"mkdir -p {shlex.join(list(made)[:10])}")
 
 
 def _inside(path: str, workdir: str) -> str:

@@ -93,7 +93,7 @@ def _framework_way(
             inner = held[len(app.folder) + 1 if app.folder else 0 :] if f"{held}/".startswith(app.folder) else held
             where = "" if inner == "migrations" else f" --directory {shlex.quote(inner)}"
             branches = " heads" if _head(index, found[0]) == "heads" else ""
-            command = f"PYTHONPATH=. FLASK_APP={target} flask db upgrade{where}{branches}"
+            command = f"PYTHONPATH=. FLASK_APP={shlex.quote(target)} flask db upgrade{where}{branches}"
             migrate = Migrate(command, cwd(app.folder), (found[0], *lock))
             return migrate, "Flask-Migrate", project.where("flask-migrate")
     if project is None or project.has("alembic", "advanced-alchemy", "sqlmodel", "sqlalchemy") or not project.names:
@@ -141,7 +141,7 @@ def _alembic(
     if project is not None and project.has("advanced-alchemy", "litestar-alchemy") and is_its_own:
         inner = app.base[len(app.folder) :].strip("/")
         where = f"--app-dir {shlex.quote(inner)} " if inner else ""
-        command = f"litestar {where}--app {app.target} database upgrade --no-prompt"
+        command = f"litestar {where}--app {shlex.quote(app.target)} database upgrade --no-prompt"
         return Migrate(command, cwd(app.folder), (versions, *lock)), "Advanced Alchemy's migrations", evidence
     inner = ini[len(run_in) + 1 if run_in else 0 :]
     head = _head(index, versions)
@@ -152,7 +152,7 @@ def _alembic(
         return Migrate(command, cwd(run_in), (versions, *lock)), "alembic's migrations, at the address given", at
     path = _imported_from(index, folder_of(versions), run_in, app)
     lead = f"PYTHONPATH={path} " if path else "" if _finds_the_app(index, ini, run_in) else "PYTHONPATH=. "
-    command = f"alembic upgrade {head}" if inner == "alembic.ini" else f"alembic -c {inner} upgrade {head}"
+    command = f"alembic upgrade {head}" if inner == "alembic.ini" else f"alembic -c {shlex.quote(inner)} upgrade {head}"
     return Migrate(lead + command, cwd(run_in), (versions, *lock)), "alembic's migrations", evidence
 
 
@@ -247,7 +247,7 @@ def _prestart(index: Index, app: WebApp) -> tuple[str, str, tuple[str, ...]] | N
                 break
             files.append(target)
         if files and any(c.name == "alembic" and "upgrade" in c.words for c in commands):
-            return f"bash {path[len(run_in) + 1 if run_in else 0 :]}", run_in, (path, *files)
+            return f"bash {shlex.quote(path[len(run_in) + 1 if run_in else 0 :])}", run_in, (path, *files)
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from underway.detect.draft import Draft
 from underway.detect.index import Index, cwd, join
@@ -96,7 +97,7 @@ def migrate_node(index: Index, project: NodeProject, starts: Starts, draft: Draf
         return
     if project.has("typeorm") and (source := _data_source(index, project)) is not None:
         built = re.sub(r"^(?:src/)?(.*)\.[cm]?ts$", r"dist/\1.js", source.path[len(inside) :])
-        draft.migrate = Migrate(f"node_modules/.bin/typeorm migration:run -d {built}", cwd(folder))
+        draft.migrate = Migrate(f"node_modules/.bin/typeorm migration:run -d {shlex.quote(built)}", cwd(folder))
         notes.claim("migrate", "typeorm migration:run, with the data source that the code exports", source, "migrate")
         return
     if project.has("drizzle-kit") and (found := [p for p in index.matching(r"drizzle\.config\.[cm]?[jt]s")

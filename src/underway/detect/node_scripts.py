@@ -94,10 +94,10 @@ def _nodemon(index: Index, project: NodeProject, words: list[str]) -> str:
             told = {}
         runs = str(told.get("exec", "")) if isinstance(told, dict) else ""
         if not runs and project.main and index.has(join(project.folder, project.main)):
-            return f"node {project.main.removeprefix('./')}"
+            return f"node {shlex.quote(project.main.removeprefix('./'))}"
         return in_earnest(index, project, runs) if runs and "nodemon" not in runs else ""
     if runs:
-        whole = " ".join([runs, *rest])
+        whole = " ".join([runs, *map(shlex.quote, rest)])
         return in_earnest(index, project, whole) if "nodemon" not in whole else ""
     return _of_sources("ts-node" if rest[-1].endswith((".ts", ".mts")) else "node", rest)
 

@@ -9,7 +9,7 @@ from underway.detect.index import Index, cwd, join
 from underway.detect.model import Evidence, Notes
 from underway.detect.node import NodeProject, running
 from underway.detect.node_scripts import followed, in_earnest
-from underway.detect.shell import Simple
+from underway.detect.shell import Simple, line_of
 from underway.detect.starts import Starts
 from underway.manifest.model import Process
 
@@ -61,7 +61,7 @@ def node_workers(index: Index, project: NodeProject, starts: Starts, draft: Draf
 
 def _line(index: Index, project: NodeProject, command: Simple) -> str:
     """How a declared process starts here; empty for what is no program of this project's."""
-    said = followed(project, " ".join(command.words))
+    said = followed(project, line_of(command.words))
     line = said if _PLAIN.fullmatch(said) and "watch" not in said else in_earnest(index, project, said)
     return line if line and _is_there(index, project, line) else ""
 
@@ -86,7 +86,7 @@ def declared_migration(index: Index, project: NodeProject, starts: Starts) -> tu
         if start.name != "release" and not re.search(r"migrat", start.name):
             continue
         for command in start.commands:
-            whole = followed(project, " ".join(_inside(word) for word in command.words))
+            whole = followed(project, line_of(_inside(word) for word in command.words))
             is_ours = re.match(r"(?:npm|yarn|pnpm|npx|node|node_modules/\.bin/\S+)(?: |$)", whole)
             if not is_ours or not re.search(r"migrat", whole) or DESTROYS.search(whole):
                 continue

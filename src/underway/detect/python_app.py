@@ -317,7 +317,7 @@ def _fastapi_run(index: Index, code: PythonCode, command: Simple, objects: list[
 def web_command(app: WebApp, *, threads: int = 4, workers: int = 2, with_granian: bool = False) -> tuple[str, str]:
     """The shell line that serves `app` on loopback, and the package it needs."""
     inner = shlex.quote(app.base[len(app.folder) :].strip("/")) if app.base != app.folder else ""
-    target = app.target
+    target = shlex.quote(app.target)
     if app.is_asgi and with_granian:
         words = f"granian {target} --interface asgi --host 127.0.0.1 --port $PORT"
         words += " --factory" if app.is_factory else ""
@@ -328,12 +328,10 @@ def web_command(app: WebApp, *, threads: int = 4, workers: int = 2, with_granian
         words += f" --app-dir {inner}" if inner else ""
         return words, "uvicorn"
     if app.framework == "aiohttp":
-        target = f"'{target}()'" if app.is_factory and not app.is_async else target
+        target = shlex.quote(f"{app.target}()") if app.is_factory and not app.is_async else target
         return f"gunicorn {target} --bind 127.0.0.1:$PORT --worker-class aiohttp.GunicornWebWorker", "gunicorn"
     if app.is_factory and "(" not in target:
-        target = f"'{target}()'"
-    elif "(" in target:
-        target = f"'{target}'"
+        target = shlex.quote(f"{app.target}()")
     words = f"gunicorn {target} --bind 127.0.0.1:$PORT --workers {workers} --threads {threads}"
     words += f" --pythonpath {inner}" if inner else ""
     return words, "gunicorn"

@@ -85,5 +85,5 @@ def _sphinx(index: Index) -> tuple[str, str, Evidence, tuple[str, ...]] | None:
         theme = re.search(r"^html_theme\s*=\s*['\"]([\w-]+)", text, re.MULTILINE)
         own = ("alabaster", "classic", "default", "sphinxdoc", "nature", "basic")
         package = (normal(theme[1]),) if theme and theme[1] not in own else ()
-        return "Sphinx", f"sphinx-build -b html {cwd(folder)} {_OUT}", Evidence(path), ("sphinx", *package)
+        return "Sphinx", f"sphinx-build -b html {shlex.quote(cwd(folder))} {_OUT}", Evidence(path), ("sphinx", *package)
     return None

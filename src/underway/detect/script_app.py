@@ -150,7 +150,7 @@ def _dash(index: Index, starts: Starts, projects: list[PythonProject]) -> Script
         return None
     folder = project_folder(path, projects)
     module = path[len(folder) + 1 if folder else 0 :].removesuffix(".py").replace("/", ".")
-    target = f"{module}:{named[1] if named else made[1] + '.server'}"
+    target = shlex.quote(f"{module}:{named[1] if named else made[1] + '.server'}")
     command = f"gunicorn {target} --bind 127.0.0.1:$PORT --workers 2 --threads 4"
     return ScriptApp("dash", command, folder, path, evidence, "gunicorn")
 
@@ -167,7 +167,7 @@ def _fasthtml(index: Index, starts: Starts, projects: list[PythonProject]) -> Sc
     path, evidence = found
     folder = project_folder(path, projects)
     module = path[len(folder) + 1 if folder else 0 :].removesuffix(".py").replace("/", ".")
-    command = f"uvicorn {module}:{named[1]} --host 127.0.0.1 --port $PORT"
+    command = f"uvicorn {shlex.quote(module)}:{named[1]} --host 127.0.0.1 --port $PORT"
     return ScriptApp("fasthtml", command, folder, path, evidence, "uvicorn")
 
 

@@ -55,7 +55,7 @@ def script_server(index: Index, starts: Starts, projects: list[PythonProject]) -
     ):
         program = f"-m {inner.removesuffix('.py').replace('/', '.')}"
     if inner.endswith("/__main__.py"):
-        program = f"-m {inner.removesuffix('/__main__.py').removeprefix('src/').replace('/', '.')}"
+        program = f"-m {shlex.quote(inner.removesuffix('/__main__.py').removeprefix('src/').replace('/', '.'))}"
     command = f"python {LISTEN_SCRIPT} {program}"
     if module == "flet":  # it opens a window otherwise
         command = f"FLET_FORCE_WEB_SERVER=true {command}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from underway.detect.index import Index, join
@@ -142,6 +143,14 @@ def _without_wrappers(words: list[str]) -> tuple[list[str], dict[str, str]]:
             continue
         break
     return words, env
+
+
+_PLAIN = re.compile(r"(?:[\w@%+=:,./-]|\$\w+|\$\{\w+(?::?[-=?+][\w@%+=:,./-]*)?\})+")
+
+
+def line_of(words: Iterable[str]) -> str:
+    """Words as one line for a shell: it fills in their variables (`$PORT`), and all else stands for itself."""
+    return " ".join(word if _PLAIN.fullmatch(word) else shlex.quote(word) for word in words)
 
 
 def option(words: tuple[str, ...], *names: str) -> str:

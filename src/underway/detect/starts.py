@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass, field
 
 from underway.detect.dockerfile import Dockerfile, read_dockerfile
 from underway.detect.index import Index, folder_of, join
 from underway.detect.model import Evidence
-from underway.detect.shell import Simple, simple_commands
+from underway.detect.shell import Simple, line_of, simple_commands
 from underway.detect.yamlish import Node, read_yaml
 
 _COMPOSE = ("compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml")
@@ -213,7 +212,7 @@ def _command_text(node: Node) -> str:
         words = node.texts()
         if len(words) > 2 and words[0].rpartition("/")[2] in ("sh", "bash") and words[1] in ("-c", "-lc"):
             return words[2]
-        return " ".join(w if re.fullmatch(r"[\w@%+=:,./${}-]+", w) else shlex.quote(w) for w in words)
+        return line_of(words)
     return node.text.replace("$$", "$")
 
 

@@ -89,10 +89,16 @@ def _when_run_as_script(code: PythonCode, app: WebApp) -> Made | None:
             if len(text) > 1000:
                 return None
             base, module = import_base(code.index, code, path)
-            program = f'import importlib; m = importlib.import_module("{module}"); exec({json.dumps(text)}, vars(m))'
+            loaded = f"import importlib; m = importlib.import_module({_literal(module)})"
+            program = f"{loaded}; exec({_literal(text)}, vars(m))"
             says = f"{_shortly(kept[0])} makes the tables, and runs in a script only"
             return f"{_lead(base, app)}python -c {shlex.quote(program)}", says, Evidence(path, kept[0].lineno)
     return None
+
+
+def _literal(text: str) -> str:
+    """As a literal of Python, in double quotes: a shell puts single ones around the program."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _shortly(node: ast.stmt) -> str:

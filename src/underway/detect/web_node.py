@@ -20,6 +20,7 @@ from underway.detect.node_needs import fill_needs, load_module, settings_file, s
 from underway.detect.node_scripts import followed, in_earnest
 from underway.detect.node_workers import node_workers
 from underway.detect.shared import node_shared
+from underway.detect.shell import line_of
 from underway.detect.starts import Starts
 from underway.manifest.build import NodeBuild
 from underway.manifest.env_keys import EnvVar
@@ -194,7 +195,7 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
         if start.name in ("web", "app", "api", "server", "node", "backend"):
             for command in start.commands:
                 if command.name == "node" and len(command.words) > 1 and _is_there(index, project, command.words[-1]):
-                    line = " ".join(command.words)
+                    line = line_of(command.words)
                     own = project.built.command if project.built is not None else ""
                     return own if own == line.replace(" ./", " ") else line, command.evidence
     at = index.line(project.path, '"start"')

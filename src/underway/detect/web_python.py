@@ -250,7 +250,7 @@ _SOCKETS = "underway_asgi"
 def _module_for_sockets(django: Django) -> str:
     """Writes the module that sets Django up before it imports the routes: what `runserver` did for Channels 2."""
     module, _, name = django.sockets.partition(":")
-    text = f"import os, django; os.environ.setdefault('DJANGO_SETTINGS_MODULE', '{django.settings}'); django.setup(); "
+    text = f"import os, django; os.environ.setdefault('DJANGO_SETTINGS_MODULE', {django.settings!r}); django.setup(); "
     text += f"from {module} import {name} as application"
     return f"printf '%s\\n' {shlex.quote(text)} > {shlex.quote(join(django.folder, _SOCKETS + '.py'))}"
 

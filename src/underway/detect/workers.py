@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 
 from underway.detect.draft import Draft
@@ -11,7 +12,7 @@ from underway.detect.model import Evidence, Notes
 from underway.detect.python_app import WebApp
 from underway.detect.python_code import PythonCode
 from underway.detect.python_project import PythonProject
-from underway.detect.shell import Simple
+from underway.detect.shell import Simple, line_of
 from underway.detect.starts import Starts
 from underway.manifest.model import Process
 
@@ -83,7 +84,7 @@ def _unnamed(code: PythonCode, project: PythonProject | None, app: WebApp, draft
         )
         if project.has("arq") and "WorkerSettings" in file.classes:
             line = file.classes["WorkerSettings"].lineno
-            draft.processes["worker"] = Process(command=f"arq {module}.WorkerSettings", cwd=cwd(app.base))
+            draft.processes["worker"] = Process(command=f"arq {shlex.quote(module)}.WorkerSettings", cwd=cwd(app.base))
             notes.claim("worker", "arq's settings, which nothing starts", Evidence(path, line), "processes.worker")
             return
         queue = next((c for c in file.calls if c.name in ("rq.Queue", "rq.queue.Queue")), None)
@@ -96,7 +97,9 @@ def _unnamed(code: PythonCode, project: PythonProject | None, app: WebApp, draft
         made = next((at for at in file.assigned_calls if at[1] in ("celery.Celery", "Celery")), None)
         if project.has("celery") and made is not None:
             target = f"{module}.{made[0]}" if made[0] not in ("app", "celery") else module
-            draft.processes["worker"] = Process(command=f"celery -A {target} worker -l info", cwd=cwd(app.base))
+            draft.processes["worker"] = Process(
+                command=f"celery -A {shlex.quote(target)} worker -l info", cwd=cwd(app.base)
+            )
             notes.claim("worker", "Celery's tasks, which nothing runs", Evidence(path, made[2]), "processes.worker")
             return
 
@@ -151,6 +154,5 @@ def _worker(command: Simple, folder: str) -> Process:
     said = command.words
     if said[0].rpartition("/")[2] == "manage.py":  # its mode and first line may not be what this machine needs
         said = ("python", said[0].removeprefix("./"), *said[1:])
-    words = " ".join(w if re.fullmatch(r"[\w@%+=:,./${}*-]+", w) else f"'{w}'" for w in said)
     env = " ".join(f"{k}={v}" for k, v in command.env.items() if re.fullmatch(r"[\w@%+=:,./-]*", v))
-    return Process(command=f"{env} {words}".strip(), cwd=cwd(folder))
+    return Process(command=f"{env} {line_of(said)}".strip(), cwd=cwd(folder))
