@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from underway.cli.render.terminal import continued
 from underway.detect import Machine, complete
 from underway.terms.outcome import Outcome
 from underway.terms.problem import Refusal
@@ -72,7 +73,10 @@ def test_one_screen_tells_what_was_found_what_is_missing_and_how_to_answer(shop:
     assert "Missing: 3 values that only you know" in text
     for line, name in ((2, "STRIPE_SECRET_KEY"), (3, "STRIPE_ACCOUNT_REGION"), (4, "PAYMENT_PROVIDER_WEBHOOK_SECRET")):
         assert f"    {name}  configuration/settings.py:{line}" in lines
-    assert "      underway env set STRIPE_SECRET_KEY PAYMENT_PROVIDER_WEBHOOK_SECRET" in lines
+    start = lines.index("      underway env set STRIPE_SECRET_KEY STRIPE_ACCOUNT_REGION \\")
+    assert lines[start + 1] == "        PAYMENT_PROVIDER_WEBHOOK_SECRET", (
+        "the command asks for all, and is one when pasted"
+    )
     assert lines[lines.index("      [env]") :][:4] == [
         "      [env]",
         '      STRIPE_SECRET_KEY = "…"',
@@ -93,3 +97,35 @@ def test_the_lines_that_are_shown_are_all_it_takes(shop: Path) -> None:
         complete(tree, machine, None)
     manifest, _ = complete(tree, machine, added)
     assert manifest.env["STRIPE_SECRET_KEY"].value == "x"
+
+
+def test_a_file_that_has_the_table_gets_the_lines_without_a_second_one(shop: Path) -> None:
+    (shop / "underway.toml").write_text('[env]\nSTRIPE_ACCOUNT_REGION = "eu"\n')
+    _, lines = screen(shop, "deploy", "--dry-run")
+    assert "under the [env] that is there:" in " ".join(line.strip() for line in lines)
+    assert "      [env]" not in lines
+    assert '      STRIPE_SECRET_KEY = "…"' in lines
+    assert '      STRIPE_ACCOUNT_REGION = "…"' not in lines
+
+
+@pytest.mark.parametrize("blank", ["…", "mysql://user:password@host:3306/name"])
+def test_a_line_that_was_pasted_without_its_value_is_pointed_out(shop: Path, blank: str) -> None:
+    (shop / "underway.toml").write_text(f'[env]\nSTRIPE_SECRET_KEY = "{blank}"\n')
+    code, lines = screen(shop, "deploy", "--dry-run")
+    assert code == Outcome.REFUSED.exit_code
+    assert "✗ underway.toml:2 env.STRIPE_SECRET_KEY" in lines
+    assert "  → write the value in its place" in lines
+
+
+def test_a_command_that_goes_on_in_the_next_line_is_one_command() -> None:
+    words = [f"NAME_{number}" for number in range(20)]
+    lines = continued(" ".join([*["printf", "%s\\n"], *words]).replace("\\n", ","), 40)
+    assert len(lines) > 4
+    assert max(map(len, lines)) <= 40
+    done = subprocess.run(["sh", "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    assert done.stdout == ",".join([*words, ""])
+
+
+def test_a_command_with_quotes_is_never_broken() -> None:
+    command = "openssl rand -base64 32 | tr '+/' '-_' | tee a-file-with-a-long-name"
+    assert continued(command, 40) == [command]

@@ -120,7 +120,7 @@ def _see(tree: Tree, at: EnvAt, on: Drivers, journal: Journal | None) -> Seen:
         elsewhere=_elsewhere(schema, environment, vault, tree, on),
         mentioned=_mentioned(tree, schema, entries),
         where=lambda name: _where(found, name),
-        evidence=found.missing if not found.written or "env" not in found.written.values else {},
+        evidence={name: problem for name, problem in found.missing.items() if name not in _declared(found)},
     )
     findings = check(scene)
     if journal is not None:
@@ -131,6 +131,12 @@ def _see(tree: Tree, at: EnvAt, on: Drivers, journal: Journal | None) -> Seen:
         findings = tuple(it for it in findings if it.problem.code not in _MISSING)
         manifest = without(manifest, {n for n, it in entries.items() if it.origin is None and manifest.env[n].required})
     return Seen(tree, text, found, manifest, schema, environment, vault, entries, findings, named)
+
+
+def _declared(found: Whole) -> Collection[str]:
+    """The variables that the file itself has."""
+    env = found.written.values.get("env") if found.written is not None else None
+    return env if isinstance(env, Mapping) else ()
 
 
 def _where(found: Whole, name: str) -> str:

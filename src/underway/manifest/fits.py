@@ -14,7 +14,7 @@ from underway.manifest.release import Margins, Windows
 from underway.manifest.services import Postgres
 from underway.manifest.smoke import Journey, Smoke
 from underway.manifest.spending import KeepAwakeKeys
-from underway.manifest.spot import Spot
+from underway.manifest.spot import Spot, shown
 from underway.manifest.windows import next_open
 from underway.terms.environment import BASE, PRODUCTION
 from underway_kit.values import LIST_OF
@@ -46,7 +46,14 @@ def _health(health: Health, spot: Spot) -> None:
         )
 
 
+_BLANK = "…"
+_BLANK_LOGIN = "://user:password@host"
+"""What Underway's own examples have where the value belongs."""
+
+
 def _env_var(variable: EnvVar, spot: Spot) -> None:
+    if variable.value == _BLANK or _BLANK_LOGIN in variable.value:
+        spot.refuse(f"{shown(variable.value)} keeps the place of the value and is none", "write the value in its place")
     if variable.value and variable.generate:
         spot.at("generate").refuse(
             "it has a value and is to be generated", "keep one of value and generate", "manifest.conflict"

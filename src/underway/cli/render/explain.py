@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from underway.cli.render.problems import show_problems
 from underway.cli.render.terminal import Terminal, clean, folded
+from underway.manifest.model import MANIFEST_FILE
 from underway.terms.environment import NOT_HERE
 from underway.terms.problem import Problem
 
@@ -96,22 +99,34 @@ def _line(problem: Problem) -> str:
 
 
 def _answers(asked: Sequence[Problem], terminal: Terminal, path: str) -> None:
-    """The command for what is secret, the lines for all of it. Commands are not broken into lines: they are copied."""
+    """The one command and the lines that answer all of it: each alone is enough. Both can be pasted as they are."""
     is_here = Path(path).absolute() == Path.cwd()
     lines = [_line(p) for p in asked]
-    secrets = [line.partition(" = ")[0] for p, line in zip(asked, lines, strict=True) if p.command.startswith(_KEEP)]
     arrow = terminal.mark("arrow")
-    if secrets:
-        terminal.line(f"{arrow} keep it encrypted, outside the repository (the value is asked for):")
-        at = "" if is_here else f" --path {clean(path)}"
-        terminal.line(terminal.paint(f"      {_KEEP} {' '.join(secrets)}{at}", "blue"))
-    may_read = "or, where all who have the repository may read it, " if secrets else ""
-    terminal.line(f"{arrow} {may_read}add to underway.toml:")
-    for line in ("[env]", *lines):
-        terminal.line(terminal.paint(f"      {clean(line)}", "blue"))
+    has_secrets = any(p.command.startswith(_KEEP) for p in asked)
+    if has_secrets:
+        it = "it encrypted, outside the repository (the value is asked for)"
+        them = "them encrypted, outside the repository (each value is asked for)"
+        terminal.line(f"{arrow} keep {it if len(asked) == 1 else them}:")
+        at = "" if is_here else f" --path {shlex.quote(clean(path))}"
+        terminal.command(f"{_KEEP} {' '.join(line.partition(' = ')[0] for line in lines)}{at}")
+    may_read = "or, where all who have the repository may read it, " if has_secrets else ""
+    under, head = (" under the [env] that is there", ()) if _has_env(path) else ("", ("[env]",))
+    terminal.line(f"{arrow} {may_read}add to underway.toml{under}:")
+    for line in (*head, *lines):
+        terminal.command(line)
     for command in dict.fromkeys(p.command for p in asked if p.command and not p.command.startswith("underway ")):
-        terminal.line(f"      {terminal.paint(clean(command), 'blue')}  makes such a value")
+        terminal.line("  such a value is made by:")
+        terminal.command(command)
     terminal.line(f"{arrow} or start without, where the app can:")
-    at = "" if is_here else f"{clean(path)} "
-    terminal.line(terminal.paint(f"      underway deploy {at}--allow-missing", "blue"))
+    at = "" if is_here else f"{shlex.quote(clean(path))} "
+    terminal.command(f"underway deploy {at}--allow-missing")
     terminal.line(terminal.paint(f"  [{asked[0].code}]", "dim"))
+
+
+def _has_env(path: str) -> bool:
+    """True where underway.toml has the table already: TOML takes no second one of the same name."""
+    try:
+        return "env" in tomllib.loads((Path(path) / MANIFEST_FILE).read_text())
+    except (OSError, ValueError):
+        return False

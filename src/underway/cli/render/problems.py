@@ -19,7 +19,7 @@ def show_problems(problems: Sequence[Problem], terminal: Terminal, log_tail: Seq
         terminal.paragraph(clean(problem.why))
         terminal.paragraph(clean(problem.remedy), f"  {terminal.mark('arrow')} ")
         if problem.command:
-            terminal.line(f"      {terminal.paint(clean(problem.command), 'blue')}")
+            terminal.command(problem.command)
         terminal.line(terminal.paint(f"  [{problem.code}]", "dim"))
     show_log(log_tail, terminal)
 

@@ -15,6 +15,9 @@ _NO_END = 10_000
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "amber": "33", "blue": "36"}
 MOST_COLUMNS = 100
 """Of running text: the eye loses its way back from longer lines."""
+_PLAIN = re.compile(r"[\w@%+:,./-]+(?:=[\w@%+:,./-]*)?|&&")
+_ON = " \\"
+"""At the end of a line: the command goes on in the next."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -57,12 +60,22 @@ class Terminal:
     def line(self, text: str = "") -> None:
         """A line; in a terminal that is narrower it goes on, indented, after a whole word."""
         self.clear()
-        if not self.has_unicode:
-            text = text.encode("ascii", "replace").decode()
+        text = self._written(text)
         if self.is_live:
             text = "\n".join(part for line in text.split("\n") for part in folded(line, self.width))
         self.stream.write(text + "\n")
         self.stream.flush()
+
+    def command(self, text: str, indent: str = "      ") -> None:
+        """A command or a line of a file, to be copied: what is wider than the terminal goes on after a backslash where
+        every word is plain, and else is left to the terminal to break, which joins it again when it is copied."""
+        self.clear()
+        for line in continued(clean(text), self.wraps_at - len(indent)):
+            self.stream.write(indent + self.paint(self._written(line), "blue") + "\n")
+        self.stream.flush()
+
+    def _written(self, text: str) -> str:
+        return text if self.has_unicode else text.encode("ascii", "replace").decode()
 
     def paragraph(self, text: str, first: str = "  ") -> None:
         """Running text in lines that are not too long to read, the first after `first`, the others below it."""
@@ -103,6 +116,21 @@ def folded(text: str, width: int, rest: str | None = None) -> list[str]:
             longer = indent + word
         line = longer
     return [*lines, line]
+
+
+def continued(command: str, width: int) -> list[str]:
+    """`command` in lines of at most `width` columns that a shell reads as one; whole where a word is quoted or is more
+    than a word to the shell."""
+    words = command.split(" ")
+    if len(command) <= width or not all(_PLAIN.fullmatch(word) for word in words):
+        return [command]
+    lines = [words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + len(word) + len(" " + _ON) > width:
+            lines.append(f"  {word}")
+        else:
+            lines[-1] += f" {word}"
+    return [*(line + _ON for line in lines[:-1]), lines[-1]]
 
 
 def _room(text: str) -> int:
