@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from underway.detect import Machine, complete, detect, init_text
+from underway.detect.stand_ins import stood_in
+from underway.manifest.env_keys import EnvVar
 from underway.manifest.model import Manifest
 from underway.manifest.read import read_manifest
 from underway.terms.problem import Problem, Refusal
@@ -123,7 +125,27 @@ def test_an_answer_alone_is_added_to_what_was_detected(plant: Plant) -> None:
     assert [c for c in claims if c.about == "host"]
 
 
-def test_what_is_missing_may_be_left_out(plant: Plant) -> None:
-    manifest, _ = complete(plant(ASKING), MACHINE, None, allow_missing=True)
-    assert "STRIPE_API_KEY" not in manifest.env
+def test_something_stands_in_for_what_is_missing(plant: Plant) -> None:
+    manifest, claims = complete(plant(ASKING), MACHINE, None, allow_missing=True)
+    assert manifest.env["STRIPE_API_KEY"] == EnvVar(generate="urlsafe", secret=True), "nobody can guess it"
     assert "ALLOWED_HOSTS" in manifest.env
+    assert any("STRIPE_API_KEY is made up until you set it" in claim.says for claim in claims)
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "there"),
+    [
+        ("STRIPE_WEBHOOK_SECRET", EnvVar(required=True, secret=True), EnvVar(generate="urlsafe", secret=True)),
+        ("ADMIN_PASSWORD", EnvVar(required=True), EnvVar(generate="urlsafe", secret=True)),
+        ("SENTRY_DSN", EnvVar(required=True, secret=True), EnvVar()),
+        ("PAYMENT_SUCCESS_URL", EnvVar(required=True), EnvVar(value="http://shop.localhost:8080")),
+        ("AWS_S3_ENDPOINT_URL", EnvVar(required=True), EnvVar(value="http://127.0.0.1:9")),
+        ("EMAIL_HOST", EnvVar(required=True), EnvVar(value="127.0.0.1")),
+        ("TWILIO_RETRIES", EnvVar(required=True, type="float"), EnvVar(value="0")),
+        ("AWS_STORAGE_BUCKET_NAME", EnvVar(required=True), EnvVar(value="unset")),
+        ("MYSQL_HOST", EnvVar(required=True, secret=True), None),
+    ],
+)
+def test_what_stands_in_is_of_the_shape_its_name_says(name: str, variable: EnvVar, there: EnvVar | None) -> None:
+    manifest, _ = stood_in(Manifest(app="shop", env={name: variable}), [name], 8080)
+    assert manifest.env.get(name) == there

@@ -197,14 +197,22 @@ def test_what_a_name_alone_settles_is_not_asked_for(look: Look) -> None:
         "30",
         "False",
     )
-    assert env["ACCESS_TOKEN_EXPIRE_DAYS"] == EnvVar(required=True), "its name speaks of a token and holds none"
+    assert env["ACCESS_TOKEN_EXPIRE_DAYS"] == EnvVar(required=True, type="float"), (
+        "its name speaks of a token and holds none"
+    )
     assert len(detection.problems) == 1
+
+
+def test_mail_is_handed_in_where_it_usually_is(look: Look) -> None:
+    detection = look(fastapi("import os\nPORT = int(os.environ['EMAIL_PORT'])\nTLS = os.environ['EMAIL_USE_TLS']\n"))
+    env = drafted(detection).env
+    assert (env["EMAIL_PORT"].value, env["EMAIL_USE_TLS"].value, detection.problems) == ("587", "True", ())
 
 
 def test_an_example_that_is_no_number_is_not_given_where_one_is_read(look: Look) -> None:
     settings = SETTINGS + "class S(BaseSettings):\n    WORKERS: int\n    TEST_DB_PORT: int\n"
     detection = look({**fastapi(settings), ".env.example": "WORKERS=how-many\nTEST_DB_PORT=port\n"})
-    assert drafted(detection).env["WORKERS"] == EnvVar(required=True)
+    assert drafted(detection).env["WORKERS"] == EnvVar(required=True, type="float")
     assert drafted(detection).env["TEST_DB_PORT"] == EnvVar(value="9")
     assert [p.why for p in detection.problems] == [
         "the app does not start without WORKERS, and its value is not in the repository"

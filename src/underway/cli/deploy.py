@@ -27,7 +27,7 @@ from underway.terms.problem import Problem, Refusal
     "--allow-missing",
     "is_missing_allowed",
     is_flag=True,
-    help="Start without the settings and services that are asked for and have no value.",
+    help="Put made-up values in place of settings that are asked for, and leave out services that are not provided.",
 )
 @click.option(
     "--strategy",

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from underway.detect.detect import app_name, detect
 from underway.detect.model import Claim, Detection, Machine
+from underway.detect.stand_ins import said_of, stood_in
 from underway.manifest.fits import whole_fits
 from underway.manifest.hosts import with_own_names
 from underway.manifest.model import MANIFEST_FILE, Health, Manifest
@@ -60,7 +61,7 @@ def complete(
     """The whole manifest for a deploy of `tree`, and what was claimed about the repository; see `whole`.
 
     `given` tells for an app's name which variables have a value elsewhere (its vault): they are not asked for.
-    With `allow_missing` required variables without a value are left out instead of asked for.
+    With `allow_missing` something stands in for required variables without a value, which are asked for otherwise.
 
     Raises `Refusal` with every problem of the file, or with everything that only the owner can know.
     """
@@ -69,12 +70,13 @@ def complete(
     missing = {name: problem for name, problem in found.missing.items() if name not in there}
     if problems := [*found.problems, *(() if allow_missing else missing.values())]:
         raise Refusal(problems)
-    return without(found.manifest, missing), found.claims
+    manifest, made_up = stood_in(found.manifest, missing, http_port)
+    return manifest, with_made_up(found.claims, made_up)
 
 
-def without(manifest: Manifest, names: Collection[str]) -> Manifest:
-    """The manifest with these variables left out."""
-    return replace(manifest, env=MappingProxyType({n: v for n, v in manifest.env.items() if n not in names}))
+def with_made_up(claims: tuple[Claim, ...], names: Collection[str]) -> tuple[Claim, ...]:
+    """`claims`, and what is to be said of the variables that something stands in for."""
+    return (*claims, Claim("env", said_of(names))) if names else claims
 
 
 def whole(

@@ -19,10 +19,14 @@ _USUAL = (
     (re.compile(r"(?:APP_|API_|WEB_|UVICORN_|BIND_|LISTEN_)?HOST"), "127.0.0.1"),
     (re.compile(r"(?:APP|API|WEB|UVICORN|LISTEN|SERVER)_PORT"), "8000"),
     (re.compile(r"(?:\w+_)?LOG(?:GING)?_LEVEL"), "INFO"),
+    (re.compile(r"(?:\w+_)?(?:E?MAIL|SMTP)(?:_HOST|_SERVER)?_PORT"), "587"),
+    (re.compile(r"(?:\w+_)?(?:E?MAIL|SMTP)_(?:USE_)?(?:START)?TLS"), "True"),
+    (re.compile(r"(?:\w+_)?(?:E?MAIL|SMTP)_(?:USE_)?SSL"), "False"),
 )
 """What a name alone settles: the algorithm for the one secret that is generated, how long a token of the FastAPI
 tutorial lives (fastapi.tiangolo.com/tutorial/security/oauth2-jwt), and no error pages for everybody; the first database
-of a Redis of its own; and where to listen, which the server's command says by itself."""
+of a Redis of its own; where to listen, which the server's command says by itself; and where
+mail is handed in (RFC 6409: port 587, RFC 3207: STARTTLS)."""
 
 
 def usual_value(name: str) -> str:

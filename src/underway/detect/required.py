@@ -74,7 +74,8 @@ def settle_required(one: Variable, out: Given, notes: Notes) -> None:
         notes.claim("env", f"{one.name} is required, and has no value here: {usual}", one.evidence, f"env.{one.name}")
         return
     is_secret = is_secret_like(one.name) and not _SPAN.search(one.name)
-    out.env[one.name] = EnvVar(required=True, secret=is_secret)
+    kind = ("port" if one.name.endswith("PORT") else "float") if is_number else "str"
+    out.env[one.name] = EnvVar(required=True, secret=is_secret, type=kind)
     notes.comments[f"env.{one.name}"] = f"required, and only you know it ({one.evidence})"
     notes.problem(
         "detect.env-missing",

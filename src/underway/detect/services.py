@@ -46,6 +46,10 @@ def needs_postgres(
     driver = next((d for d in POSTGRES_DRIVERS if project is not None and project.brings(d)), "")
     if project is not None and driver in _ANY_DATABASE and project.brings(*_MYSQL_CLIENTS):
         return False
+    if project is not None and not driver and django is not None and _is_postgres_alone(project, django):
+        says = "PostgreSQL: the settings' engine, and the project's own dependencies lack a driver"
+        notes.claim("database", says, django.evidence, "services.postgres")
+        return True
     if project is None or not driver:
         return _by_engine(project, variables, notes)
     where = project.where(driver)
@@ -77,6 +81,11 @@ def needs_postgres(
 
 
 _MYSQL_CLIENTS = ("pymysql", "mysqlclient", "aiomysql", "asyncmy", "mysql-connector-python", "flask-mysqldb")
+
+
+def _is_postgres_alone(project: PythonProject, django: Django) -> bool:
+    """True for settings that know no database but PostgreSQL, which do not load without a driver."""
+    return django.uses_postgres_engine and not django.sqlite and not project.brings(*_MYSQL_CLIENTS)
 
 
 def _by_engine(project: PythonProject | None, variables: dict[str, Variable], notes: Notes) -> bool:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from underway.detect.complete import Whole, whole, without
+from underway.detect.complete import Whole, whole, with_made_up
 from underway.detect.env_schema import Named, environment_of
 from underway.detect.model import Machine
+from underway.detect.stand_ins import stood_in
 from underway.environment.check import Scene, check
 from underway.environment.dotenv import read as read_dotenv
 from underway.environment.layers import chain, file_of, layers_of, require_known, resolve, settled
@@ -47,7 +48,7 @@ class EnvAt:
     app: str = ""
     environment: str = ""
     allow_missing: bool = False
-    """Required variables without a value, and services that are not provided, are left out instead of asked for."""
+    """Something stands in for required variables without a value, and services that are not provided are left out."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,9 @@ def _see(tree: Tree, at: EnvAt, on: Drivers, journal: Journal | None) -> Seen:
     manifest = settled(schema, environment, files, [*read, *_named_in(_commands(schema), entries)])
     if at.allow_missing:
         findings = tuple(it for it in findings if it.problem.code not in _MISSING)
-        manifest = without(manifest, {n for n, it in entries.items() if it.origin is None and manifest.env[n].required})
+        open_ones = [n for n, it in entries.items() if it.origin is None and manifest.env[n].required]
+        manifest, made_up = stood_in(manifest, open_ones, on.home.http_port)
+        found = replace(found, claims=with_made_up(found.claims, made_up))
     return Seen(tree, text, found, manifest, schema, environment, vault, entries, findings, named)
 
 

@@ -118,7 +118,7 @@ def _answers(asked: Sequence[Problem], terminal: Terminal, path: str) -> None:
     for command in dict.fromkeys(p.command for p in asked if p.command and not p.command.startswith("underway ")):
         terminal.line("  such a value is made by:")
         terminal.command(command)
-    terminal.line(f"{arrow} or start without, where the app can:")
+    terminal.line(f"{arrow} or try it first, with made-up values; what needs the real ones fails:")
     at = "" if is_here else f"{shlex.quote(clean(path))} "
     terminal.command(f"underway deploy {at}--allow-missing")
     terminal.line(terminal.paint(f"  [{asked[0].code}]", "dim"))
