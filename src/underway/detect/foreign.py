@@ -43,7 +43,9 @@ _FOREIGN = (
         ("pymysql", "mysqlclient", "aiomysql", "asyncmy", "mysql-connector-python", "flask-mysqldb", "flask-mysql"),
         ("mysql", "mysql2", "promise-mysql", "mariadb", "@mikro-orm/mysql", "@mikro-orm/mariadb"),
         ("mysql", "mysql2", "mariadb"),
-        re.compile(r"(?:[A-Z0-9]+_)*MYSQL(?:_[A-Z0-9]+)*_?(?:URL|URI|HOST)|(?:DB|DATABASE)_(?:URL|URI|HOST)"),
+        re.compile(
+            r"(?:[A-Z0-9]+_)*MYSQL(?:_[A-Z0-9]+)*_?(?:URL|URI|HOST)|(?:[A-Z0-9]+_)*(?:DB|DATABASE)_(?:URL|URI|HOST)"
+        ),
         re.compile(
             r"""mysql2?\.create(?:Connection|Pool)\(|['"]mysql(?:\+\w+)?://|pymysql\.connect\(|MySQLdb\.connect\("""
             r"""|MySQL\(app|mysql\.connector\.connect\(|django\.db\.backends\.mysql|provider\s*=\s*"mysql"|"""
@@ -59,6 +61,15 @@ _FOREIGN = (
         re.compile(r"(?:[A-Z0-9]+_)*(?:ELASTIC\w*|OPENSEARCH)_(?:URL|URI|HOSTS?|NODE)"),
         re.compile(r"ELASTICSEARCH_DSL\s*="),
         "http://host:9200",
+    ),
+    Foreign(
+        "Cassandra",
+        ("cassandra-driver", "scylla-driver", "aiocassandra", "django-cassandra-engine"),
+        ("cassandra-driver",),
+        (),
+        re.compile(r"(?:[A-Z0-9]+_)*(?:CASSANDRA|SCYLLA)(?:_[A-Z0-9]+)*_?(?:HOSTS?|NODES?|CONTACT_POINTS?)"),
+        re.compile(r"^from cassandra\.cluster import|\bnew cassandra\.Client\(", re.MULTILINE),
+        "host",
     ),
     Foreign(
         "SQL Server",
@@ -103,6 +114,7 @@ def foreign_databases(
                 f"not provide {foreign.name}",
                 f"read the address from the environment there, and set the variable in [env]: {foreign.example}",
             )
+        named += [part for one in named for part in _parts_beside(variables, foreign, one)]
         for one in named:
             if has_own_file and (tested := _is_tested(index, sources, one.name)) is not None:
                 says = f"{foreign.name} where {one.name} is set; without it the app uses a file of its own"
@@ -110,15 +122,35 @@ def foreign_databases(
                 continue
             if one.name in env and (env[one.name].value or env[one.name].required):
                 continue
+            if one.name in env:  # a password that would have been made up
+                notes.claims[:] = [c for c in notes.claims if not c.says.startswith(f"{one.name} ")]
             env[one.name] = EnvVar(required=True, secret=True)
             notes.comments[f"env.{one.name}"] = f"{foreign.name}: only you know its address ({one.evidence})"
             notes.problem(
                 "detect.env-missing",
                 one.evidence if one.reads else at,
                 f"the app needs {foreign.name} at {one.name}, and Underway does not provide {foreign.name}",
-                f'add to underway.toml, under [env]: {one.name} = "{foreign.example}"',
+                f'add to underway.toml, under [env]: {one.name} = "{_example(foreign, one)}"',
                 f"underway env set {one.name}",
             )
+
+
+_HOST = re.compile(r"(.+_)(?:HOST|HOSTNAME|SERVER)", re.IGNORECASE)
+
+
+def _parts_beside(variables: dict[str, Variable], foreign: Foreign, one: Variable) -> list[Variable]:
+    """Who may enter what, where the address is given in parts: a user, a password, a name beside the host."""
+    stem = _HOST.fullmatch(one.name)
+    if stem is None or not foreign.schemes:
+        return []
+    words = ("USER", "USERNAME", "PASS", "PASSWD", "PASSWORD", "PWD", "NAME", "DATABASE", "DB")
+    return [variables[name] for word in words if (name := f"{stem[1]}{word}") in variables]
+
+
+def _example(foreign: Foreign, one: Variable) -> str:
+    if _HOST.fullmatch(one.name):
+        return "host"
+    return foreign.example if _means(foreign, one.name) or _has_address(one) else "…"
 
 
 def _engine(variables: dict[str, Variable], foreign: Foreign) -> Evidence | None:

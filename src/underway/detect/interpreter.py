@@ -54,12 +54,10 @@ def choose_python(index: Index, starts: Starts, project: PythonProject, machine:
                     key="build.python.version")  # fmt: skip
         return of_its_day
     if named is not None:
-        notes.claim(
-            "python",
-            f"Python {best}: {named[0]} is not on this machine and the project accepts it",
-            named[1],
-            "build.python.version",
-        )
+        why = f"{named[0]} is not on this machine and the project accepts it"
+        if named[0] in machine.pythons:
+            why = f"{named[0]} is named here, and the project asks for {project.requires}"
+        notes.claim("python", f"Python {best}: {why}", named[1], "build.python.version")
         return best
     if project.requires and project.requires_evidence is not None:
         notes.claim("python", f"Python {best} satisfies {project.requires}", project.requires_evidence)

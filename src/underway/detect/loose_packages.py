@@ -69,6 +69,7 @@ _SAME = _words(
     flask_jwt_extended flask_marshmallow flask_admin flask_caching flask_limiter flask_session flask_babel flask_moment
     flask_bootstrap flask_assets flask_compress flask_talisman flask_httpauth flask_smorest flask_restx flask_pymongo
     flask_mysqldb flask_security flask_ckeditor flask_uploads flask_dance crispy_bootstrap4 crispy_bootstrap5
+    urllib3 certifi anyio h11 attrs attr pyarrow polars duckdb tabulate colorama simplejson toml tomli
     django_extensions django_htmx django_celery_beat django_redis markdownify bleach
     """
 )

@@ -193,7 +193,8 @@ def _fixed_address(index: Index, ini: str, versions: str) -> tuple[str, Evidence
         )
     ):
         return None
-    return found[1], Evidence.at(ini, text, found.start())
+    scheme = "postgresql" if found[1] == "postgres" else found[1]  # SQLAlchemy 1.4 no longer takes the short one
+    return scheme, Evidence.at(ini, text, found.start())
 
 
 def _imported_from(index: Index, location: str, run_in: str, app: WebApp) -> str:

@@ -112,6 +112,12 @@ def no_app(index: Index) -> str:
     """Why there is nothing to deploy, as far as the files say what they are instead."""
     if not index.paths:
         return "the repository has no files"
+    template = next(iter(index.named("copier.yml", "copier.yaml", "cookiecutter.json")), "")
+    if template and any("{{" in path or path.endswith(".jinja") for path in index.paths):
+        return (
+            f"this is a template for new projects ({template}): make a project of it, and deploy that; nothing here is "
+            "an app yet"
+        )
     package = next(iter(index.named("pyproject.toml", "setup.py", "package.json")), "")
     if index.ending(".ipynb"):
         kind = "these are notebooks, and nothing here serves them: "

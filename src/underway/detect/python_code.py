@@ -13,6 +13,7 @@ from functools import cached_property
 
 from underway.detect.index import Index, folder_of
 from underway.detect.model import Evidence
+from underway.detect.python_syntax import syntax_tree
 
 FRAMEWORKS = {
     "fastapi.FastAPI": "fastapi",
@@ -189,11 +190,10 @@ def _interest(path: str) -> tuple[int, int, str]:
 
 def parse(path: str, text: str) -> PyFile | None:
     """The facts of one source; None when it does not parse."""
-    try:
-        with _ONE_AT_A_TIME, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a strange escape in someone's source is not ours to report
-            module = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a strange escape in someone's source is not ours to report
+        module = syntax_tree(text)
+    if module is None:
         return None
     out = PyFile(path, body=module.body)
     out.nodes, out.above = _flat(module)

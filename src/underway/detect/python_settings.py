@@ -46,7 +46,7 @@ def settings_fields(
     """
     file = code.files[path]
     node = file.classes[name]
-    options = _options(node)
+    options = _options(code, path, node)
     start = options.get("env_prefix", "") if prefix is None else prefix
     delimiter = options.get("env_nested_delimiter", "")
     named = _named_fields(node)
@@ -68,6 +68,25 @@ def settings_fields(
                 read = replace(read, name=named[field_name])
             if NAME.fullmatch(read.name):
                 yield replace(read, is_required=read.is_required and field_name not in handed)
+    if depth < 3:
+        for base in _models(code, path, node):
+            yield from settings_fields(code, *base, prefix=start, depth=depth + 1, handed=handed)
+
+
+def _models(code: PythonCode, path: str, node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Plain models among the bases of a class of settings: their fields are its own, by its own prefix."""
+    for base in node.bases:
+        found = _nested(code, path, dotted_name(base, {}))
+        if found is not None and not _is_settings(code, *found):
+            yield found
+
+
+def _is_settings(code: PythonCode, path: str, name: str, depth: int = 0) -> bool:
+    bases = code.files[path].classes[name].bases
+    above = (_nested(code, path, dotted_name(base, {})) for base in bases if depth < 3)
+    return any(dotted_name(base, {}).endswith("BaseSettings") for base in bases) or any(
+        _is_settings(code, *each, depth=depth + 1) for each in above if each is not None
+    )
 
 
 def _named_fields(node: ast.ClassDef) -> dict[str, str]:
@@ -147,27 +166,49 @@ def _is_v2(file: PyFile) -> bool:
     return any(full.startswith("pydantic_settings") for full in file.imports.values())
 
 
-def _options(node: ast.ClassDef) -> dict[str, str]:
-    """Text options of `model_config = SettingsConfigDict(…)` or `class Config`."""
+def _options(code: PythonCode, path: str, node: ast.ClassDef, depth: int = 0) -> dict[str, str]:
+    """Text options of `model_config = SettingsConfigDict(…)` or `class Config`, and those of the bases below them."""
+    file = code.files[path]
     out: dict[str, str] = {}
+    for base in reversed(node.bases) if depth < 3 else ():
+        above = _nested(code, path, dotted_name(base, {}))
+        if above is not None and above != (path, node.name):
+            out |= _options(code, above[0], code.files[above[0]].classes[above[1]], depth + 1)
     for each in node.body:
         if (
-            isinstance(each, ast.Assign)
-            and isinstance(each.targets[0], ast.Name)
-            and each.targets[0].id == "model_config"
+            isinstance(each, ast.Assign | ast.AnnAssign)
+            and each.value is not None
+            and source_of(each.targets[0] if isinstance(each, ast.Assign) else each.target) == "model_config"
         ):
-            if isinstance(each.value, ast.Call):
-                out.update({k.arg: v for k in each.value.keywords if k.arg and (v := literal(k.value)) is not None})
-            elif isinstance(each.value, ast.Dict):
-                for key, value in zip(each.value.keys, each.value.values, strict=True):
-                    if key is not None and (k := literal(key)) and (v := literal(value)) is not None:
-                        out[k] = v
+            out |= _configured(file, each.value)
         elif isinstance(each, ast.ClassDef) and each.name == "Config":
             for inner in each.body:
                 if isinstance(inner, ast.Assign) and isinstance(inner.targets[0], ast.Name):
                     text = literal(inner.value)
                     if text is not None:
                         out[inner.targets[0].id] = text
+    return out
+
+
+def _configured(file: PyFile, value: ast.expr, depth: int = 0) -> dict[str, str]:
+    """Text options of `SettingsConfigDict(…)`, of a dict, of a name for either, and of several joined by `|`, `**`."""
+    if depth > 3:
+        return {}
+    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.BitOr):
+        return _configured(file, value.left, depth + 1) | _configured(file, value.right, depth + 1)
+    if isinstance(value, ast.Name) and value.id in file.literals:
+        return _configured(file, file.literals[value.id][0], depth + 1)
+    named: list[tuple[str | None, ast.expr]] = []
+    if isinstance(value, ast.Call):
+        named = [(k.arg, k.value) for k in value.keywords]
+    elif isinstance(value, ast.Dict):
+        named = [(literal(k) if k is not None else None, v) for k, v in zip(value.keys, value.values, strict=True)]
+    out: dict[str, str] = {}
+    for name, given in named:
+        if name is None:
+            out |= _configured(file, given, depth + 1)
+        elif (text := literal(given)) is not None:
+            out[name] = text
     return out
 
 

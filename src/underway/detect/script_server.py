@@ -35,6 +35,7 @@ _SERVES = (
     ("socketserver", r"TCPServer\("),
 )
 """A module, and the call by which a script that imports it begins to listen."""
+_SERVES_AFAR = r"\b\w*(?:demo|interface|blocks|app|ui|gradio)\w*\.launch\("
 
 
 def script_server(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
@@ -43,6 +44,9 @@ def script_server(index: Index, starts: Starts, projects: list[PythonProject]) -
         (*one, m) for one in _started(index, starts) for m, call in _SERVES if _begins(index.text(one[0]), m, call)
     ]
     found += [(*one, m) for m, call in _SERVES if (one := importing(index, m, call, is_run=True)) is not None]
+    if not found and any(p.has("gradio") for p in projects):  # the page is made in another module
+        launches = importing(index, r"\w+", _SERVES_AFAR, is_run=True)
+        found = [(*launches, "gradio")] if launches is not None else []
     if not found:
         return None
     path, evidence, module = found[0]

@@ -79,10 +79,35 @@ def read_starts(index: Index) -> Starts:
             _volume(out, each, folder, volume, Evidence(each.path, line))
         for name, value in each.env.items():
             out.environment.setdefault(name, (value, index.line(each.path, name)))
+    if not any(_SERVES.search(start.line) for start in out.found):
+        _scripts(index, out)
     out.found = [start for start in out.found if len(start.line) <= _LONGEST]
     for start in out.found:
         start.commands = simple_commands(start.line, start.evidence, index, start.folder)
     return out
+
+
+_SERVES = re.compile(r"\b(?:gunicorn|uvicorn|hypercorn|daphne|granian)\b")
+_SERVED = re.compile(
+    r"^(?:exec[ \t]+)?(?:(?:poetry|pipenv|uv|pdm)[ \t]+run[ \t]+)?(?:python3?[ \t]+-m[ \t]+)?"
+    r"(?:gunicorn|uvicorn|hypercorn|daphne|granian)[ \t][^\n]*?\b([\w.]+):\w+[^\n]*$",
+    re.MULTILINE,
+)
+
+
+def _scripts(index: Index, out: Starts) -> None:
+    """The line of a shell script by which the repository starts its server, where nothing else says how."""
+    for path in index.matching(r"(?:run|start|serve|entrypoint|boot|launch)[\w-]*\.sh")[:6]:
+        if path.count("/") > 2 or re.search(r"test|dev", path):
+            continue
+        text = index.text(path)
+        for found in _SERVED.finditer(text):
+            module = found[1].replace(".", "/")
+            above = (folder_of(path), folder_of(folder_of(path)), "")
+            for folder in dict.fromkeys(above):
+                if index.has(join(folder, f"{module}.py")) or index.has(join(folder, f"{module}/__init__.py")):
+                    out.found.append(Start("web", found[0], Evidence.at(path, text, found.start()), folder))
+                    return
 
 
 def _procfile(index: Index, path: str, out: Starts) -> None:
@@ -194,11 +219,15 @@ def _as_copied(index: Index, docker: Dockerfile, context: str, line: str) -> str
     return line
 
 
+_OF_A_TOOL = re.compile(r"\.(?!data\b|storage\b|uploads?\b|db\b|state\b|files\b|nicegui\b)")
+"""Hidden folders are a tool's, made anew with each release, but for those that are called what an app keeps."""
+
+
 def _volume(out: Starts, docker: Dockerfile, folder: str, target: str, evidence: Evidence) -> None:
     """Note the path of the tree that a container's path stands for; `folder` is that of its working directory."""
     workdir = docker.workdir.rstrip("/")
     inner = target[len(workdir) + 1 :] if target.startswith(f"{workdir}/") else target.removeprefix("./")
-    if workdir and inner and not inner.startswith(("/", "$", ".")):
+    if workdir and inner and not inner.startswith(("/", "$")) and not _OF_A_TOOL.match(inner):
         out.volumes.append((join(folder, inner.strip("/")), evidence))
 
 

@@ -31,6 +31,7 @@ _BREAKS = (
     _Break("flask", (2, 0), "werkzeug<2.1"),
     _Break("flask-sqlalchemy", (3, 0), "sqlalchemy<2"),  # flask-sqlalchemy 3.0 is the first for SQLAlchemy 2
     _Break("flask-login", (0, 6, 3), "werkzeug<3"),  # flask-login 0.6.3: url_decode is replaced
+    _Break("sanic", (21, 6), "uvicorn<0.14"),  # sanic holds websockets below 9, and uvicorn 0.14 asks for 9
     _Break("fastapi", (0, 118, 1), "pydantic<2.12", since=(0, 100)),  # fastapi 0.118.1 is the first for pydantic 2.12
 )
 _PASSLIB = re.compile(r"passlib\[[\w,]*bcrypt|schemes\s*=\s*\[\s*['\"]bcrypt")

@@ -1,0 +1,191 @@
+"""What servers of Python other than Django say: settings of pydantic's, newer syntax, scripts that start them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from underway.detect.python_syntax import syntax_tree
+
+PYDANTIC = "[project]\nname = 'shop'\ndependencies = ['fastapi', 'uvicorn', 'pydantic-settings']\n"
+FASTAPI = "from fastapi import FastAPI\nimport settings\napp = FastAPI()\n"
+
+
+def missing(detection: Any) -> set[str]:
+    return {p.why.split("without ")[1].split(",")[0] for p in detection.problems if "without " in p.why}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        # the fields are a plain model's, the prefix is joined to options that several classes share
+        """
+from pydantic import BaseModel
+from pydantic_settings import BaseSettings, SettingsConfigDict
+SHARED = SettingsConfigDict(env_file=".env")
+class Mail(BaseModel):
+    HOST: str
+    PORT: int = 25
+class MailSettings(BaseSettings, Mail):
+    model_config = SHARED | SettingsConfigDict(env_prefix="MAIL_")
+""",
+        # the prefix is that of the class above
+        """
+from pydantic_settings import BaseSettings, SettingsConfigDict
+class Prefixed(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="MAIL_")
+class MailSettings(Prefixed):
+    host: str
+""",
+        """
+from pydantic_settings import BaseSettings, SettingsConfigDict
+class MailSettings(BaseSettings):
+    model_config = SettingsConfigDict(**{"env_prefix": "MAIL_"})
+    host: str
+""",
+    ],
+)
+def test_the_prefix_of_settings_wherever_it_is_stated(look: Any, source: str) -> None:
+    found = look({"pyproject.toml": PYDANTIC, "main.py": FASTAPI, "settings.py": source})
+    assert missing(found) == {"MAIL_HOST"}
+
+
+def test_settings_in_a_later_pythons_syntax_are_read(look: Any) -> None:
+    source = (
+        "from pydantic_settings import BaseSettings\n"
+        "type Names = list[str]\n"
+        "def load[E: BaseSettings](of: type[E]) -> E:\n    return of()\n"
+        "class Settings(BaseSettings):\n    mail_host: str\n"
+        "@decorated\ndef named(of):\n    return f'{of['name']!r:{of['width']}}' t'{of}'\n"
+        "class Others(BaseSettings):\n    mail_user: str\n"
+    )
+    found = look({"pyproject.toml": PYDANTIC, "main.py": FASTAPI, "settings.py": source})
+    assert missing(found) == {"MAIL_HOST", "MAIL_USER"}
+    assert {claim.evidence for claim in found.claims if "MAIL" in claim.says} <= {"settings.py:6", "settings.py:11"}
+    assert {p.where for p in found.problems} == {"settings.py:6", "settings.py:11"}, "lines stay where they are"
+
+
+@pytest.mark.parametrize("text", ["def f(:\n" * 50, "x = [\n" * 3000, "\0", "@" * 500, "(" * 400, "if x:\n"])
+def test_what_is_no_python_is_given_up_soon(text: str) -> None:
+    tree = syntax_tree(text)
+    assert tree is None or not tree.body
+
+
+def test_a_script_that_starts_the_server_names_the_app(look: Any) -> None:
+    files = {
+        "src/requirements.txt": "sanic==19.12.2\ngunicorn==19.9.0\n",
+        "src/app/__init__.py": "from sanic import Sanic\napp = Sanic('shop')\n",
+        "src/app/server.py": "from app import app\napp.blueprint(None)\n",
+        "src/run_server.sh": "#!/bin/bash\npython manage.py sync\n"
+        "gunicorn -c conf.py --worker-class sanic.worker.GunicornWorker app.server:app\n",
+    }
+    found = look(files)
+    assert found.manifest is not None
+    web = found.manifest.processes["web"]
+    assert "app.server:app" in web.command
+    assert web.cwd == "src"
+    assert "uvicorn<0.14" in found.manifest.build.python.extra, "what old Sanic holds websockets back to"
+    declared = look({**files, "Procfile": "web: uvicorn app:app --port $PORT\n", "src/Procfile": ""})
+    assert "app.server" not in str(declared.manifest), "a Procfile wins"
+
+
+def test_a_foreign_database_in_parts_is_asked_for_whole(look: Any) -> None:
+    found = look(
+        {
+            "requirements.txt": "flask\npymysql\n",
+            "app.py": "import os\nfrom flask import Flask\n"
+            "user = os.getenv('SHOP_DB_USER', 'root')\npasswd = os.getenv('SHOP_DB_PASSWD', '123456')\n"
+            "host = os.getenv('SHOP_DB_HOST', '127.0.0.1')\nport = os.getenv('SHOP_DB_PORT', 3306)\n"
+            "name = os.getenv('SHOP_DB_NAME', 'shop')\n"
+            "URL = f'mysql+pymysql://{user}:{passwd}@{host}:{port}/{name}'\napp = Flask(__name__)\n",
+        }
+    )
+    asked = {p.remedy.rpartition(": ")[2] for p in found.problems}
+    assert asked == {
+        'SHOP_DB_HOST = "host"',
+        'SHOP_DB_USER = "…"',
+        'SHOP_DB_PASSWD = "…"',
+        'SHOP_DB_NAME = "…"',
+    }
+    assert not any("generated" in claim.says for claim in found.claims), "a password of another's is not made up"
+
+
+def test_cassandra_is_told_early(look: Any) -> None:
+    found = look(
+        {
+            "requirements.txt": "sanic\ncassandra-driver\n",
+            "app.py": "from sanic import Sanic\nfrom cassandra.cluster import Cluster\napp = Sanic('shop')\n",
+        }
+    )
+    assert any("connects to Cassandra" in p.why and p.where == "app.py:2" for p in found.problems)
+
+
+def test_a_gradio_page_that_another_module_makes(look: Any) -> None:
+    found = look(
+        {
+            "requirements.txt": "gradio\n",
+            "src/__init__.py": "",
+            "src/ui.py": "import gradio as gr\ndef make():\n    return gr.Blocks()\n",
+            "src/main.py": "from src.ui import make\ndef main():\n    interface = make()\n"
+            "    interface.launch(server_name='0.0.0.0', server_port=7860)\nif __name__ == '__main__':\n    main()\n",
+        }
+    )
+    assert found.manifest is not None
+    assert found.manifest.processes["web"].command == "python .underway/listen.py -m src.main"
+
+
+def test_a_template_of_projects_says_so(look: Any) -> None:
+    found = look({"copier.yml": "name: x\n", "src/{{ slug }}/app.py.jinja": "x\n", "pyproject.toml.jinja": "x\n"})
+    assert ["template for new projects (copier.yml)" in p.why for p in found.problems] == [True]
+
+
+@pytest.mark.parametrize(
+    ("volume", "is_kept"),
+    [
+        ("/app/.data", True),
+        ("/app/.venv", False),
+        ("/app/.next", False),
+        ("/app/.cache/x", False),
+        ("/app/store", True),
+    ],
+)
+def test_a_hidden_volume_that_holds_data_is_kept(look: Any, volume: str, is_kept: bool) -> None:
+    found = look(
+        {
+            "requirements.txt": "fastapi\nuvicorn\n",
+            "main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+            "Dockerfile": "FROM python:3.12\nWORKDIR /app\nCOPY . .\nCMD uvicorn main:app --host 0.0.0.0 --port 80\n",
+            "docker-compose.yml": f"services:\n  web:\n    build: .\n    volumes:\n      - kept:{volume}\n",
+        }
+    )
+    assert found.manifest is not None
+    assert bool(found.manifest.shared) is is_kept
+
+
+def test_the_scheme_that_sqlalchemy_no_longer_takes_is_not_handed_on(look: Any) -> None:
+    found = look(
+        {
+            "requirements.txt": "fastapi\nuvicorn\nalembic\npsycopg2-binary\nsqlalchemy\n",
+            "main.py": "import os\nfrom fastapi import FastAPI\nURL = os.environ['DATABASE_URL']\napp = FastAPI()\n",
+            "alembic.ini": "[alembic]\nscript_location = alembic\nsqlalchemy.url = postgres://a:b@localhost/shop\n",
+            "alembic/env.py": "connectable = engine_from_config(config)\n",
+            "alembic/versions/1.py": "revision = '1'\ndown_revision = None\n",
+            "docker-compose.yml": "services:\n  db:\n    image: postgres:16\n",
+        }
+    )
+    assert found.manifest is not None
+    assert found.manifest.migrate is not None
+    assert "'postgresql://'" in found.manifest.migrate.command.replace("'\"'\"'", "'")
+
+
+def test_a_python_that_the_project_does_not_take_is_not_called_absent(look: Any) -> None:
+    found = look(
+        {
+            "Pipfile": "[packages]\nflask = '*'\n[requires]\npython_version = '3.12'\n",
+            "app.py": "from flask import Flask\napp = Flask(__name__)\n",
+            "Dockerfile": "FROM python:3.11\nCMD flask run\n",
+        }
+    )
+    says = next(claim.says for claim in found.claims if claim.about == "python")
+    assert "3.11 is named here, and the project asks for" in says
