@@ -45,6 +45,8 @@ class Whole:
     problems: tuple[Problem, ...]
     missing: Mapping[str, Problem]
     reads: tuple[Read, ...]
+    draft: Manifest | None
+    """What detection says by itself, None where it found nothing to run or serve."""
     written: Written | None
 
 
@@ -127,6 +129,7 @@ def whole(
         problems=(*unanswered, *_misfits(merged, written)),
         missing=_missing_values(detection, merged),
         reads=detection.reads,
+        draft=draft,
         written=written,
     )
 

@@ -6,10 +6,9 @@ import hashlib
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from underway.detect.detect import detect
 from underway.detect.model import Claim
 from underway.environment.layers import chain
-from underway.flows.environment import EnvAt, machine_of, require_ready, see
+from underway.flows.environment import EnvAt, require_ready, see
 from underway.flows.obstacles import (
     claimed_hosts,
     full_disk,
@@ -116,7 +115,7 @@ async def deploy_facts(
         url=url_of(manifest.app, on),
         notes=(
             *_notes(state, text, ask.source.path, read.remarks),
-            *_untaken(read, manifest, state, on),
+            *_untaken(read, manifest, state),
             *await pool_notes(manifest, tree, state, on),
         ),
         pace=wishes.pace_of(manifest.app),
@@ -135,6 +134,8 @@ class ReadSource(NamedTuple):
     """The whole one, secrets in the clear."""
     written: Collection[str]
     """The top-level keys of that file."""
+    draft: Manifest | None
+    """What was recognised, whatever that file says; None for nothing."""
     claims: tuple[Claim, ...]
     ask: BuildAsk
     problems: tuple[Problem, ...] = ()
@@ -165,7 +166,7 @@ async def read_source(
     )
     remarks = sum(not it.stops for it in seen.findings)
     written = seen.whole.written.values.keys() if seen.whole.written else ()
-    return ReadSource(tree, text, manifest, written, claims, ask, seen.stops, remarks)
+    return ReadSource(tree, text, manifest, written, seen.whole.draft, claims, ask, seen.stops, remarks)
 
 
 def build_settings(manifest: Manifest) -> dict[str, str]:
@@ -331,12 +332,11 @@ def _migrations_digest(manifest: Manifest, tree: Tree) -> str:
     return digest.hexdigest()[:16]
 
 
-def _untaken(read: ReadSource, manifest: Manifest, state: AppState, on: Drivers) -> list[str]:
-    if not {"processes", "build"} & set(read.written):
+def _untaken(read: ReadSource, manifest: Manifest, state: AppState) -> list[str]:
+    if read.draft is None or not {"processes", "build"} & set(read.written):
         return []
-    draft = detect(read.tree, machine=machine_of(on.machine)).manifest
     live = read_manifest(state.live_release.manifest) if state.live_release else None
-    return untaken_notes(manifest, read.written, draft, live) if draft is not None else []
+    return untaken_notes(manifest, read.written, read.draft, live)
 
 
 def _notes(state: AppState, text: str | None, source: str, remarks: int) -> tuple[str, ...]:
