@@ -137,13 +137,11 @@ def _add_front_end(
     web = draft.processes.get("web")
     has_root = web is None or web.cwd == "." or (draft.node is not None and draft.node.dir == ".")
     for project in node:
-        if project.build and project.server in _RENDERS and web is not None and project.folder:
-            says = (
-                f"not deployed: {project.folder} is a {SERVERS[project.server]} server of its own, and an app has one"
-            )
-            notes.claim(
-                "stack", f"{says}: deploy it as an app beside this one", index.line(project.path, f'"{project.server}"')
-            )
+        rendered_by = _rendered_by(project)
+        if project.build and rendered_by and web is not None and project.folder:
+            says = f"not deployed: {project.folder} is a {rendered_by} server of its own, and an app has one"
+            at = index.line(project.path, f'"{project.server}"')
+            notes.claim("stack", f"{says}: deploy it as an app beside this one", at)
             continue
         if not project.is_front_end or project.server or not _has_page(index, project):
             continue
@@ -168,8 +166,17 @@ def _beside_gathered(gathered: Static, pages: Static, draft: Draft, notes: Notes
     notes.claim("static", f"{gathered.dir} is put into {folder}, beside the front end", key="build.commands")
 
 
-_RENDERS = ("next", "nuxt", "@remix-run/serve", "@sveltejs/adapter-node", "@astrojs/node")
-"""Front ends that are servers."""
+_RENDERS = ("next", "nuxt", "@remix-run/serve", "@react-router/serve", "@sveltejs/adapter-node", "@astrojs/node")
+
+
+def _rendered_by(project: NodeProject) -> str:
+    """What makes a front end a server: its framework by what that builds, or by name where the project starts it with a
+    line of its own; empty where it is none."""
+    if project.built is not None:
+        return project.built.name if project.built.command else ""
+    return SERVERS[project.server] if project.server in _RENDERS else ""
+
+
 _NOT_SERVED = ("docs", "doc", "website", "documentation", "landing", "mobile", "e2e")
 """Folders of a repository whose pages belong to no product: its documentation, or another product."""
 
