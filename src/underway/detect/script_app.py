@@ -35,7 +35,7 @@ class ScriptApp:
 
 def find_script_app(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
     """The first of: an app of a framework with its own way to start, then a declared web command of another kind."""
-    for find in (_streamlit, _chainlit, _gradio, _dash, _fasthtml, _panel, _robyn, _paste):
+    for find in (_run_by_its_own, _gradio, _dash, _fasthtml, _robyn, _paste):
         found = find(index, starts, projects)
         if found is not None:
             return found
@@ -95,31 +95,48 @@ def _has(projects: list[PythonProject], name: str) -> bool:
     return any(p.has(name) for p in projects)
 
 
-def _streamlit(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
-    found = _named_by(index, starts, "streamlit", "run")
-    if found is None and _has(projects, "streamlit"):
-        found = importing(index, "streamlit", r"\bst\.|streamlit\.")
-    if found is None:
-        return None
-    path, evidence = found
-    folder = project_folder(path, projects)
-    command = (
-        f"streamlit run {_inner(path, folder)} --server.address 127.0.0.1 --server.port $PORT --server.headless true "
-        "--server.fileWatcherType none --browser.gatherUsageStats false"
-    )
-    return ScriptApp("streamlit", command, folder, path, evidence, "streamlit", "/_stcore/health")
+@dataclass(frozen=True)
+class _Runner:
+    """A framework whose own program runs a script: `NAME VERB SCRIPT WORDS`, for a script that imports it and matches
+    `call`."""
+
+    name: str
+    verb: str
+    call: str
+    words: str
+    health: str = ""
 
 
-def _chainlit(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
-    found = _named_by(index, starts, "chainlit", "run")
-    if found is None and _has(projects, "chainlit"):
-        found = importing(index, "chainlit", r"\bcl\.|chainlit\.")
-    if found is None:
-        return None
-    path, evidence = found
-    folder = project_folder(path, projects)
-    command = f"chainlit run {_inner(path, folder)} --headless --host 127.0.0.1 --port $PORT"
-    return ScriptApp("chainlit", command, folder, path, evidence, "chainlit")
+_RUNNERS = (
+    _Runner(
+        "streamlit",
+        "run",
+        r"\bst\.|streamlit\.",
+        "--server.address 127.0.0.1 --server.port $PORT --server.headless true --server.fileWatcherType none "
+        "--browser.gatherUsageStats false",
+        "/_stcore/health",
+    ),
+    _Runner("chainlit", "run", r"\bcl\.|chainlit\.", "--headless --host 127.0.0.1 --port $PORT"),
+    _Runner(
+        "panel",
+        "serve",
+        r"\.servable\(",
+        "--address 127.0.0.1 --port $PORT --allow-websocket-origin='*' --use-xheaders",
+    ),
+)
+
+
+def _run_by_its_own(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
+    for runner in _RUNNERS:
+        found = _named_by(index, starts, runner.name, runner.verb)
+        if found is None and _has(projects, runner.name):
+            found = importing(index, runner.name, runner.call)
+        if found is not None:
+            path, evidence = found
+            folder = project_folder(path, projects)
+            command = f"{runner.name} {runner.verb} {_inner(path, folder)} {runner.words}"
+            return ScriptApp(runner.name, command, folder, path, evidence, runner.name, runner.health)
+    return None
 
 
 def _gradio(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
@@ -169,19 +186,6 @@ def _fasthtml(index: Index, starts: Starts, projects: list[PythonProject]) -> Sc
     module = path[len(folder) + 1 if folder else 0 :].removesuffix(".py").replace("/", ".")
     command = f"uvicorn {shlex.quote(module)}:{named[1]} --host 127.0.0.1 --port $PORT"
     return ScriptApp("fasthtml", command, folder, path, evidence, "uvicorn")
-
-
-def _panel(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
-    found = _named_by(index, starts, "panel", "serve")
-    if found is None and _has(projects, "panel"):
-        found = importing(index, "panel", r"\.servable\(")
-    if found is None:
-        return None
-    path, evidence = found
-    folder = project_folder(path, projects)
-    at = "--address 127.0.0.1 --port $PORT --allow-websocket-origin='*' --use-xheaders"
-    command = f"panel serve {_inner(path, folder)} {at}"
-    return ScriptApp("panel", command, folder, path, evidence, "panel")
 
 
 def _robyn(index: Index, starts: Starts, projects: list[PythonProject]) -> ScriptApp | None:
