@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from underway.drivers.builds.reasons import cleaned, is_disk_full, reason
+from underway.drivers.builds.reasons import cleaned, is_disk_full, is_out_of_reach, reason
 
 UV_NO_SOLUTION = """\
 Using Python 3.11.7 environment at: .venv
@@ -55,6 +55,48 @@ ASTRO = """\
   Stack trace:
     at async catchUnfinishedHookActions (file:///x/rollup/dist/es/shared/node-entry.js:20269:16)
  ELIFECYCLE  Command failed with exit code 1."""
+ASTRO_EXPORT = """\
+02:46:22 [ERROR] [vite] ✗ Build failed in 4.29s
+src/Panel.tsx (24:2): "kinds" is not exported by "src/schema.ts", imported by "src/Panel.tsx".
+file: /x/src/Panel.tsx:24:2
+
+24:   kinds,
+      ^
+  Stack trace:
+    at getRollupError (file:///x/rollup/dist/es/shared/parseAst.js:401:41)
+ ELIFECYCLE  Command failed with exit code 1."""
+VITE = """✗ Build failed in 812ms
+error during build:
+src/App.vue (3:7): Failed to resolve import "./Gone.vue" from "src/App.vue". Does the file exist?
+    at TransformPluginContext._formatLog (file:///x/vite/dist/node/chunks/dep.js:43)"""
+TYPES = """\
+src/components/Post.astro:4:11 - error ts(2749): 'Post' refers to a value, but is being used as a type here.
+
+src/pages/posts.astro:10:21 - error ts(2769): No overload matches this call.
+  Overload 3 of 3, '(left: never, right: unknown): SQL<unknown>', gave the following error.
+
+Result (8 files):
+- 2 errors
+- 0 warnings"""
+BERRY = """\
+➤ YN0000: ┌ Link step
+➤ YN0007: │ app@workspace:. must be built because it never has been before or the last one failed
+➤ YN0000: │ app@workspace:. STDOUT hello
+➤ YN0000: │ app@workspace:. STDERR Error: no browser here
+➤ YN0000: │ app@workspace:. STDERR     at [eval]:1:7
+➤ YN0000: │ app@workspace:. STDERR
+➤ YN0000: │ app@workspace:. STDERR Node.js v20.20.2
+➤ YN0009: │ app@workspace:. couldn't be built successfully (exit code 1, logs can be found here: /tmp/xfs-3/build.log)
+➤ YN0000: └ Completed in 2s 12ms
+➤ YN0000: Failed with errors in 3s 90ms"""
+BERRY_LOCK = """\
+➤ YN0028: │ +"left-pad@npm:1.0.0":
+➤ YN0028: │ The lockfile would have been modified by this install, which is explicitly forbidden.
+➤ YN0000: └ Completed
+➤ YN0000: Failed with errors in 0s 636ms"""
+CURL = """> mkdir -p lib && curl --fail -L -o lib/words.db https://github.com/x/y/releases/latest/download/words.db
+  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--  0curl: (6) Could not resolve host: github.com
+ ELIFECYCLE  Command failed with exit code 6."""
 NPM_E404 = """\
 npm error code E404
 npm error 404 Not Found - GET https://registry.npmjs.org/nosuch - Not found
@@ -159,6 +201,15 @@ Error: Failed to collect page data for /blog/page/[id]
         (UV_BUILD, "Failed to build `pydantic-core==2.14.5`: error: rustup could not choose a version of cargo"),
         (UV_BUILD_PYTHON, "FileNotFoundError: [Errno 2] No such file or directory: '/x/README.md'"),
         (ASTRO, "SCORE_API_ENDPOINT is missing"),
+        (ASTRO_EXPORT, 'src/Panel.tsx (24:2): "kinds" is not exported by "src/schema.ts"'),
+        (
+            TYPES,
+            "src/components/Post.astro:4: TS2749: 'Post' refers to a value, but is being used as a type here. (and 1",
+        ),
+        ("a.ts(3,9): error TS2345: Argument of type 'x'.", "a.ts:3: TS2345: Argument of type 'x'."),
+        (BERRY, "this package's own install script failed: Error: no browser here"),
+        (BERRY_LOCK, "The lockfile would have been modified by this install"),
+        (VITE, 'src/App.vue (3:7): Failed to resolve import "./Gone.vue"'),
         (NPM_E404, "'nosuch@^1.0.0' is not in this registry"),
         (NPM_SCRIPT, 'Could not resolve "./pages/home"'),
         (TRACEBACK, "ImproperlyConfigured: The SECRET_KEY setting must not be empty."),
@@ -180,6 +231,12 @@ def test_colours_carriage_returns_and_secrets_are_cleared() -> None:
         "a ••• b",
         "y",
     ]
+
+
+def test_curls_counters_are_no_part_of_what_it_says() -> None:
+    assert reason(CURL.splitlines()) == "curl: (6) Could not resolve host: github.com"
+    assert is_out_of_reach(CURL.splitlines())
+    assert not is_out_of_reach(VITE.splitlines())
 
 
 def test_a_full_disk_is_recognised() -> None:

@@ -19,11 +19,11 @@ _NOISE = re.compile(
     r"\s*(ELIFECYCLE|error Command failed with exit code|https?://|at |Error reference|- 0 |0 errors|"
     r"> Build failed because)|npm "
 )
-_NO_HOST = re.compile(
+_UNKNOWN_HOST = re.compile(
     r"getaddrinfo (?:ENOTFOUND|EAI_AGAIN) [\w.-]+|[Cc]ould not resolve host:? [\w.-]+|"
-    r"Temporary failure in name resolution|Failed to fetch `[^`\n]{1,80}` from Google Fonts|"
-    r"ERR_PNPM_FETCH_\d+\S* [^\n]{1,300}"
+    r"Temporary failure in name resolution|Failed to fetch `[^`\n]{1,80}` from Google Fonts"
 )
+_NO_HOST = re.compile(rf"{_UNKNOWN_HOST.pattern}|ERR_PNPM_FETCH_\d+\S* [^\n]{{1,300}}")
 """A machine that does not find a host, or a registry that lacks a package: whatever fails behind it, this is why."""
 _OF_PNPM = re.compile(r"^\S*node_modules/([\w.@/-]+) (?:pre|post)?install(?:: |\$ )")
 _LONGEST = 600
@@ -45,7 +45,8 @@ def reason(lines: Sequence[str]) -> str:
     """The most telling line of a failed command's log, empty when it said nothing.
 
     In order: what uv ends with (`error:` or `×` with its causes), a host not found, what npm calls an error, the
-    first findings of a linter that ended the build, the cause that Node gives, the last exception of a Python
+    first findings of a linter that ended the build, the first error of a type check, what the script says that yarn
+    could not run, what Vite says below "Build failed", the cause that Node gives, the last exception of a Python
     traceback, the last line that sounds like a failure, the last line.
     """
     found = (
@@ -53,12 +54,20 @@ def reason(lines: Sequence[str]) -> str:
         or _of_host(lines)
         or _of_npm(lines)
         or _of_lint(lines)
+        or _of_types(lines)
+        or _of_berry(lines)
+        or _of_vite(lines)
         or _of_cause(lines)
         or _of_python(lines)
         or _loud(lines)
         or _last(lines)
     )
     return found[:_LONGEST]
+
+
+def is_out_of_reach(lines: Iterable[str]) -> bool:
+    """True when the log says that a host was not found."""
+    return any(_UNKNOWN_HOST.search(line) for line in lines)
 
 
 def is_disk_full(lines: Iterable[str]) -> bool:
@@ -91,7 +100,9 @@ def _of_host(lines: Sequence[str]) -> str:
     if at is None:
         return ""
     said = _OF_PNPM.sub(lambda found: f"{found[1]}: ", lines[at].strip()).replace("\ufffd", "")
-    said = re.sub(r"^npm (?:error|ERR!) ?", "", said)
+    said = re.sub(
+        r"^npm (?:error|ERR!) ?|^[\s\d.:kMG-]*(?=curl: \(\d)", "", said
+    )  # curl's counters go before its words
     asked = next((found[0] for line in reversed(lines[max(0, at - 40) : at]) if (found := _ASKED.search(line))), "")
     return f"{said} ({asked})" if asked and "://" not in said else said
 
@@ -154,6 +165,56 @@ def _of_lint(lines: Sequence[str]) -> str:
         re.sub(r"\s{2,}", " ", said[1]) for line in lines if (said := re.match(r"\s+\d+:\d+\s+error\s+(.*)", line))
     ]
     return f"its linter stops the build: {'; '.join(dict.fromkeys(found[:3]))}" if found else ""
+
+
+_TYPE_ERROR = re.compile(r"\s*([^\s:(]+)(?:\((\d+),\d+\)|:(\d+):\d+)(?::| -) error (?:ts\(|TS)(\d+)\)?: (.*)")
+
+
+def _of_types(lines: Sequence[str]) -> str:
+    """The first error of tsc, vue-tsc or `astro check`, and how many there are."""
+    found = [said for line in lines if (said := _TYPE_ERROR.match(line))]
+    if not found:
+        return ""
+    path, line, other, code, says = found[0].groups()
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    return f"the type check stops the build: {path}:{line or other}: TS{code}: {says}{more}"
+
+
+_OF_BERRY = re.compile(r"➤ YN(\d{4}): (?:[│┌└] ?)?")
+_OF_SCRIPT = re.compile(r"(\S+@\S+) (?:STDERR|STDOUT) ?(.*)")
+
+
+def _of_berry(lines: Sequence[str]) -> str:
+    """What yarn 2 and later say: `➤ YN0009: │ app@workspace:. couldn't be built successfully`, with the last loud
+    line of that package's script."""
+    said = [(found[1], line[found.end() :]) for line in lines if (found := _OF_BERRY.match(line))]
+    broken = next((text for code, text in reversed(said) if code == "0009"), "")
+    if not broken:
+        return next((text for code, text in reversed(said) if code in _BERRY_ERRORS), "")
+    name = broken.partition(" ")[0]
+    own = [found[2] for _, text in said if (found := _OF_SCRIPT.match(text)) and found[1] == name]
+    why = _of_host(own) or _of_npm(own) or _of_python(own) or _loud(own) or _last(own)
+    package = "this package's own" if "@workspace:" in name else f"{name.partition('@npm')[0]}'s"
+    return f"{package} install script failed: {why}" if why else broken
+
+
+_BERRY_ERRORS = ("0001", "0010", "0016", "0018", "0027", "0028", "0035", "0041", "0078", "0082")
+"""Codes of errors that end an install (yarnpkg.com/advanced/error-codes)."""
+
+
+def _of_vite(lines: Sequence[str]) -> str:
+    """What stands below the line with which Vite ends; where that is a list, its first entry."""
+    at = next((at for at in range(len(lines) - 1, -1, -1) if _VITE_ENDS.search(lines[at])), None)
+    if at is None:
+        return ""
+    below = [line.strip() for line in lines[at + 1 : at + 12]]
+    said = [line for line in below if line and not line.startswith(("error during build", "at "))]
+    if said and said[0].endswith(":") and len(said) > 1:
+        return f"{said[0]} {said[1].lstrip('- ')}"
+    return said[0] if said else ""
+
+
+_VITE_ENDS = re.compile(r"(?:\[vite\] )?\S Build failed in [\d.]+m?s$|^error during build:")
 
 
 def _of_python(lines: Sequence[str]) -> str:

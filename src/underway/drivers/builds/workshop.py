@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from underway.drivers.account import Account
 from underway.drivers.builds.builder import own
-from underway.drivers.builds.reasons import cleaned, is_disk_full, reason
+from underway.drivers.builds.reasons import cleaned, is_disk_full, is_out_of_reach, reason
 from underway.drivers.builds.store import remove
 from underway.drivers.sources.copying import free_bytes
 from underway.drivers.sources.listing import resolve_inside
@@ -30,6 +30,7 @@ _MOST_LOG = 4 << 20
 
 _LARGEST_FILE = 4 << 30
 _LOOK_S = 1.0
+_REACH = "let this machine reach that host while it builds, or keep what is downloaded there in the repository"
 """How often the room on the disk is looked at while a command runs."""
 
 _P = ParamSpec("_P")
@@ -191,6 +192,8 @@ class Workshop:
             return self.disk_full("it is full")
         where = f"{shown or self._typed(argv)} (in {self._named(cwd)})"
         why = reason(ended.lines) or "it said nothing"
+        if is_out_of_reach(ended.lines):
+            remedy = _REACH
         return Failure(
             Problem(
                 code=code,
