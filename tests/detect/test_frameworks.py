@@ -48,6 +48,26 @@ def test_a_server_laid_out_by_choice_is_started_as_any(look: Look, config: str, 
     assert drafted(found).processes["web"].command.startswith(command)
 
 
+@pytest.mark.parametrize(
+    ("lock", "root", "place"),
+    [
+        ("web/package-lock.json", "", ""),
+        ("package-lock.json", "", "web/"),
+        ("package-lock.json", "outputFileTracingRoot: __dirname,", ""),
+        ("web/package-lock.json", "outputFileTracingRoot: path.join(__dirname, '../'),", "web/"),
+        ("web/package-lock.json", "outputFileTracingRoot: path.resolve(process.cwd(), '..', '..'),", None),
+        ("web/package-lock.json", "outputFileTracingRoot: rootOf(import.meta.url),", None),
+    ],
+)
+def test_a_server_laid_out_lies_where_its_root_puts_it(look: Look, lock: str, root: str, place: str | None) -> None:
+    config = f"module.exports = {{\n  output: 'standalone',\n  {root}\n}}"
+    files = {"web/package.json": json.dumps(NEXT), "web/next.config.js": config, lock: "", "package-lock.json": ""}
+    command = drafted(look(files)).processes["web"].command
+    assert command.startswith(
+        "node_modules/.bin/next start" if place is None else f"node .next/standalone/{place}server.js"
+    )
+
+
 NUXT = {"nuxt": "^3.14"}
 SOLID = {"@solidjs/start": "1", "vinxi": "0.4"}
 ROUTER = {"@react-router/dev": "7", "vite": "6"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from types import MappingProxyType
@@ -45,7 +46,7 @@ def _next(index: Index, project: NodeProject) -> Built | None:
     is_chosen = is_alone and re.search(
         r"(?:\?|&&)\s*\(?\s*\{\s*$", text[: is_alone.start()]
     )  # `next start` does either
-    if is_alone and not is_chosen and (inner := _standalone_folder(project)) is not None:
+    if is_alone and not is_chosen and (inner := _standalone_folder(project, text)) is not None:
         out = named(text, "distDir", ".next")
         to = join(f"{out}/standalone", inner)  # the server serves both, and the build leaves the copying to others
         beside = shlex.quote(to)
@@ -56,13 +57,28 @@ def _next(index: Index, project: NodeProject) -> Built | None:
     return Built("Next.js", "next", at, command=command, env=env)
 
 
-def _standalone_folder(project: NodeProject) -> str | None:
-    """Where in `standalone` the server lies: Next.js repeats the path from the folder of the lock, its root for what
-    it traces (nextjs.org/docs, output, "standalone")."""
-    root = folder_of(project.lock)
-    if not project.lock or cwd(root) == cwd(project.folder):
+_TRACED = re.compile(r"\boutputFileTracingRoot\s*:\s*([^\n]{1,200})")
+_OWN_PLACE = r"(?:__dirname|import\.meta\.dirname|process\.cwd\(\))"
+_JOINED = re.compile(
+    rf"(?:path\.)?(?:join|resolve)\(\s*{_OWN_PLACE}((?:\s*,\s*['\"][./\w-]*['\"])*)\s*\)|{_OWN_PLACE}\s*,?\s*$"
+)
+
+
+def _standalone_folder(project: NodeProject, config: str) -> str | None:
+    """Where in `standalone` the server lies: Next.js repeats the path from the root of what it traces
+    (nextjs.org/docs, output, "standalone"). That is the folder of the lock, which the build tells it, or the one that
+    the configuration names; None where it cannot be told."""
+    root = folder_of(project.lock) if project.lock else project.folder
+    if (said := _TRACED.search(config)) is not None:
+        joined = _JOINED.match(said[1].strip())
+        if joined is None:
+            return None
+        steps = re.findall(r"['\"]([./\w-]*)['\"]", joined[1] or "")
+        root = posixpath.normpath(posixpath.join(project.folder or ".", *steps)).removeprefix("./")
+    if cwd(root) == cwd(project.folder):
         return ""
-    return project.folder.removeprefix(f"{root}/") if project.folder.startswith(f"{root}/" if root else "") else None
+    inside = f"{root}/" if cwd(root) != "." else ""
+    return project.folder.removeprefix(inside) if project.folder.startswith(inside) else None
 
 
 _NUXT_BUILD = re.compile(r"\b(?:nuxt|nuxi)\s+(build|generate)(?:\s+(?!-)(?:\./)?([\w./-]+))?")

@@ -233,9 +233,12 @@ class NodeEnvironment:
             "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0",
             "npm_config_manage_package_manager_versions": "false",  # it was chosen already
             "YARN_ENABLE_TELEMETRY": "0",
+            "YARN_ENABLE_INLINE_BUILDS": "1",  # what a script of a package says is in the log, in no file of its own
             "YARN_NODE_LINKER": "node-modules",  # what starts the app is node, which does not know Plug-and-Play
             "NEXT_TELEMETRY_DISABLED": "1",
             "ASTRO_TELEMETRY_DISABLED": "1",
+            # else Next.js lays its server out from the outermost lock it finds, be it above this very tree
+            "NEXT_PRIVATE_OUTPUT_TRACE_ROOT": str(lock.parent if (lock := self._lock(folder)) else folder),
         }
         env |= _NOT_DOWNLOADED
         registry = self.shop.env.get("npm_config_registry") or self.shop.env.get("NPM_CONFIG_REGISTRY")
