@@ -56,6 +56,7 @@ def test_a_volume_inside_the_tree_outlives_releases(look: Look) -> None:
     [
         ("./storage:/app/storage", ("storage",)),
         ("files:/app/var/files:rw", ("var/files",)),
+        ("./words:/app/words:ro", ()),
         (".:/app", ()),
         ("./lib:/app/lib", ()),
         ("static:/app/staticfiles", ()),

@@ -31,6 +31,16 @@ def drafted(detection: Detection) -> Manifest:
     return detection.manifest
 
 
+def test_what_is_built_into_pages_is_no_secret(look: Look) -> None:
+    kept = "key = process.env.NEXT_PUBLIC_ENCRYPTION_KEY || 'fallback-secret'; sign(process.env.JWT_SECRET)"
+    manifest = drafted(look(app(kept)))
+    assert "NEXT_PUBLIC_ENCRYPTION_KEY" not in manifest.env
+    assert manifest.env["JWT_SECRET"].generate == "urlsafe"
+    (problem,) = look(app("init(process.env.VITE_MAP_TOKEN!)", s_dot_ts="init(process.env.VITE_MAP_TOKEN!)")).problems
+    assert problem.why.startswith("the app does not start without VITE_MAP_TOKEN")
+    assert not problem.command, "it is no secret: a line of the manifest is the place for it"
+
+
 @pytest.mark.parametrize(
     "files",
     [

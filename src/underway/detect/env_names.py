@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from underway.terms.environment import PUBLIC_PREFIXES
+
 _DB = r"(?:POSTGRES|POSTGRESQL|PG|PSQL|DB|DATABASE|SQL|SQLALCHEMY|RDS|DATABASES|DATABASE_DEFAULT|DB_DEFAULT)"
 _LEAD = r"(?:(?!TEST|REPLICA|READ|LEGACY|OLD|EXTERNAL|MONGO|MYSQL|REDIS|SQLITE|NEO4J|VECTOR|GEO)[A-Z0-9]+_+){0,3}?"
 _DB_URL = re.compile(
@@ -149,16 +151,23 @@ def is_plain_secret_key(name: str) -> bool:
 
 def is_secret_key(name: str) -> bool:
     """True for a secret that is the app's own: any random value does."""
+    if is_in_pages(name):
+        return False
     name = name.upper()[:100]
     return bool(_OWN_TOKEN.match(name) or _SECRET_KEY.fullmatch(name)) and not is_third_party(name)
 
 
 def is_password(name: str) -> bool:
-    return bool(_PASSWORD.fullmatch(name.upper()[:100]))
+    return not is_in_pages(name) and bool(_PASSWORD.fullmatch(name.upper()[:100]))
 
 
 def is_secret_like(name: str) -> bool:
-    return bool(_SECRET_LIKE.search(name.upper()[:100]))
+    return not is_in_pages(name) and bool(_SECRET_LIKE.search(name.upper()[:100]))
+
+
+def is_in_pages(name: str) -> bool:
+    """True for a name whose value front-end tools write into what everybody can read: none of these is a secret."""
+    return name.startswith(PUBLIC_PREFIXES)
 
 
 def seems_secret(name: str) -> bool:

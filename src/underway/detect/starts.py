@@ -181,6 +181,8 @@ def _compose(index: Index, path: str, out: Starts) -> None:
         if docker is not None:
             folder = _context_folder(index, docker, context)
             for item in service.at("volumes").items:
+                if item.text.endswith(":ro") or item.at("read_only").text == "true":
+                    continue  # the container keeps nothing there
                 target = item.at("target").text or item.text.partition(":")[2].partition(":")[0]
                 _volume(out, docker, folder, target, Evidence(path, item.line))
         evidence = Evidence(path, command.line)

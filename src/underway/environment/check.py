@@ -12,23 +12,11 @@ from underway.environment.layers import UNKNOWN
 from underway.manifest.env_keys import EnvVar
 from underway.manifest.model import Manifest
 from underway.terms.count import counted
-from underway.terms.environment import PRODUCTION, Entry, Finding, Holder, Read
+from underway.terms.environment import PRODUCTION, PUBLIC_PREFIXES, Entry, Finding, Holder, Read
 from underway.terms.problem import Problem
 from underway_kit.values import Malformed
 from underway_kit.weak import is_known_default, weakness
 
-PUBLIC_PREFIXES = (
-    "NEXT_PUBLIC_",
-    "VITE_",
-    "REACT_APP_",
-    "PUBLIC_",
-    "NUXT_PUBLIC_",
-    "EXPO_PUBLIC_",
-    "GATSBY_",
-    "VUE_APP_",
-    "STORYBOOK_",
-)
-"""Variables whose values front-end tools copy into the pages they build."""
 _OF_TOOLS = ("PYTHON", "NODE_", "NPM_", "UV_", "PIP_", "LD_", "LC_", "GUNICORN_", "UVICORN_", "SSL_", "OTEL_", "PG",
              "MALLOC_", "UNDERWAY_", "AWS_", "SENTRY_", "FLASK_", "DJANGO_", "CELERY_", "NEXT_", "WEB_CONCURRENCY",
              "TZ", "LANG", "HOME", "PATH", "HOST", "DATABASE_URL", "REDIS_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",

@@ -17,6 +17,18 @@ BASE = "base"
 NOT_HERE = "the app does not start without {name}, and its value is not in the repository"
 """What is said of a value that only the owner can know, where nothing more is known of it."""
 
+PUBLIC_PREFIXES = (
+    "NEXT_PUBLIC_",
+    "VITE_",
+    "REACT_APP_",
+    "PUBLIC_",
+    "NUXT_PUBLIC_",
+    "EXPO_PUBLIC_",
+    "GATSBY_",
+    "VUE_APP_",
+    "STORYBOOK_",
+)
+"""Variables whose values front-end tools copy into the pages they build."""
 PRODUCTION = "production"
 """The environment of a deploy that names none."""
 OWN = "own"
