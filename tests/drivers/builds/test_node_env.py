@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from underway.drivers.builds import listening
-from underway.manifest.build import LISTEN_MODULE, ORIGIN_MODULE, BuildKeys, NodeBuild
+from underway.manifest.build import KIT_ENV_MODULE, LISTEN_MODULE, ORIGIN_MODULE, BuildKeys, NodeBuild
 from underway.manifest.model import Static
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
@@ -273,6 +273,57 @@ def test_an_engine_that_cannot_be_downloaded_is_told_before_anything_is(bench: A
     problem = bench.fail(npm()).problem
     assert (problem.code, problem.where) == ("build.engine", "package.json")
     assert "PRISMA_ENGINES_MIRROR" in problem.remedy
+
+
+FONTS = 'import {\n  Inter,\n} from "next/font/google";\nexport const inter = Inter({ subsets: ["latin"] });\n'
+
+
+def test_fonts_that_cannot_be_downloaded_are_told_before_anything_is(bench: Any) -> None:
+    with contextlib.suppress(OSError):
+        socket.getaddrinfo("fonts.googleapis.com", 443)
+        pytest.skip("this machine reaches the fonts of Google")
+    with_next = package(dependencies={"next": "15"}, scripts={"build": "next build"})
+    bench.write({"web/package.json": with_next, "web/package-lock.json": "{}", "web/app/fonts.ts": FONTS})
+    problem = bench.fail(npm(dir="web", script="build")).problem
+    assert (problem.code, problem.where) == ("build.fonts", "web/app/fonts.ts:3")
+    assert "next/font/local" in problem.remedy
+
+
+KIT_PAGE = """\
+<script lang="ts" module>
+  import {
+    API_SECRET, // what the other side knows us by
+    MAIL_KEY as mail,
+  } from '$env/static/private';
+  import { onMount } from 'svelte';
+  const all = API_SECRET + mail;
+</script>
+"""
+KIT_AGAIN = "import { API_SECRET } from \"$env/static/private\"\nimport { OPEN } from '$env/static/public';\n"
+
+
+def test_what_sveltekit_reads_in_private_is_left_to_the_start(tmp_path: Path) -> None:
+    """What it writes is run: the names are those of the environment at that time."""
+    listening.add(tmp_path, KIT_ENV_MODULE)
+    for path, text in (("routes/+page.svelte", KIT_PAGE), ("lib/api.ts", KIT_AGAIN), ("lib/plain.ts", "let a = 1\n")):
+        (tmp_path / "src" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "src" / path).write_text(text)
+    subprocess.run(["node", KIT_ENV_MODULE, "src"], cwd=tmp_path, check=True)
+    page, again = (tmp_path / "src" / path for path in ("routes/+page.svelte", "lib/api.ts"))
+    assert "static/private" not in page.read_text() + again.read_text()
+    assert "$env/static/public" in again.read_text(), "that is the browser's, and part of the build"
+    assert (tmp_path / "src/lib/plain.ts").read_text() == "let a = 1\n"
+    script = page.read_text().partition(">")[2].partition("</script>")[0]
+    script = script.replace("$env/dynamic/private", "data:text/javascript,export const env = process.env")
+    script = script.replace("import { onMount } from 'svelte';", "") + "console.log(all)"
+    said = subprocess.run(
+        ["node", "--input-type=module", "-e", script],
+        env={"PATH": os.environ["PATH"], "API_SECRET": "hush", "MAIL_KEY": "-key"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert said.stdout == "hush-key\n"
 
 
 @pytest.mark.usefixtures("with_local_package")

@@ -89,6 +89,20 @@ def test_a_folder_the_build_did_not_write_is_told(bench: Any) -> None:
     assert bench.left() == []
 
 
+def test_a_front_end_without_a_page_for_its_root_is_told_where_one_is(bench: Any) -> None:
+    bench.write({"README.md": "hello"})
+    inner = BuildKeys(commands=("mkdir -p dist/browser && echo hello > dist/browser/index.html",))
+    problem = bench.fail(inner, Static(dir="dist"), has_web=False).problem
+    assert (problem.code, problem.why) == (
+        "build.static-missing",
+        "there is no index.html in 'dist', and nothing else answers /",
+    )
+    assert problem.remedy == 'add to underway.toml: [static] dir = "dist/browser"'
+    assert served(bench.make(inner, Static(dir="dist/browser"), has_web=False).static_dir) == {"index.html"}
+    for_every_path = BuildKeys(commands=("mkdir dist && echo hello > dist/200.html",))
+    assert served(bench.make(for_every_path, Static(dir="dist"), has_web=False).static_dir) == {"200.html"}
+
+
 def test_pages_of_the_build_before_still_find_their_assets(bench: Any) -> None:
     bench.write({"public/assets/index-BxY3k9aQ.js": "old();" * 300, "public/index.html": "old"})
     bench.make(BuildKeys(), Static(dir="public"))

@@ -144,6 +144,37 @@ def test_a_single_page_app_answers_its_own_paths(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_page_that_is_made_for_every_path_goes_before_the_index(tmp_path: Path) -> None:
+    """SvelteKit and Nuxt write it beside an index that is the page of `/` alone."""
+
+    async def scenario() -> None:
+        async with proxy(tmp_path / "home", route(static_url="/", spa=True)) as to:
+            _serve(to, tmp_path)
+            (tmp_path / "a/200.html").write_text("for every path")
+            assert (await to.get("/letters/7")).body == b"for every path"
+            assert (await to.get("/")).body == b"<h1>A</h1>"
+            (tmp_path / "a/index.html").unlink()
+            assert (await to.get("/")).body == b"for every path", "a build without an index has only this one"
+
+    asyncio.run(scenario())
+
+
+def test_a_site_below_a_path_of_its_own_is_led_to(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with proxy(tmp_path / "home", route(static_url="/shop/", spa=True)) as to:
+            _serve(to, tmp_path)
+            for path in ("/", "/shop"):
+                answer = await to.get(path)
+                assert (answer.status, answer.headers["location"]) == (302, "/shop/"), path
+                assert answer.headers["cache-control"] == "no-cache", "another release may be served at / itself"
+            assert (await to.get("/shop/")).body == b"<h1>A</h1>"
+            assert (await to.get("/shop/assets/style.css")).body == b"css of A"
+            assert (await to.get("/shop/letters/7")).body == b"<h1>A</h1>"
+            assert await to.status("/letters/7") == 404
+
+    asyncio.run(scenario())
+
+
 def test_with_a_web_process_files_come_first_and_the_rest_is_the_apps(
     tmp_path: Path, app_a: Upstream, app_b: Upstream
 ) -> None:
