@@ -47,7 +47,7 @@ async def measure(root: Path, rows: int, times: int) -> list[tuple[object, ...]]
         async def backup(number: int = number, took: dict[str, float] = took, made: list[Backup] = made) -> None:
             began = time.perf_counter()
             ask = BackupAsk(app=APP, id=release_id(time.time(), number), reason=Reason.ASKED, has_postgres=True)
-            made.append(await take_backup(ask, on))  # type: ignore[arg-type]  # it has what a backup needs
+            made.append(await take_backup(ask, on))
             took["backup"] = time.perf_counter() - began
 
         async def bare_backup(file: Path = file, took: dict[str, float] = took) -> None:

@@ -99,8 +99,8 @@ async def monitors() -> None:
             journal = SimpleNamespace(
                 states=lambda: states, state=lambda app: SimpleNamespace(app=app, is_in_maintenance=False)
             )
-            watching = Monitoring(on, journal, lambda: False)  # type: ignore[arg-type]  # what it touches of them
-            watching._look = lambda: None  # type: ignore[method-assign]  # the thousand are not of a manifest
+            watching = Monitoring(on, journal, lambda: False)
+            watching._look = lambda: None
             for number in range(MONITORS):
                 keys = MonitorKeys(
                     name=f"m{number}", target=f"http://127.0.0.1:{port}/", interval_s=INTERVAL_S, private=True

@@ -248,7 +248,7 @@ def _said(last: Mapping[str, object]) -> str:
     """What the last event of a deploy says went wrong."""
     problems = last.get("problems")
     told = [f"{p['where']}: {p['why']}" for p in problems] if isinstance(problems, list) else []
-    tail = next((e["log_tail"][-12:] for e in last.get("events", ()) if e.get("log_tail")), [])  # type: ignore[attr-defined]
+    tail = next((e["log_tail"][-12:] for e in last.get("events", ()) if e.get("log_tail")), [])
     return "; ".join(told or [str(last.get("because") or last)]) + "".join(f"\n      | {line}" for line in tail)
 
 

@@ -91,11 +91,11 @@ def _settled(world: World, is_cold: bool) -> dict[str, object]:
         status: dict[str, object] = world.status(APP)
         return status if not status["act"] and bool(status["warm"]) is not is_cold else None
 
-    return wait_until(found, 30)  # type: ignore[no-any-return]  # the tests' helpers are untyped
+    return wait_until(found, 30)
 
 
 def _releases(world: World) -> list[dict[str, str]]:
-    return json.loads(world.run("releases", APP, "--json").stdout)  # type: ignore[no-any-return]
+    return json.loads(world.run("releases", APP, "--json").stdout)
 
 
 def refused(world: World) -> str:

@@ -27,7 +27,7 @@ def seen(requests: int = 0, p95_ms: float = 0.0, **keys: object) -> RolloutLine:
         because="",
         waiting_for="16 more requests of new",
         strengths=(Strength(of="more errors", value=0.5, needed=333.0),),
-        **keys,  # type: ignore[arg-type]  # keys of several kinds
+        **keys,
     )
 
 

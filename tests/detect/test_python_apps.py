@@ -474,7 +474,7 @@ def test_an_interpreter_that_is_not_here_is_told_with_the_command(look: Look) ->
 def test_nothing_of_the_repository_is_run(look: Look, tmp_path: object) -> None:
     trap = f"import pathlib\npathlib.Path({str(tmp_path)!r}, 'ran').touch()\n"
     look({"main.py": trap + FASTAPI, "setup.py": trap, "manage.py": trap, "requirements.txt": "fastapi\n"})
-    assert not (tmp_path / "ran").exists()  # type: ignore[operator]
+    assert not (tmp_path / "ran").exists()
 
 
 def test_an_app_that_tests_something_is_not_the_app(look: Look) -> None:

@@ -59,7 +59,7 @@ def test_a_name_is_looked_up_once_and_that_address_is_connected_to(
 ) -> None:
     looked_up, connected = rebinding([["1.1.1.1"], ["127.0.0.1"], ["169.254.169.254"]])
     with contextlib.suppress(Failure):  # nobody answers there
-        asyncio.run(go())  # type: ignore[arg-type]  # each is a coroutine function
+        asyncio.run(go())
     assert looked_up == ["rebind.example"]
     assert connected == ["1.1.1.1"]
 

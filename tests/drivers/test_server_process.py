@@ -45,7 +45,7 @@ def a_server(folder: Path, script: str, **changes: object) -> ServerSpec:
         "prepare": prepare,
         "stop_timeout_s": 0.3,
     }
-    return ServerSpec(**{**values, **changes})  # type: ignore[arg-type]  # tests change single values by name
+    return ServerSpec(**{**values, **changes})
 
 
 async def until(holds: Callable[[], bool], within_s: float = 15.0) -> None:

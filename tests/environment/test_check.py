@@ -40,7 +40,7 @@ def found(
     manifest = Manifest(app="shop", env={name: variable} if variable is not None else {})
     kept = {name: Kept(value=Secret(value), set_at=set_at, expires_at=expires_at)} if value is not None else {}
     layers = [Layer(holder, environment, "", kept)] if kept else []
-    at = Scene(manifest, environment, resolve(manifest, layers), now=NOW, **scene)  # type: ignore[arg-type]
+    at = Scene(manifest, environment, resolve(manifest, layers), now=NOW, **scene)
     findings = check(at)
     for finding in findings:
         assert finding.problem.where

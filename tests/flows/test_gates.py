@@ -36,7 +36,7 @@ def at(text: str, zone: str = "Europe/Berlin") -> float:
 
 
 def gate(now: float = 0.0, *, held_by: str = "", is_dark: bool = False, is_first: bool = False, **keys: object) -> str:
-    ask = Rollout(policy=Policy(), slot=Slot.A, stable="r1", health=HEALTH, **keys)  # type: ignore[arg-type]  # keys of several kinds
+    ask = Rollout(policy=Policy(), slot=Slot.A, stable="r1", health=HEALTH, **keys)
     found = closed(ask, "shop", now, held_by=held_by, is_dark=is_dark, is_first=is_first)
     return f"{found.kind}: {found.waiting_for}" if found else ""
 

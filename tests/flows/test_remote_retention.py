@@ -49,7 +49,7 @@ def test_a_remote_keeps_what_the_rules_keep_and_the_last_proven_one(tmp_path: Pa
 
     def drivers(at: Home, port: int = port) -> SimpleNamespace:
         folders = BackupFolders(at)
-        remotes = RcloneRemotes(at, folders, Words(settings(port)))  # type: ignore[arg-type]  # the part that is read
+        remotes = RcloneRemotes(at, folders, Words(settings(port)))
         return SimpleNamespace(backups=folders, remotes=remotes, clock=clock)
 
     on, other = drivers(home), drivers(fresh)
@@ -74,18 +74,18 @@ def test_a_remote_keeps_what_the_rules_keep_and_the_last_proven_one(tmp_path: Pa
         with s3(tmp_path / "bucket", port):
             for kept in on.backups.all("shop"):
                 await on.remotes.push("shop", kept.backup.id, REMOTE)
-            let_go("shop", manifest, on, journal)  # type: ignore[arg-type]  # it has what is used
-            gone = await let_go_remotely("shop", manifest, on, journal)  # type: ignore[arg-type]
+            let_go("shop", manifest, on, journal)
+            gone = await let_go_remotely("shop", manifest, on, journal)
             assert set(gone) == {old[0], old[2]}
             stay = {old[1], named, *newest}
             assert set(await on.remotes.held("shop", REMOTE)) == stay
             assert {kept.backup.id for kept in on.backups.all("shop")} == stay
             assert not list((tmp_path / "bucket").rglob(f"*{old[0]}*")), "nothing is left of it"
-            assert await let_go_remotely("shop", manifest, on, journal) == ()  # type: ignore[arg-type]
+            assert await let_go_remotely("shop", manifest, on, journal) == ()
 
-            assert await let_go_remotely("shop", manifest, other, journal) == ()  # type: ignore[arg-type]
+            assert await let_go_remotely("shop", manifest, other, journal) == ()
             assert set(await other.remotes.held("shop", REMOTE)) == stay, "a machine that has proven none removes none"
-        assert await let_go_remotely("shop", manifest, on, journal) == ()  # type: ignore[arg-type]
+        assert await let_go_remotely("shop", manifest, on, journal) == ()
         assert "removal " + REMOTE in journal.state("shop").alerts.standing, "it did not answer"
 
     asyncio.run(story())

@@ -54,7 +54,7 @@ def served(app: Any) -> Iterator[Callable[..., tuple[int, dict[str, Any], dict[s
         is_json = "json" in headers.get("content-type", "")
         return answer.status, json.loads(text) if is_json and text else {"text": text.decode()}, headers
 
-    ask.port = listener.getsockname()[1]  # type: ignore[attr-defined]  # for those who ask in their own way
+    ask.port = listener.getsockname()[1]
     wait_until(lambda: server.started, 60)
     try:
         yield ask
@@ -171,11 +171,11 @@ def test_two_hundred_probes_at_once_are_one_question() -> None:
         return await asyncio.gather(*(one() for _ in range(count)))
 
     with served(app) as ask:
-        impatient = socket.create_connection(("127.0.0.1", ask.port))  # type: ignore[attr-defined]
+        impatient = socket.create_connection(("127.0.0.1", ask.port))
         impatient.sendall(b"GET /health/deep HTTP/1.1\r\nHost: it\r\n\r\n")
         wait_until(lambda: asked, 60)
         impatient.close()  # who began the question goes away, and the others still get its answer
-        answers = asyncio.run(all_at_once(ask.port, 200))  # type: ignore[attr-defined]
+        answers = asyncio.run(all_at_once(ask.port, 200))
         assert [answer.split(b"\r\n", 1)[0] for answer in answers] == [b"HTTP/1.1 200 OK"] * 200
         assert ask("/health/deep")[0] == 200
     assert len(asked) == 1

@@ -64,7 +64,7 @@ def api_md() -> str:
 
 
 def _schema(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    return content["application/json"].get("schema", {})  # type: ignore[no-any-return]  # JSON
+    return content["application/json"].get("schema", {})
 
 
 def _shape(schema: Mapping[str, Any]) -> list[str]:

@@ -49,7 +49,7 @@ def _told(
     for frame in _frames(source, module, call, code, bound):
         scope = Scope(source, module, call, frame.bound)
         texts = {name: scope.says(value) for name, value in arguments(call).items() if name in FIELDS}
-        doc = ast.get_docstring(frame.function or function) if (frame.function or function) else ""  # type: ignore[arg-type]  # not None here
+        doc = ast.get_docstring(frame.function or function) if (frame.function or function) else ""
         yield Telling(code=frame.code, module=frame.module.name, says=(doc or "").split("\n\n")[0], texts=texts)
 
 

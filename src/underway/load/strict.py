@@ -120,7 +120,7 @@ class Connection:
             self.close()
         return Answer(status, headers, body, (time.perf_counter() - began) * 1000)
 
-    async def _body(self, status: int, headers: Mapping[str, str], *, is_head: bool) -> bytes:
+    async def _body(self, status: int, headers: dict[str, str], *, is_head: bool) -> bytes:
         if is_head or status in (204, 304):
             return b""
         if headers.get("transfer-encoding", "").lower() == "chunked":
@@ -131,7 +131,7 @@ class Connection:
             return b"".join(parts)
         if "content-length" in headers:
             return await self._exactly(int(headers["content-length"]))
-        headers |= {"connection": "close"}  # type: ignore[operator]
+        headers["connection"] = "close"  # it ends with the connection
         with contextlib.suppress(Broken):
             while True:
                 await self._more()

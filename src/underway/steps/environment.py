@@ -22,7 +22,7 @@ from underway.terms.release import Build
 from underway.terms.secret import Secret
 
 DATABASE_PASSWORD = "UNDERWAY_DATABASE_PASSWORD"  # noqa: S105 - the name under which the vault keeps it
-CACHE_PASSWORD = "UNDERWAY_CACHE_PASSWORD"  # noqa: S105
+CACHE_PASSWORD = "UNDERWAY_CACHE_PASSWORD"  # noqa: S105 - likewise
 KEPT_PREFIX = "kept_"
 """Names in the vault of values that a manifest had in the clear."""
 

@@ -57,7 +57,7 @@ def asked(kind: str, target: str, answer: Callable[[bytes], bytes], **keys: obje
     async def ask() -> Checked:
         async with answering(answer) as port:
             there = target.replace("PORT", str(port))
-            return await ASKS.ask(MonitorKeys(name="it", kind=kind, target=there, private=True, **keys), {})  # type: ignore[arg-type]
+            return await ASKS.ask(MonitorKeys(name="it", kind=kind, target=there, private=True, **keys), {})
 
     return asyncio.run(ask())
 
@@ -108,7 +108,7 @@ def test_private_addresses_are_refused_unless_allowed(kind: str, target: str) ->
     reached: list[bytes] = []
 
     async def ask() -> Checked:
-        async with answering(lambda sent: reached.append(sent) or b"") as port:  # type: ignore[func-returns-value]
+        async with answering(lambda sent: reached.append(sent) or b"") as port:
             monitor = MonitorKeys(name="it", kind=kind, target=target.replace("PORT", str(port)), timeout_s=5)
             return await ASKS.ask(monitor, {})
 

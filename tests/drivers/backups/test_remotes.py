@@ -48,7 +48,7 @@ class Words:
 
 
 def remotes(home: Home, values: Mapping[str, str]) -> RcloneRemotes:
-    return RcloneRemotes(home, BackupFolders(home), Words(values))  # type: ignore[arg-type]  # the part that is read
+    return RcloneRemotes(home, BackupFolders(home), Words(values))
 
 
 def made(home: Home, backup_id: str, content: bytes) -> Path:

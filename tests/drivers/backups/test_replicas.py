@@ -73,7 +73,7 @@ def test_a_marked_second_is_had_back_through_a_kill_and_a_file_that_took_its_pla
         assert (follower.name, follower.state) == ("data/app.db", "streaming")
         assert follower.behind_s == 0
         write(path, 2)
-        os.kill(replicas._server.pid, signal.SIGKILL)  # type: ignore[union-attr]  # it runs
+        os.kill(replicas._server.pid, signal.SIGKILL)
         write(path, 3)
         await replicas.keep(wanted)
         second = await marked()
@@ -114,11 +114,11 @@ def test_what_replicates_is_adopted_and_ends_when_nothing_is_wanted(home: Home) 
     async def story() -> None:
         former = LitestreamReplicas(home, SystemClock())
         await former.keep({"shop": ("app.db",)})
-        pid = former._server.pid  # type: ignore[union-attr]  # it runs
+        pid = former._server.pid
         await former.detach()
         later = LitestreamReplicas(home, SystemClock())
         await later.keep({"shop": ("app.db",)})
-        assert later._server.pid == pid  # type: ignore[union-attr]  # it runs
+        assert later._server.pid == pid
         await later.keep({})
         assert not Path(f"/proc/{pid}").exists() or Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
 

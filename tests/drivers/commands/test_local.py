@@ -36,7 +36,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 def task(home: Home, *argv: str, **more: object) -> Task:
     given = {"id": "build", "cwd": str(home.root.parent), "env": {"PATH": os.environ["PATH"]}, "timeout_s": 30.0}
-    return Task(**{**given, "argv": argv, "log_path": str(home.root / "logs" / "build.log"), **more})  # type: ignore[arg-type]
+    return Task(**{**given, "argv": argv, "log_path": str(home.root / "logs" / "build.log"), **more})
 
 
 def run(home: Home, *argv: str, **more: object) -> TaskEnd:

@@ -36,7 +36,7 @@ TRAPS = [
 ]  # fmt: skip
 
 
-def source(folder: Path, people: list[tuple], posts: list[tuple] = ()) -> Path:  # type: ignore[type-arg]
+def source(folder: Path, people: list[tuple], posts: list[tuple] = ()) -> Path:
     path = folder / "app.db"
     with sqlite3.connect(path) as made:
         made.execute(
@@ -101,7 +101,7 @@ def test_every_kind_of_value_arrives_and_is_proven(served: Served, tmp_path: Pat
     asyncio.run(story())
 
 
-def person(number: int, **changed: object) -> tuple:  # type: ignore[type-arg]
+def person(number: int, **changed: object) -> tuple:
     names = [
         "id",
         "name",

@@ -81,7 +81,7 @@ def ask(faults: list[Fault], **extra: object) -> tuple[Open, list[float], Failur
         token = {"Authorization": Secret(f"Bearer {provider.token}")}
         api = Api(RENDER, url, token, Manners(timeout_s=2.0, sleep=sleep))
         try:
-            await api.ask("POST", "/x", body={}, **extra)  # type: ignore[arg-type]  # what the test gives
+            await api.ask("POST", "/x", body={}, **extra)
         finally:
             await api.close()
 

@@ -31,7 +31,7 @@ from underway.terms.release import Slot
 
 
 def _keeper_pid(router_home: object) -> int:
-    found = keeper.remembered(router_home)  # type: ignore[arg-type]
+    found = keeper.remembered(router_home)
     assert found is not None
     return found.pid
 

@@ -45,8 +45,8 @@ def _connected(self, address):  # type: ignore[no-untyped-def]  # servers look a
 
 
 def _main() -> None:
-    socket.socket.bind = _bound  # type: ignore[method-assign]
-    socket.socket.connect = _connected  # type: ignore[method-assign]
+    socket.socket.bind = _bound  # type: ignore[method-assign]  # what this module is for
+    socket.socket.connect = _connected  # type: ignore[method-assign]  # what this module is for
     words = sys.argv[1:]
     if words[:1] == ["-m"]:
         sys.argv = words[1:]

@@ -47,10 +47,10 @@ def lost_script(held: str) -> str:
         if it.is_there and stay:
             was = ", ".join(identifier(column) for column in stay)
             now = ", ".join(f"{identifier(column)}::text" for column in stay)
-            left = f"SELECT {was} FROM {kept} EXCEPT ALL SELECT {now} FROM ONLY {table}"  # noqa: S608
-            rows = f"(SELECT count(*) FROM ({left}) x)"  # noqa: S608
+            left = f"SELECT {was} FROM {kept} EXCEPT ALL SELECT {now} FROM ONLY {table}"  # noqa: S608 - likewise
+            rows = f"(SELECT count(*) FROM ({left}) x)"  # noqa: S608 - likewise
         gone = [column for column in it.columns if column not in it.now][:_MOST_COLUMNS] if it.is_there else []
-        counts = [f"(SELECT count({identifier(column)}) FROM {kept})" for column in gone]  # noqa: S608
+        counts = [f"(SELECT count({identifier(column)}) FROM {kept})" for column in gone]  # noqa: S608 - likewise
         values = ", ".join(f"{literal(column)}, {count}" for column, count in zip(gone, counts, strict=True))
         shown = it.name if it.schema == "public" else f"{it.schema}.{it.name}"
         lines.append(f"SELECT json_build_array({literal(shown)}, {rows}, json_build_object({values}));")

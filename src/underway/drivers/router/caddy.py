@@ -293,7 +293,7 @@ class CaddyRouter:
     async def _wait_gone(self, connections: frozenset[bytes], timeout_s: float) -> frozenset[bytes]:
         """Wait until `connections` are closed; return those that are not after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
-        while (left := connections & self._connections()) and time.monotonic() < deadline:  # noqa: ASYNC110
+        while (left := connections & self._connections()) and time.monotonic() < deadline:  # noqa: ASYNC110 - below
             await asyncio.sleep(_POLL_S)  # the kernel tells nobody when a connection of another process closes
         return left
 
