@@ -331,3 +331,36 @@ def test_a_demand_of_tls_from_the_database_is_taken_over(look: Look, ssl: str, i
     assert [c.evidence for c in detection.claims if "TLS" in c.says] == ["s.js:2"] * is_said
     by_bun = look(app(source, scripts={"start": "bun run s.js"}))  # which loads no module before the app
     assert [(p.code, p.where) for p in by_bun.problems] == [("detect.database-fixed", "s.js:2")] * is_said
+
+
+PAGES = {"react-scripts": "4", "express": "4"}
+PAGES_AND_SERVER = {"start": "react-scripts start", "server": "node server/index.js", "build": "react-scripts build"}
+
+
+def with_pages(server: str) -> dict[str, str]:
+    package = json.dumps({"scripts": PAGES_AND_SERVER, "dependencies": PAGES}, indent=1)
+    return {
+        "package.json": package, "package-lock.json": "", "public/index.html": "", "src/index.js": "ReactDOM.render()",
+        "server/index.js": server,
+    }  # fmt: skip
+
+
+def test_pages_that_the_package_of_the_server_builds_are_served_beside_it(look: Look) -> None:
+    manifest = drafted(look(with_pages("app.listen(process.env.PORT)")))
+    assert manifest.processes["web"].command == "node --require ./.underway/listen.cjs server/index.js"
+    assert manifest.static is not None
+    assert (manifest.static.dir, manifest.static.url, manifest.static.spa) == ("build", "/", True)
+
+
+def test_pages_that_the_server_serves_are_left_to_it(look: Look) -> None:
+    served = "app.use(express.static(path.join(__dirname, '../build'))); app.listen(process.env.PORT)"
+    assert drafted(look(with_pages(served))).static is None
+
+
+@pytest.mark.parametrize(("section", "stage"), [("development", "development"), ("production", "production")])
+def test_knex_migrates_the_database_that_the_code_opens(look: Look, section: str, stage: str) -> None:
+    opens = f'const config = require("./knexfile"); module.exports = knex(config.{section})'
+    files = app(opens, needs="knex pg", knexfile_dot_js="module.exports = { development: {}, production: {} }")
+    migrate = drafted(look(files)).migrate
+    assert migrate is not None
+    assert migrate.command.endswith(f"knex migrate:latest --env {stage}")

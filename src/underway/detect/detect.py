@@ -11,7 +11,7 @@ from underway.detect.draft import Draft
 from underway.detect.frameworks import built_by
 from underway.detect.index import Index, by_depth, cwd, folder_of, join
 from underway.detect.model import Detection, Evidence, Machine, Notes
-from underway.detect.node import SERVERS, NodeProject, find_node_projects
+from underway.detect.node import PAGES, SERVERS, NodeProject, find_node_projects
 from underway.detect.other_stacks import no_app, other_stack
 from underway.detect.python_project import PythonProject, find_python_projects
 from underway.detect.python_site import draft_python_site
@@ -20,7 +20,7 @@ from underway.detect.several import refuse_several
 from underway.detect.shared import declared_shared
 from underway.detect.sql_tables import tables_from_sql
 from underway.detect.starts import Starts, read_starts
-from underway.detect.web_node import draft_front_end, draft_node_server, draft_plain_server
+from underway.detect.web_node import draft_front_end, draft_node_server, draft_plain_server, pages_of_server
 from underway.detect.web_python import draft_python
 from underway.manifest.model import Static
 from underway.terms.tree import Tree
@@ -85,6 +85,8 @@ def _draft(
             front = [p for p in node if p.is_front_end and not p.server and p is not project and not is_whole]
             if front:
                 _add_front_end(index, starts, front, machine, draft, notes)
+            if draft.static is None and not is_whole:
+                pages_of_server(index, project, draft, notes)
             return True
     if servers:
         notes.problem(
@@ -123,10 +125,6 @@ def _is_for_another_host(project: NodeProject, notes: Notes) -> bool:
     return True
 
 
-_PAGES = ("react-scripts", "@vue/cli-service", "vite", "@angular/cli", "parcel", "snowpack", "preact-cli")
-"""Tools that build whole pages. Others also pack the styles and scripts of a server's own templates."""
-
-
 def _add_front_end(
     index: Index, starts: Starts, node: list[NodeProject], machine: Machine, draft: Draft, notes: Notes
 ) -> None:
@@ -145,7 +143,7 @@ def _add_front_end(
             continue
         if not project.is_front_end or project.server or not _has_page(index, project):
             continue
-        if project.folder == "" and (has_root or not project.has(*_PAGES)):
+        if project.folder == "" and (has_root or not project.has(*PAGES)):
             continue
         if draft.node is not None and (cwd(project.folder) == draft.node.dir or project.folder in _NOT_SERVED):
             continue

@@ -16,7 +16,7 @@ _PARTS = {
     "host": ("HOST", "HOSTNAME", "SERVER", "ADDRESS", "ADDR", "ENDPOINT"),
     "port": ("PORT",),
     "user": ("USER", "USERNAME", "USER_NAME", "LOGIN"),
-    "password": ("PASS", "PASSWORD", "PWD", "PASSWD", "USER_PASSWORD", "USER_PASS"),
+    "password": ("PASS", "PASSWORD", "PWD", "PASSWD", "PSW", "PSWD", "USER_PASSWORD", "USER_PASS"),
     "database": ("NAME", "DB", "DATABASE", "DBNAME", "DB_NAME", "DATABASE_NAME", "BASE"),
 }
 _PART = "|".join(word for words in _PARTS.values() for word in words)
@@ -71,8 +71,8 @@ _SECRET_KEY = re.compile(
     r"COOKIE_(?:KEY|SECRET)|APP_KEY|SIGNING_KEY|AUTH_SECRET|TOKEN_SECRET|HASH_SECRET|CSRF_(?:KEY|SECRET)|SALT|PEPPER|"
     r"(?:WATCHMAN|HEALTH_?CHECK|METRICS|MONITORING|INTERNAL|CRON)_TOKENS?|SECURITY_PASSWORD_SALT|PASSWORD_SALT|ENCRYPTION_KEY|SECRET_TOKEN|REFRESH_SECRET|ACCESS_SECRET)(?:_\d)?"
 )
-_PASSWORD = re.compile(r"(?:[A-Z0-9]+_+)*(?:PASSWORD|PASSWD|PASS)")
-_SECRET_LIKE = re.compile(r"(?:^|_)(?:SECRET|TOKEN|KEY|PASSWORD|PASS|PASSWD|CREDENTIALS?|PRIVATE|DSN)(?:_|$)")
+_PASSWORD = re.compile(r"(?:[A-Z0-9]+_+)*(?:PASSWORD|PASSWD|PASS|PSW)")
+_SECRET_LIKE = re.compile(r"(?:^|_)(?:SECRET|TOKEN|KEY|PASSWORD|PASS|PASSWD|PSW|CREDENTIALS?|PRIVATE|DSN)(?:_|$)")
 
 PUBLIC_SECRETS = re.compile(
     r"|change[-_ ]?(this|me|it)?.*|secret.*|.*(insecure|example|replace|placeholder|your[-_ ]|super[-_ ]?secret).*|"

@@ -181,6 +181,10 @@ def _texts(raw: object) -> dict[str, str]:
     return {str(k): v for k, v in raw.items() if isinstance(v, str)} if isinstance(raw, dict) else {}
 
 
+PAGES = ("react-scripts", "@vue/cli-service", "vite", "@angular/cli", "parcel", "snowpack", "preact-cli")
+"""Tools that build whole pages. Others also pack the styles and scripts of a server's own templates."""
+
+
 def output_folder(index: Index, project: NodeProject) -> tuple[str, Evidence, bool]:
     """Where the build puts its files, the evidence, and whether one page serves every path."""
     if project.built is not None and project.built.folder:

@@ -71,9 +71,10 @@ def migrate_node(index: Index, project: NodeProject, starts: Starts, draft: Draf
         return
     knexfiles = [p for p in index.matching(r"knexfile\.[cm]?[jt]s") if p.startswith(inside)]
     if project.has("knex") and knexfiles:
-        command = "node_modules/.bin/knex migrate:latest --env production"
+        stage = "development" if _always_develops(index, inside) else "production"
+        command = f"node_modules/.bin/knex migrate:latest --env {stage}"
         if "cli.js" in project.scripts.get("knex", ""):  # how a knexfile in TypeScript is loaded
-            command = "npm run knex -- migrate:latest --env production"
+            command = f"npm run knex -- migrate:latest --env {stage}"
         draft.migrate = Migrate(command, cwd(folder))
         notes.claim("migrate", "knex migrate:latest", Evidence(knexfiles[0]), "migrate")
         return
@@ -109,6 +110,15 @@ def migrate_node(index: Index, project: NodeProject, starts: Starts, draft: Draf
     elif project.has("sequelize-cli") and (folder_at := _sequelize(index, inside)):
         draft.migrate = Migrate("node_modules/.bin/sequelize-cli db:migrate", cwd(folder), (folder_at,))
         notes.claim("migrate", "sequelize-cli db:migrate", Evidence(folder_at), "migrate")
+
+
+_DEVELOPS = re.compile(r"""knex\w*\(\s*\w+(?:\.development|\[\s*['"]development['"]\s*\])\s*\)""", re.IGNORECASE)
+
+
+def _always_develops(index: Index, inside: str) -> bool:
+    """True where the code takes the section for development of its knexfile, whatever NODE_ENV says."""
+    sources = [p for p in index.ending(".js", ".ts", ".mjs", ".cjs") if p.startswith(inside)][:1500]
+    return any(_DEVELOPS.search(index.text(path)) for path in sources if "knexfile" in index.text(path))
 
 
 def _data_source(index: Index, project: NodeProject) -> Evidence | None:

@@ -13,7 +13,7 @@ from underway.detect.health import declared_health, text_health
 from underway.detect.index import Index, cwd, join
 from underway.detect.laid_out import made_folders, put_by_dockerfile
 from underway.detect.model import Evidence, Machine, Notes
-from underway.detect.node import FRONT_ENDS, SERVERS, NodeProject, accepts_node, output_folder, running
+from underway.detect.node import FRONT_ENDS, PAGES, SERVERS, NodeProject, accepts_node, output_folder, running
 from underway.detect.node_database import migrate_node
 from underway.detect.node_listen import listening
 from underway.detect.node_needs import fill_needs, load_module, settings_file, stage
@@ -190,6 +190,11 @@ def in_folder(project: NodeProject, line: str) -> str:
     return f"cd {shlex.quote(project.folder)} && {line}" if project.folder else line
 
 
+_RUN_BY_NODE = re.compile(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+")
+_SERVER_SCRIPTS = ("server", "start:server", "server:start", "start-server", "serve", "backend", "start:backend", "api")
+"""Scripts that start the server where `start` starts a developer's pages."""
+
+
 def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, Evidence]:
     for start in starts.found:
         if start.name in ("web", "app", "api", "server", "node", "backend"):
@@ -202,7 +207,7 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
     start_line = followed(project, project.scripts.get("start", ""))
     if project.built is not None and project.built.command:
         return project.built.command, project.built.at
-    if re.fullmatch(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+", start_line):
+    if _RUN_BY_NODE.fullmatch(start_line):
         return re.sub(r"^NODE_ENV=\w+\s+", "", start_line), at
     if pm2 := _pm2(index, project, start_line):
         return pm2, at
@@ -215,7 +220,7 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
     ready = [name for name in project.scripts if _READY.fullmatch(name)]
     for script in ready:
         line = followed(project, project.scripts.get(script, ""))
-        if re.fullmatch(r"(NODE_ENV=\w+\s+)?node\s+[\w./=: -]+", line):
+        if _RUN_BY_NODE.fullmatch(line):
             return re.sub(r"^NODE_ENV=\w+\s+", "", line), index.line(project.path, f'"{script}"')
     if ready:
         return running(project, ready[0]), index.line(project.path, f'"{ready[0]}"')
@@ -223,6 +228,11 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
         return plain, at
     if start_line.startswith("nest start") and _builds(project):
         return "node dist/main", at
+    for script in _SERVER_SCRIPTS:
+        line = followed(project, project.scripts.get(script, ""))
+        plain = in_earnest(index, project, line) or (line if _RUN_BY_NODE.fullmatch(line) else "")
+        if plain:
+            return re.sub(r"^NODE_ENV=\w+\s+", "", plain), index.line(project.path, f'"{script}"')
     candidates = [
         project.main,
         "server.js",
@@ -234,10 +244,11 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
         "server.mjs",
         "index.mjs",
     ]
-    for name in candidates:
+    pages = project.has(*PAGES)  # whose sources are then in src
+    for name in [name for name in candidates if not pages or not name.startswith("src/")]:
         if name and re.fullmatch(r"[\w./-]+\.[cm]?js", name) and index.has(join(project.folder, name)):
             return f"node {name.removeprefix('./')}", Evidence(join(project.folder, name))
-    for script in ("serve", "server", "dev", "start:dev", "develop", "watch"):
+    for script in ("dev", "start:dev", "develop", "watch"):
         if plain := in_earnest(index, project, project.scripts.get(script, "")):
             return plain, index.line(project.path, f'"{script}"')
     return "", at
@@ -306,6 +317,30 @@ def draft_front_end(
             "the front end is built by Node, and this machine has none",
             "install Node",
         )
+
+
+_SERVES_FILES = re.compile(
+    r"\bstatic\(|serve-?static|\bsendFile\b|\bkoa-(?:static|send)\b|\bsirv\(|ViteExpress|vite-express"
+)
+
+
+def pages_of_server(index: Index, project: NodeProject, draft: Draft, notes: Notes) -> None:
+    """Let the proxy serve the pages that the server's own package builds, where no source of the server does."""
+    if (
+        not project.has(*PAGES)
+        or not _builds(project)
+        or not any(index.has(join(project.folder, page)) for page in ("index.html", "public/index.html"))
+    ):
+        return
+    folder, evidence, spa = output_folder(index, project)
+    lead = f"{project.folder}/" if project.folder else ""
+    sources = [p for p in index.ending(".js", ".mjs", ".cjs", ".ts", ".mts") if p.startswith(lead)][:1500]
+    if not any(_SERVES_FILES.search(index.text(path)) for path in sources):
+        draft.static = Static(dir=folder, url="/", spa=spa)
+        notes.claim(
+            "static", f"the pages built into {folder}, which no source of the server serves", evidence, "static"
+        )
+        same_origin(index, project, folder, draft, notes)
 
 
 def _served_by(index: Index, project: NodeProject, folder: str) -> Evidence | None:
