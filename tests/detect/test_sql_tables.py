@@ -38,10 +38,12 @@ def test_what_a_new_database_is_given_makes_the_tables_in_the_order_of_its_image
             "data:/var/lib/postgresql/data",
             "./db/tables.sql:/docker-entrypoint-initdb.d/1-tables.sql:ro",
             "./db/more:/docker-entrypoint-initdb.d",
+            "./db/migrations:/docker-entrypoint-initdb.d/migrations",
         ),
         "db/tables.sql": 'create extension if not exists "uuid-ossp";\n' + SCHEMA,
         "db/more/2 seed.sql": "INSERT INTO todo (says) VALUES ('a');",
         "db/more/3.sh": "",
+        "db/migrations/1.sql": SCHEMA,
     }
     manifest, detection = drafted(look, files)
     paths = ("db/tables.sql", "db/more/2 seed.sql")

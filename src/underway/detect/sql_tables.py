@@ -57,7 +57,8 @@ def _given(index: Index, starts: Starts) -> tuple[tuple[str, ...], Evidence | No
     for source, name, at in starts.first_sql:
         if index.has(source) and source.endswith(".sql"):
             found[name or source.rpartition("/")[2]] = source, at
-        for path in [p for p in index.paths if folder_of(p) == source and p.endswith(".sql")][:_MOST]:
+        inside = () if name else [p for p in index.paths if folder_of(p) == source and p.endswith(".sql")]
+        for path in inside[:_MOST]:  # a folder in the folder is not looked into
             found[path.rpartition("/")[2]] = path, at
     files = tuple(path for _, (path, _) in sorted(found.items()))
     if not any(_MAKES.search(index.text(path)) for path in files):

@@ -36,6 +36,8 @@ END;
 $$ LANGUAGE plpgsql;
 COMMIT;
 ALTER TABLE public.item OWNER TO postgres;
+CREATE SCHEMA kept Authorization shopper;
+ALTER DEFAULT PRIVILEGES IN SCHEMA kept GRANT ALL ON TABLES TO shopper;
 GRANT ALL PRIVILEGES ON ALL TABLES IN SCHEMA public
   TO shopper;
 INSERT INTO item (name) VALUES ('the first; grant it'), ('Ünïcode');

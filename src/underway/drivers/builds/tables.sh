@@ -25,9 +25,10 @@ LC_ALL=C awk '
     said ~ /^\\(c|connect|restrict|unrestrict)([ \t]|$)/ { next }
     said ~ /^(begin|commit|start transaction|begin transaction)[ \t]*;/ { next }
     said ~ /^(create|drop|alter)[ \t]+(database|user|role|extension)[ \t]/ ||
-    said ~ /^comment[ \t]+on[ \t]+(database|role|extension)[ \t]/ || said ~ /^(grant|revoke)[ \t]/ ||
+    said ~ /^alter[ \t]+default[ \t]+privileges/ || said ~ /^comment[ \t]+on[ \t]+(database|role|extension)[ \t]/ || said ~ /^(grant|revoke)[ \t]/ ||
     said ~ /^(create|drop)[ \t]+schema[ \t]+(if[ \t]+(not[ \t]+)?exists[ \t]+)?"?public/ ||
     said ~ /^alter[ \t].*[ \t]owner[ \t]+to[ \t]/ { skips = said !~ /;/; next }
+    said ~ /^create[ \t]+schema[ \t]/ { sub(/[ \t][Aa][Uu][Tt][Hh][Oo][Rr][Ii][Zz][Aa][Tt][Ii][Oo][Nn][ \t]+[^ \t;]+/, "") }
     said ~ /^copy[ \t].*from[ \t]+stdin.*;/ { copies = 1 }
     { print }
 ' "$@" | psql --no-psqlrc --quiet --single-transaction --set ON_ERROR_STOP=1 --set VERBOSITY=terse --output /dev/null
