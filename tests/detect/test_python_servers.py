@@ -189,3 +189,131 @@ def test_a_python_that_the_project_does_not_take_is_not_called_absent(look: Any)
     )
     says = next(claim.says for claim in found.claims if claim.about == "python")
     assert "3.11 is named here, and the project asks for" in says
+
+
+def web(found: Any) -> str:
+    assert found.manifest is not None, found.problems
+    command: str = found.manifest.processes["web"].command
+    return command
+
+
+def test_a_class_made_of_the_frameworks_and_a_plain_create(look: Any) -> None:
+    app = "from sanic import Sanic\nclass Shop(Sanic):\n    pass\ndef create(names=None):\n    return Shop('shop')\n"
+    found = look({"setup.py": "setup(install_requires=['sanic'])\n", "shop/__init__.py": "", "shop/app.py": app})
+    assert web(found).startswith("uvicorn shop.app:create ")
+    assert "--factory" in web(found)
+
+
+def test_a_page_that_is_opened_in_a_try(look: Any) -> None:
+    script = "from nicegui import ui\ntry:\n    ui.run(port=8000)\nexcept KeyboardInterrupt:\n    pass\n"
+    other = "from nicegui import ui\ndef late():\n    ui.run(port=8000)\n"
+    assert web(look({"requirements.txt": "nicegui\n", "web/app.py": script})) == "python .underway/listen.py web/app.py"
+    assert look({"requirements.txt": "nicegui\n", "web/late.py": other}).manifest is None
+
+
+@pytest.mark.parametrize("line", ["python -u -m shop.api.app", "python shop/api/app.py"])
+def test_the_module_that_a_container_runs_is_the_app(look: Any, line: str) -> None:
+    files = {
+        "requirements.txt": "flask\n",
+        "app.py": "from flask import Flask\napp = Flask(__name__)\n",
+        "shop/__init__.py": "",
+        "shop/api/__init__.py": "",
+        "shop/api/app.py": "from flask import Flask\nserver = Flask(__name__)\n",
+        "Dockerfile": f"FROM python:3.12\nWORKDIR /app\nCOPY . .\nCMD {line}\n",
+    }
+    assert "shop.api.app:server" in web(look(files))
+    assert "app:app" in web(look({**files, "Dockerfile": "FROM python:3.12\n"}))
+
+
+@pytest.mark.parametrize(
+    ("files", "taken"),
+    [
+        ({"requirements/development.txt": "flask\n"}, ("requirements/development.txt",)),
+        (
+            {"requirements_20250824.txt": "flask\n", "requirements_20250913.txt": "flask\n"},
+            ("requirements_20250913.txt",),
+        ),
+        ({"requirements-test.txt": "pytest\n", "requirements-server.txt": "flask\n"}, ("requirements-server.txt",)),
+        (
+            {
+                "deps/web.txt": "flask\n",
+                "Dockerfile": "FROM python:3.12\nWORKDIR /app\nCOPY ./deps/web.txt ./requirements.txt\n"
+                "RUN pip install -r ./requirements.txt\n",
+                "requirements/development.txt": "pytest\n",
+            },
+            ("deps/web.txt",),
+        ),
+    ],
+)
+def test_requirements_under_another_name(look: Any, files: dict[str, str], taken: tuple[str, ...]) -> None:
+    found = look({"app.py": "from flask import Flask\napp = Flask(__name__)\n", **files})
+    assert found.manifest is not None, found.problems
+    assert found.manifest.build.python.requirements == taken
+
+
+def test_what_a_compose_file_for_development_runs_is_needed_and_how_it_runs_is_not_said(look: Any) -> None:
+    found = look(
+        {
+            "requirements.txt": "fastapi\nuvicorn\nredis\n",
+            "main.py": "import os\nfrom fastapi import FastAPI\nat = os.getenv('REDISTOGO_URL', 'redis://localhost')\n"
+            "app = FastAPI()\n",
+            "docker-compose.dev.yml": "services:\n  redis:\n    image: redis:7\n  web:\n    build: .\n"
+            "    command: uvicorn main:app --reload\n",
+        }
+    )
+    assert found.manifest is not None
+    assert found.manifest.services.redis is not None
+    assert any("redis:7" in claim.says for claim in found.claims)
+    assert not any("as the repository starts" in claim.says for claim in found.claims)
+
+
+def test_a_port_that_the_settings_cannot_do_without_is_given_to_the_migration(look: Any) -> None:
+    files = {
+        "pyproject.toml": PYDANTIC.replace("'fastapi'", "'fastapi', 'alembic'"),
+        "main.py": FASTAPI,
+        "settings.py": "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n    port: int\n",
+        "alembic.ini": "[alembic]\nscript_location = migrations\n",
+        "migrations/env.py": "import settings\n",
+        "migrations/versions/1.py": "revision = '1'\ndown_revision = None\n",
+    }
+    found = look(files)
+    assert found.manifest is not None
+    assert found.manifest.migrate is not None
+    assert found.manifest.migrate.command.startswith("PORT=8000 ")
+    plain = look({**files, "settings.py": files["settings.py"].replace("int", "int = 80")})
+    assert plain.manifest is not None
+    assert plain.manifest.migrate is not None
+    assert "PORT" not in plain.manifest.migrate.command
+
+
+def test_flask_sqlalchemy_without_an_address_takes_the_examples_file(look: Any) -> None:
+    found = look(
+        {
+            "requirements.txt": "flask\nflask-sqlalchemy\n",
+            "config.py": "import os\nclass Config:\n"
+            "    SQLALCHEMY_DATABASE_URI = os.getenv('SQLALCHEMY_DATABASE_URI')\n"
+            "    PREFIX = os.getenv('API_PREFIX')\n    HOOK = os.getenv('HOOK_PREFIX')\n",
+            "app.py": "from flask import Flask\nfrom flask_sqlalchemy import SQLAlchemy\nimport config\n"
+            "app = Flask(__name__)\napp.config.from_object(config.Config)\ndb = SQLAlchemy(app)\n",
+            ".env.example": "SQLALCHEMY_DATABASE_URI=sqlite:///market.db\nAPI_PREFIX=/api/v1\nHOOK_PREFIX=your own\n",
+        }
+    )
+    assert found.manifest is not None
+    assert found.manifest.env["SQLALCHEMY_DATABASE_URI"].value == "sqlite:///market.db"
+    assert "instance/market.db" in found.manifest.shared
+    assert found.manifest.env["API_PREFIX"].value == "/api/v1", "the front end asks for what begins with it"
+    assert "HOOK_PREFIX" not in found.manifest.env
+
+
+def test_a_script_that_makes_everything_anew_does_not_count_as_making_the_tables(look: Any) -> None:
+    files = {
+        "requirements.txt": "flask\nflask-sqlalchemy\npsycopg2-binary\n",
+        "app.py": "import os\nfrom flask import Flask\nfrom flask_sqlalchemy import SQLAlchemy\napp = Flask(__name__)\n"
+        "app.config['SQLALCHEMY_DATABASE_URI'] = os.environ['DATABASE_URL']\ndb = SQLAlchemy(app)\n",
+        "fill.py": "from app import app, db\nwith app.app_context():\n    db.drop_all()\n    db.create_all()\n",
+    }
+    found = look(files)
+    assert found.manifest is not None
+    assert found.manifest.migrate is not None
+    assert "create_all()" in found.manifest.migrate.command
+    assert "drop" not in found.manifest.migrate.command

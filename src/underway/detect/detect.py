@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from types import MappingProxyType
 
 from underway.detect.assets import draft_assets, is_for_templates
@@ -46,6 +47,7 @@ def detect(tree: Tree, *, machine: Machine) -> Detection:
         if not notes.problems:
             _nothing_found(index, notes)
         return Detection(claims=tuple(notes.claims), problems=tuple(notes.problems))
+    _port_for_all(draft, notes)
     foreign_services(starts, notes)
     tables_from_sql(index, starts, draft, notes)
     if draft.processes:
@@ -57,6 +59,22 @@ def detect(tree: Tree, *, machine: Machine) -> Detection:
         problems=tuple(notes.problems),
         reads=tuple(draft.reads),
     )
+
+
+def _port_for_all(draft: Draft, notes: Notes) -> None:
+    """Where the settings fail without PORT, whatever reads them is given one, not only what listens."""
+    if not draft.port_at:
+        return
+    if draft.migrate is not None:
+        draft.migrate = replace(draft.migrate, command=_with_port(draft.migrate.command))
+        notes.claim("env", "PORT is required by the settings: the migration has one too", draft.port_at)
+    for name, process in draft.processes.items():
+        if name != "web":
+            draft.processes[name] = replace(process, command=_with_port(process.command))
+
+
+def _with_port(command: str) -> str:
+    return f"PORT=8000 {command}" if not re.search(r"&&|;|\|", command) else f"export PORT=8000; {command}"
 
 
 def _draft(

@@ -33,6 +33,8 @@ class Draft:
     shared: list[str] = field(default_factory=list)
     smokes: list[Smoke] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
+    port_at: str = ""
+    """Where the settings of Python fail without PORT."""
 
     def manifest(self) -> Manifest:
         """The whole of it, frozen."""

@@ -22,7 +22,7 @@ _PARTS = {
 _PART = "|".join(word for words in _PARTS.values() for word in words)
 _DB_PART = re.compile(rf"{_LEAD}({_DB})_*(?:(?:DEFAULT|MAIN|MASTER|PRIMARY|WRITER?)_*)?({_PART})")
 _REDIS_URL = re.compile(
-    r"(?:[A-Z0-9]+_+){0,3}?(?:REDIS|VALKEY|CACHE|BROKER|CELERY_BROKER|CELERY_RESULT|CELERY|RQ|QUEUE|CHANNELS?|CHANNEL_LAYERS?)"
+    r"(?:[A-Z0-9]+_+){0,3}?(?:REDIS(?:TOGO|CLOUD|GREEN)?|VALKEY|CACHE|BROKER|CELERY_BROKER|CELERY_RESULT|CELERY|RQ|QUEUE|CHANNELS?|CHANNEL_LAYERS?)"
     r"(?:_+[A-Z0-9]+)*_*(?:URL|URI|DSN|BACKEND|LOCATION)"
 )
 _REDIS_PART = re.compile(

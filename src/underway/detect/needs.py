@@ -73,6 +73,13 @@ def give(
             continue
         elif one.is_required:
             settle_required(one, out, notes)
+        elif (
+            one.default is None and _PREFIX.search(name) and re.fullmatch(r"(?:/[\w.-]{1,40}){1,4}", one.example or "")
+        ):
+            out.env[name] = EnvVar(value=one.example or "")
+            notes.claim(
+                "env", f"{name} begins the app's addresses: the example's value", one.example_at or "", f"env.{name}"
+            )
         elif one.default is None and _is_measured(index, one):
             out.env[name] = EnvVar(value="")
             notes.claim("env", f"{name} may be empty and not missing: its length is taken", one.evidence, f"env.{name}")
@@ -85,6 +92,7 @@ def _is_measured(index: Index, one: Variable) -> bool:
     return bool(re.search(asks, index.text(one.evidence.path)))
 
 
+_PREFIX = re.compile(r"(?:^|_)(?:PREFIX|ROOT_PATH|BASE_PATH)$")
 _REDIS_USER = re.compile(r"(?:[A-Z0-9]+_+){0,2}?(?:REDIS|VALKEY)_*USER(?:NAME)?")
 
 

@@ -90,8 +90,17 @@ def app_objects(code: PythonCode) -> list[AppObject]:
     with_variable = {o.path for o in found}
     for file in code.files.values():
         if file.path not in with_variable:
-            found += [f for f in file.factories if re.search(r"app|server", f.name, re.IGNORECASE)]
+            found += [f for f in file.factories if _makes_the_app(f)]
     return sorted(found, key=_likeliness)
+
+
+def _makes_the_app(one: AppObject) -> bool:
+    """`create_app()` wherever it is, and `create()` of a module that is called so."""
+    is_its_module = re.search(r"(^|/)(app|application|server|factory)\.py$", one.path)
+    return bool(re.search(r"app|server", one.name, re.IGNORECASE) or (is_its_module and _MAKES.match(one.name)))
+
+
+_MAKES = re.compile(r"(?:create|make|build|get|init|factory)(?:_|$)")
 
 
 def _likeliness(one: AppObject) -> tuple[bool, bool, bool, int, int, str]:
@@ -225,6 +234,8 @@ def _served(index: Index, code: PythonCode, start: Start, command: Simple, objec
     if command.name == "flask" and "run" in words:
         named = option(words, "--app", "-A") or command.env.get("FLASK_APP", "") or start.env.get("FLASK_APP", "")
         words = ("gunicorn", named if ":" in named else f"{named.removesuffix('.py')}:app") if named else ()
+    elif re.fullmatch(r"python[0-9.]*", command.name):
+        words = _run_by_python(index, command, objects)
     elif command.name not in _SERVERS:
         return None
     aside = re.compile(r"[\d.]+:|localhost:|unix:|python:|file:")
@@ -260,6 +271,20 @@ def _served(index: Index, code: PythonCode, start: Start, command: Simple, objec
         workers=int(workers) if workers.isascii() and workers.isdigit() and len(workers) < 3 else 0,
         is_declared=True,
     )
+
+
+def _run_by_python(index: Index, command: Simple, objects: list[AppObject]) -> tuple[str, ...]:
+    """What a server would be told for `python -m shop.app` or `python shop/app.py`, where that file has the app."""
+    words = [word for word in command.words[1:] if word not in ("-u", "-O", "-B")]
+    named = words[1] if words[:1] == ["-m"] and len(words) > 1 else ""
+    path = join(command.folder, named.replace(".", "/") + ".py" if named else "".join(words[:1]))
+    if named and not index.has(path):
+        path = join(command.folder, named.replace(".", "/") + "/__main__.py")
+    own = [one for one in objects if one.path == path and not one.is_factory and not one.framework.startswith("django")]
+    if len({one.name for one in own}) != 1:
+        return ()
+    module = path[len(command.folder) + 1 if command.folder else 0 :].removesuffix(".py").replace("/", ".")
+    return ("gunicorn", f"{module}:{own[0].name}") if _MODULE.fullmatch(module) else ()
 
 
 def _near(objects: list[AppObject]) -> list[str]:

@@ -256,6 +256,9 @@ def _top_level(node: ast.stmt, out: PyFile, depth: int) -> None:
             out.factories.append(made)
     elif isinstance(node, ast.ClassDef):
         out.classes[node.name] = node
+        made_of = (dotted_name(base, out.imports) for base in node.bases)
+        if framework := next((name for name in made_of if name in FRAMEWORKS), ""):
+            out.imports[node.name] = framework  # `class Shop(Flask)`: what it makes is a Flask app
     elif isinstance(node, ast.If | ast.Try | ast.With) and depth < 5:
         inner = [*node.body]
         if isinstance(node, ast.If | ast.Try):

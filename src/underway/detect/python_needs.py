@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from underway.detect.django import Django
 from underway.detect.draft import Draft
+from underway.detect.env_names import postgres_part
 from underway.detect.foreign import foreign_databases
 from underway.detect.index import Index, folder_of, join
 from underway.detect.model import Evidence, Notes
@@ -46,6 +47,8 @@ def python_needs(
     reads = env_reads(code, _wanted(code, app, django, project))
     variables = gather(index, reads)
     draft.reads += places(variables)
+    asked = (r.evidence for r in reads if r.name == "PORT" and r.is_required and not r.is_conditional)
+    draft.port_at = str(next(asked, ""))
     with_postgres = needs_postgres(project, starts, variables, django, notes)
     with_redis = needs_redis(project, starts, variables, notes)
     given: Given = give(
@@ -79,7 +82,8 @@ def python_needs(
         is_node=False,
         has_own=draft.postgres is not None,
     )
-    _sqlite_of_example(variables, app, draft, notes)
+    is_asked = app.framework == "flask" and project is not None and project.has("flask-sqlalchemy")
+    _sqlite_of_example(variables, app, draft, notes, is_asked=is_asked)
     if draft.postgres is not None and django is None:
         _fixed_address(code, variables, given, notes)
     if django is not None and project is not None and project.has("django-recaptcha", "django-recaptcha3"):
@@ -93,16 +97,26 @@ def python_needs(
         notes.claim("env", f"the settings in use are {django.settings}", django.evidence, "env.DJANGO_SETTINGS_MODULE")
 
 
-def _sqlite_of_example(variables: dict[str, Variable], app: WebApp, draft: Draft, notes: Notes) -> None:
-    """An app without a driver of PostgreSQL that is told its database: the SQLite file of its example."""
-    one = variables.get("DATABASE_URL")
-    found = re.fullmatch(r"sqlite(?:\+\w+)?:///(\.?/?[\w-][\w./-]*)", (one.example or "") if one is not None else "")
-    if one is None or found is None or not one.is_required or draft.postgres is not None or ".." in found[1]:
+def _sqlite_of_example(
+    variables: dict[str, Variable], app: WebApp, draft: Draft, notes: Notes, *, is_asked: bool
+) -> None:
+    """An app without a driver of PostgreSQL that is told its database: the SQLite file of its example.
+
+    `is_asked` is true with Flask-SQLAlchemy, which does not start without an address, and since 3.0 takes the file
+    from the instance folder (its manual, "Configuration").
+    """
+    for one in variables.values() if draft.postgres is None else ():
+        found = re.fullmatch(r"sqlite(?:\+\w+)?:///(\.?/?[\w-][\w./-]*)", one.example or "")
+        if found is None or ".." in found[1] or (one.name != "DATABASE_URL" and postgres_part(one.name) != "url"):
+            continue
+        if not one.is_required and not (is_asked and one.default is None):
+            continue
+        draft.env[one.name] = EnvVar(value=one.example or "")
+        says = f"{one.name} is required; the example's value"
+        notes.claim("env", says, one.example_at or "", f"env.{one.name}")
+        path = join(join(app.folder, "instance" if is_asked else ""), found[1].removeprefix("./"))
+        add_shared(draft, notes, path, "the SQLite database", one.example_at or app.evidence)
         return
-    draft.env["DATABASE_URL"] = EnvVar(value=one.example or "")
-    notes.claim("env", "DATABASE_URL is required; the example's value", one.example_at or "", "env.DATABASE_URL")
-    path = join(app.folder, found[1].removeprefix("./"))
-    add_shared(draft, notes, path, "the SQLite database", one.example_at or app.evidence)
 
 
 def _has_fernet(index: Index, code: PythonCode) -> bool:

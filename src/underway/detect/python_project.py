@@ -62,8 +62,7 @@ def find_python_projects(index: Index) -> list[PythonProject]:
     """Every folder with Python dependencies, nearest to the root first."""
     markers = index.named("pyproject.toml", "Pipfile", "setup.py", "setup.cfg", "uv.lock", "poetry.lock", "pdm.lock")
     markers += index.matching(r"requirements?[\w.-]*\.(txt|in)")
-    inside = index.named("production.txt", "prod.txt", "base.txt", "main.txt", "common.txt")
-    markers += [p for p in inside if folder_of(p).rpartition("/")[2] == "requirements"]
+    markers += [p for p in index.ending(".txt") if folder_of(p).rpartition("/")[2] == "requirements"]
     folders: list[str] = []
     for path in markers[:300]:
         folder = folder_of(path)
@@ -155,7 +154,16 @@ def _requirements(index: Index, folder: str) -> list[str]:
             if path != whole and len(_required(index, whole)) > 3 * len(_required(index, path)):
                 return [whole]  # what `pip freeze` wrote, beside the files of a template that nobody filled in
             return [*_before(index, path), _with_postgres(index, path)]
-    return []
+    return _by_another_name(index, folder)
+
+
+def _by_another_name(index: Index, folder: str) -> list[str]:
+    """The only list of requirements there is, under whatever name: the latest by name, those for tests last."""
+    beside = [p for p in index.matching(r"requirements?[\w.-]*\.(txt|in)") if folder_of(p) == folder]
+    inside = [p for p in index.ending(".txt") if folder_of(p) == join(folder, "requirements")]
+    named = [p for p in beside + inside if not re.search(r"test|lint|docs?\b|ci\b", p.rpartition("/")[2])]
+    named.sort(key=lambda p: (not _OF_TESTS.search(p.rpartition("/")[2]), p))
+    return named[-1:]
 
 
 def _before(index: Index, path: str) -> list[str]:
@@ -202,6 +210,11 @@ def _installed_by_docker(index: Index, folder: str) -> list[str]:
                 parts = [part for part in named.split("/") if part not in ("", ".")]
                 ends = ["/".join(parts[at:]) for at in range(len(parts))]
                 ends += [w for words in copied for w in words.split() if w.endswith("/" + parts[-1])] if parts else []
+                ends += (
+                    [w[-2] for words in copied if (w := words.split())[-1].rpartition("/")[2] == parts[-1:][0]]
+                    if parts
+                    else []
+                )
                 path = next((join(folder, end) for end in ends if index.has(join(folder, end))), "")
                 if path and not _OF_TESTS.search(named):
                     found.append(path)

@@ -78,7 +78,14 @@ def importing(index: Index, module: str, call: str, *, is_run: bool = False) -> 
 
 
 def _runs(text: str, call: str) -> bool:
-    return bool(re.search(rf"^if __name__\s*(?:==|in\b)|^(?=\S).*(?:{call})", text, re.MULTILINE))
+    """True for a script with a part for running it, and for one that calls at its top, also in a `try` or a `with`."""
+    if re.search(rf"^if __name__\s*(?:==|in\b)|^(?=\S).*(?:{call})", text, re.MULTILINE):
+        return True
+    for found in re.finditer(rf"^[ \t]+(?=\S).*(?:{call})", text, re.MULTILINE):
+        above = re.findall(r"^[A-Za-z@].*", text[: found.start()], re.MULTILINE)
+        if above and re.match(r"(?:try|with|if|else|elif|finally)\b.*:\s*(?:#.*)?$", above[-1]):
+            return True
+    return False
 
 
 def project_folder(path: str, projects: list[PythonProject]) -> str:

@@ -13,6 +13,7 @@ from underway.detect.yamlish import Node, read_yaml
 
 _COMPOSE = ("compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml")
 _PROD_COMPOSE = r"(docker-)?compose[.-](prod|production|deploy)[\w-]*\.ya?ml"
+_OTHER_COMPOSE = r"(docker-)?compose[.-](?!test|ci|e2e)[\w-]+\.ya?ml"
 _SHORT_COMPOSE = r"(production|prod|local)\.ya?ml"
 """How projects made with cookiecutter-django name theirs."""
 
@@ -62,11 +63,18 @@ def read_starts(index: Index) -> Starts:
     files = [
         read_dockerfile(p, index.text(p)) for p in index.matching(r"dockerfile([.-][\w.-]+)?|[\w-]+\.dockerfile")[:12]
     ]
-    out.dockerfiles = sorted(files, key=lambda d: "dev" in d.path.lower() or "local" in d.path.lower())
+    out.dockerfiles = sorted(
+        files, key=lambda d: ("dev" in d.path.lower() or "local" in d.path.lower(), d.path.count("/"))
+    )
     short = [p for p in index.matching(_SHORT_COMPOSE)[:4] if re.search(r"^services:", index.text(p), re.MULTILINE)]
     short.sort(key=lambda p: "local" in p)
-    for path in [*index.matching(_PROD_COMPOSE)[:2], *index.named(*_COMPOSE)[:3], *short]:
+    whole = [*index.matching(_PROD_COMPOSE)[:2], *index.named(*_COMPOSE)[:3], *short]
+    for path in whole:
         _compose(index, path, out)
+    for path in index.matching(_OTHER_COMPOSE)[:2] if not whole else []:
+        aside = Starts()
+        _compose(index, path, aside)
+        out.images += aside.images  # how it is developed says what it needs, and not how it runs
     for each in out.dockerfiles:
         if each.command and not any(s.evidence.path == each.path for s in out.found):
             folder = _context_folder(index, each, folder_of(each.path))

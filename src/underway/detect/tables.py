@@ -163,6 +163,8 @@ def _as_it_starts(code: PythonCode) -> bool:
             if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
             and not (isinstance(each, ast.If) and is_main_guard(each.test))
         ]
+        if any(DESTROYS.search(source_of(each)) for each in roots) and not _is_imported(code, path):
+            roots = []  # a script that makes everything anew, which only a person runs
         factories = {factory.name for factory in file.factories} | {"create_app", "make_app"}
         for node in file.nodes:
             if isinstance(node, ast.FunctionDef) and (node.name in factories or _is_hook(node)):
@@ -170,6 +172,13 @@ def _as_it_starts(code: PythonCode) -> bool:
         if any(_MAKES.search(_with_what_it_calls(code, each)) for each in roots):
             return True
     return False
+
+
+def _is_imported(code: PythonCode, path: str) -> bool:
+    name = path.removesuffix(".py").removesuffix("/__init__").rpartition("/")[2]
+    return any(
+        name in full.split(".") for other, file in code.files.items() if other != path for full in file.imports.values()
+    )
 
 
 def _is_hook(node: ast.FunctionDef) -> bool:
