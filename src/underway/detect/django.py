@@ -121,12 +121,27 @@ def _settings_in_use(index: Index, starts: Starts, folder: str, own: str, own_at
         if not _is_for_development(found[1]) and not _is_bare(index, folder, found[1]):
             return found[1], _at(path, index.text(path), found)
         own, own_at = (own, own_at) if own else (found[1], _at(path, index.text(path), found))
+    if (not own or _is_bare(index, folder, own)) and (of_example := _settings_of_example(index, folder)):
+        return of_example
     package = own.rpartition(".")[0] if _is_for_development(own) else own
     for name in ("production", "prod", "deploy", "live"):
         for module in (f"{package}.{name}", f"{package}.settings_{name}"):
             if path := _module_path(index, folder, module):
                 return module, Evidence(path)
     return (own, own_at) if own and not _is_bare(index, folder, own) else _settings_found(index, folder, own_at)
+
+
+def _settings_of_example(index: Index, folder: str) -> tuple[str, Evidence] | None:
+    """What the example of the environment names, where nothing else does and no settings beside it hold more."""
+    for path in index.named(".env.example", ".env.sample", ".env.template", "env.example"):
+        found = re.search(r"^DJANGO_SETTINGS_MODULE=['\"]?([\w.]+)", index.text(path), re.MULTILINE)
+        module = _module_path(index, folder, found[1]) if found else ""
+        if not found or not module:
+            continue
+        beside = [join(folder_of(module), f"{name}.py") for name in ("production", "prod")]
+        if not any("=" in index.text(each) for each in beside):
+            return found[1], Evidence.at(path, index.text(path), found.start())
+    return None
 
 
 def _is_bare(index: Index, folder: str, module: str) -> bool:

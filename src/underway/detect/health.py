@@ -157,31 +157,67 @@ def _imported(code: PythonCode, near: str, full: str, depth: int = 0) -> tuple[s
 
 
 def _django_routes(code: PythonCode) -> list[tuple[str, Evidence]]:
-    """`path("healthz/", …)` of the outermost urls.py, and of those it includes."""
-    out: list[tuple[str, Evidence]] = []
+    """Every `path("healthz/", …)` that the outermost urls.py leads to, with the prefixes of what includes it."""
     files = sorted((p for p in code.files if p.endswith("urls.py")), key=lambda p: (p.count("/"), p))
-    included: dict[str, str] = {}
-    for path in files[:40]:
-        for call in code.files[path].calls:
-            if (
-                call.name.rpartition(".")[2] in ("path", "re_path", "url")
-                and len(call.args) > 1
-                and call.args[0] is not None
-            ):
-                route = call.args[0].lstrip("^").rstrip("$")
-                prefix = included.get(path, "" if path == files[0] or _is_root(path, code) else "?")
-                if "?" not in prefix:
-                    out.append((f"/{prefix}{route}", Evidence(path, call.line)))
-        for node in code.files[path].nodes:
-            if isinstance(node, ast.Call) and len(node.args) > 1 and isinstance(node.args[1], ast.Call):
-                inner = node.args[1]
-                module = literal(inner.args[0]) if inner.args else None
-                lead = literal(node.args[0])
-                if dotted_name(inner.func, {}) == "include" and module is not None and lead is not None:
-                    target = code.module_file(module, path)
-                    if target and target != path and "?" not in included.get(path, ""):
-                        included.setdefault(target, included.get(path, "") + lead.lstrip("^"))
+    roots = [path for path in files if _is_root(path, code)] or files[:1]
+    out: list[tuple[str, Evidence]] = []
+    for path in roots[:3]:
+        _routes_of_file(code, path, "/", out, 0)
     return out
+
+
+_MOST_ROUTES = 2_000
+
+
+def _routes_of_file(code: PythonCode, path: str, prefix: str, out: list[tuple[str, Evidence]], depth: int) -> None:
+    """The routes of the module's `urlpatterns`, but for those that only DEBUG adds."""
+    if depth > 6:
+        return
+    file = code.files[path]
+    for node in file.body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) or node.value is None:
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(target, ast.Name) and target.id == "urlpatterns" for target in targets):
+            _routes_of(code, file, node.value, prefix, out, depth)
+
+
+def _routes_of(
+    code: PythonCode, file: PyFile, node: ast.expr, prefix: str, out: list[tuple[str, Evidence]], depth: int
+) -> None:
+    if depth > 12 or len(out) > _MOST_ROUTES:
+        return
+    if isinstance(node, ast.List | ast.Tuple):
+        for each in node.elts:
+            _routes_of(code, file, each, prefix, out, depth + 1)
+    elif isinstance(node, ast.BinOp):
+        for each in (node.left, node.right):
+            _routes_of(code, file, each, prefix, out, depth + 1)
+    elif isinstance(node, ast.Name) and node.id in file.literals:
+        _routes_of(code, file, file.literals[node.id][0], prefix, out, depth + 1)
+    elif isinstance(node, ast.Call) and len(node.args) > 1:
+        route = literal(node.args[0])
+        if dotted_name(node.func, {}).rpartition(".")[2] not in ("path", "re_path", "url") or route is None:
+            return
+        whole, leads_to = prefix + route.lstrip("^").rstrip("$"), node.args[1]
+        if not (isinstance(leads_to, ast.Call) and dotted_name(leads_to.func, {}).rpartition(".")[2] == "include"):
+            out.append((whole, Evidence(file.path, node.lineno)))
+        elif leads_to.args:
+            _included(code, file, leads_to.args[0], whole, out, depth)
+
+
+def _included(
+    code: PythonCode, file: PyFile, what: ast.expr, prefix: str, out: list[tuple[str, Evidence]], depth: int
+) -> None:
+    """`include("shop.urls")`, `include(shop.urls)`, `include([…])`, and each of them with the name of its app."""
+    if isinstance(what, ast.Tuple) and what.elts:
+        what = what.elts[0]
+    module = literal(what) or (dotted_name(what, file.imports) if isinstance(what, ast.Attribute) else "")
+    target = code.module_file(module, file.path) if module else ""
+    if target and target != file.path and target in code.files:
+        _routes_of_file(code, target, prefix, out, depth + 1)
+    elif not module:
+        _routes_of(code, file, what, prefix, out, depth + 1)
 
 
 def _is_root(path: str, code: PythonCode) -> bool:

@@ -15,6 +15,13 @@ def choose_python(index: Index, starts: Starts, project: PythonProject, machine:
     """The major.minor to build with; empty when nothing decides. Notes a problem when this machine has none."""
     allowed = [v for v in machine.pythons if _accepts(project.requires, v)]
     named = _named(index, starts, project)
+    if named is None and (ended := _ended(index, project)) is not None:
+        package, last, at = ended
+        older = [v for v in allowed if int(v.partition(".")[2]) <= last]
+        if older and older != allowed:
+            best = _nearest(older, f"3.{last}")
+            notes.claim("python", f"Python {best}: {package} is for none after 3.{last}", at, "build.python.version")
+            return best
     of_django = _span_of_django(project)
     if of_django is not None and machine.pythons:
         release, lowest, highest, at = of_django
@@ -109,6 +116,22 @@ _DJANGO_RUNS_ON = {
     (5, 0): (10, 12), (5, 1): (10, 13), (5, 2): (10, 14),
 }  # fmt: skip
 """First and last Python 3 of each Django (docs.djangoproject.com/en/stable/faq/install)."""
+
+
+_ENDED = {"backports-zoneinfo": 8, "typed-ast": 11, "pickle5": 7, "dataclasses": 6, "contextvars": 6}
+"""Backports, and the last Python 3 each is built for: `pip freeze` has it only where the author's was no newer."""
+
+
+def _ended(index: Index, project: PythonProject) -> tuple[str, int, Evidence] | None:
+    """The pinned backport for the oldest Python, unless a marker says for which it is asked."""
+    found = []
+    for name, last in _ENDED.items():
+        at = project.names.get(name)
+        line = index.text(at.path).split("\n")[at.line - 1] if at is not None and at.line else ""
+        if name in project.pins and ";" not in line:
+            found.append((last, f"{name} {project.pins[name]}", project.where(name)))
+    last, package, where = min(found, key=lambda each: each[0], default=(0, "", project.evidence))
+    return (package, last, where) if package else None
 
 
 def _is_of_its_day(project: PythonProject) -> bool:

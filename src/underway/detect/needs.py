@@ -192,9 +192,15 @@ def _wants_own_names(one: Variable, words: str) -> bool:
     if one.is_required:
         return True
     default = one.default
+    if default is None and words == "url":
+        default = one.example  # read without a default, it is None where a text is expected
     if words in ("hosts", "origins"):
         return default != "*" and '"*"' not in (default or "") and "'*'" not in (default or "")
-    return default is not None and bool(re.search(r"localhost|127\.0\.0\.1|example\.(com|org)|testserver", default))
+    return default is not None and bool(_NOT_MEANT.search(default))
+
+
+_NOT_MEANT = re.compile(r"localhost|127\.0\.0\.1|example\.(com|org)|testserver|//x{3,}|your-?(?:domain|site|app)")
+"""Addresses that stand in examples for the app's own."""
 
 
 def _set_own_names(one: Variable, words: str, out: Given, notes: Notes) -> None:

@@ -21,6 +21,8 @@ class _Break:
     needs: str
     since: tuple[int, ...] = ()
     """The first version that leaves it open."""
+    brought_by: str = ""
+    """What alone brings the package that is held back, where `package` itself does not."""
 
 
 _BREAKS = (
@@ -33,6 +35,7 @@ _BREAKS = (
     _Break("flask-login", (0, 6, 3), "werkzeug<3"),  # flask-login 0.6.3: url_decode is replaced
     _Break("sanic", (21, 6), "uvicorn<0.14"),  # sanic holds websockets below 9, and uvicorn 0.14 asks for 9
     _Break("fastapi", (0, 118, 1), "pydantic<2.12", since=(0, 100)),  # fastapi 0.118.1 is the first for pydantic 2.12
+    _Break("redis", (6, 1), "kombu<5.7", brought_by="celery"),  # kombu 5.7: its transport wants redis-py 6.1
 )
 _PASSLIB = re.compile(r"passlib\[[\w,]*bcrypt|schemes\s*=\s*\[\s*['\"]bcrypt")
 
@@ -46,6 +49,8 @@ def hold_back(index: Index, project: PythonProject, draft: Draft, notes: Notes) 
         name = re.split(r"[<>=]", each.needs)[0]
         pinned = project.pins.get(each.package, "")
         if name in project.pins or not pinned[:1].isdigit() or not each.since <= _numbers(pinned) < each.below:
+            continue
+        if each.brought_by and not project.has(each.brought_by):
             continue
         held[name] = (each.needs, f"{each.package} {pinned}")
     if project.has("passlib") and "bcrypt" not in project.pins and _hashes_by_bcrypt(index, project):

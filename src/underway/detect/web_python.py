@@ -13,6 +13,7 @@ from underway.detect.draft import Draft
 from underway.detect.health import declared_health, python_health
 from underway.detect.index import Index, cwd, join
 from underway.detect.interpreter import choose_python
+from underway.detect.left_out import leave_out
 from underway.detect.loose_packages import added_by_dockerfile, loose_projects
 from underway.detect.migrations import find_migration
 from underway.detect.model import Evidence, Machine, Notes
@@ -70,6 +71,7 @@ def draft_python(
     _serve(project, machine, app, django, draft, notes)
     if app.framework == "flask" and project is not None and project.brings("flask-socketio"):
         hold_sockets(code, project, draft, notes)
+    leave_out(index, code, project, django, draft, notes)
     python_needs(index, code, starts, project, app, django, draft, notes)
     if django is None:
         python_shared(index, code, app, draft, notes)

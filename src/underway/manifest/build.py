@@ -45,8 +45,8 @@ environment to the start of the server."""
 class PythonBuild:
     """`[build.python]`: `manager` is uv | pip | poetry | pdm | pipenv | setuptools; `dir` holds its lock;
     `requirements` are the files pip installs; `version` is major.minor, empty for what the project accepts;
-    `extra` are packages added to the environment because the lock lacks them (a server); with `as_of` nothing newer
-    than that day is installed."""
+    `extra` are packages added to the environment because the lock lacks them (a server), `without` are left out of what
+    pip installs; with `as_of` nothing newer than that day is installed."""
 
     manager: Annotated[str, Key("manager", words.PYTHON_MANAGER, '"uv"', "What installs the locked dependencies.")]
     dir: Annotated[str, Key("dir", words.TREE_PATH, '"backend"', "The folder of its lock or requirements.")] = "."
@@ -61,6 +61,15 @@ class PythonBuild:
     extra: Annotated[
         tuple[str, ...],
         Key("extra", words.PACKAGES, '["gunicorn"]', "Packages added because the lock lacks them, a server for one."),
+    ] = ()
+    without: Annotated[
+        tuple[str, ...],
+        Key(
+            "without",
+            words.PACKAGES,
+            '["pywin32"]',
+            "Packages left out of what `pip` installs: of another system, or for a database that is not used.",
+        ),
     ] = ()
     groups: Annotated[
         tuple[str, ...],

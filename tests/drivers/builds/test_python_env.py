@@ -303,6 +303,12 @@ def test_an_older_python_has_the_setuptools_that_venv_gave_it(
     assert installed(bench, bench.make(python("pip", version=minor))) == {"tiny=1.0", "setuptools=81.0.0"}
 
 
+def test_what_is_no_use_here_is_left_out_of_what_pip_installs(bench: Any) -> None:
+    bench.write({"requirements.txt": "tiny==1.0\nonly-elsewhere==3.0\n"})
+    build = bench.make(python("pip", version="3.12", without=("only-elsewhere",)))
+    assert installed(bench, build) == {"tiny=1.0"}
+
+
 @pytest.mark.usefixtures("online")
 def test_what_no_lock_pins_is_taken_as_of_a_day(bench: Any) -> None:
     del bench.environ["UV_DEFAULT_INDEX"]

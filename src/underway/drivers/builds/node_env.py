@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from underway.drivers.builds.interpreters import tool_version
+from underway.drivers.builds.npm_mirrors import without_mirrors
 from underway.drivers.builds.problems import LOCK_WRITERS, NODE_LOCKS, no_engine, no_fonts, no_tool
 from underway.drivers.builds.workshop import Workshop, in_thread
+from underway.drivers.whole_file import write_whole
 from underway.manifest.build import LISTEN_MODULE, NodeBuild
 from underway.terms.problem import Failure
 
@@ -76,6 +78,7 @@ class NodeEnvironment:
         if lock is not None:
             argv = [*tool, *self._install(lock)]
             if lock not in installed:
+                await self._leave_mirrors(lock)
                 await self._installed(argv, lock.parent, _MEND, env)
             installed.add(lock)
         elif _has_dependencies(package):
@@ -89,6 +92,13 @@ class NodeEnvironment:
             production = {"NODE_ENV": "production"}
             remedy = _UNLOCKED if lock is None and _has_dependencies(package) else _MEND
             await self.shop.run(argv, folder, code="build.command", remedy=remedy, env={**env, **production})
+
+    async def _leave_mirrors(self, lock: Path) -> None:
+        text, count = await in_thread(without_mirrors, lock)
+        if count:
+            self.shop.note(f"{count} addresses in {lock.name} are of a mirror: the packages come from the registry")
+            owner = self.shop.account.owner if self.shop.account else None
+            await in_thread(write_whole, lock, text.encode(), owner=owner)
 
     async def _keep_bun(self, folder: Path, env: Mapping[str, str]) -> None:
         """Keep bun in the release where the machine has none: what starts the app looks for it there."""

@@ -187,6 +187,9 @@ class PythonEnvironment:
         argv = ["pip", "install", *self._into(), *self._as_of()]
         if any("--hash=" in text for text in texts):
             argv.append("--require-hashes")
+        elif self.python.without:
+            never = [f"{name} ; python_version < '3'" for name in self.python.without]
+            argv += ["--override", str(self.shop.listing("without.txt", never))]
         for file in files:
             argv += ["-r", os.path.relpath(file, folder)]
         if any(_OLD_INDEX.search(text) for text in texts):
