@@ -53,7 +53,7 @@ def test_the_address_is_asked_for_by_name(look: Look, files: dict[str, str], whe
 
 
 def test_an_address_in_the_code_is_told_with_its_line(look: Look) -> None:
-    (problem,) = look(node('// mongoose.connect("x")\nmongoose.connect("mongodb://db/shop");\n')).problems
+    (problem,) = look(node('// mongoose.connect("x")\nmongoose\n  .connect("mongodb://db/shop");\n')).problems
     assert (problem.code, problem.where) == ("detect.service-fixed", "server.js:2")
 
 

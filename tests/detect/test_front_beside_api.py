@@ -80,6 +80,9 @@ def test_a_front_end_of_nextjs_is_served_where_it_becomes_files_and_told_where_i
     server = look({**api, "web/package.json": web})
     assert drafted(server).static is None
     assert any("web is a Next.js server of its own" in claim.says for claim in server.claims)
+    nest = '{"scripts": {"start": "node dist/main"}, "dependencies": {"@nestjs/core": "10"}}'
+    beside = look({"apps/api/package.json": nest, "Procfile": "web: node dist/main", "apps/web/package.json": web})
+    assert any("apps/web is a Next.js server of its own" in claim.says for claim in beside.claims)
     kit = '{"scripts": {"build": "vite build"}, "devDependencies": {"@sveltejs/kit": "2", "vite": "6"}}'
     adapter = "import adapter from '@sveltejs/adapter-vercel'"
     other = look({**api, "web/package.json": kit, "web/svelte.config.js": adapter})

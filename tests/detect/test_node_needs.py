@@ -31,6 +31,39 @@ def drafted(detection: Detection) -> Manifest:
     return detection.manifest
 
 
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("import { sql } from '@vercel/postgres'\n", "POSTGRES_URL"),
+        ("import { neon } from '@neondatabase/serverless'\nneon(process.env.DB_URL!)\n", "DB_URL"),
+        ("const { drizzle } = require('drizzle-orm/neon-http')\n", "DATABASE_URL"),
+        ("import { Pool } from 'pg'; import { neon } from '@neondatabase/serverless'; process.env.DATABASE_URL", ""),
+        ("import { neonConfig } from '@neondatabase/serverless'; neonConfig.wsProxy = process.env.DATABASE_URL", ""),
+    ],
+)
+def test_a_driver_that_speaks_with_its_host_alone_is_no_postgresql(look: Look, source: str, name: str) -> None:
+    needs = "pg postgres @vercel/postgres @neondatabase/serverless drizzle-orm"
+    detection = look(
+        app(
+            "",
+            needs=needs,
+            db_dot_ts=source,
+            run_dot_ts="import { migrate } from 'drizzle-orm/x/migrator'; import postgres from 'postgres'",
+        )
+    )
+    assert [p.why for p in detection.problems] == (
+        [f"the app needs Neon at {name}, and Underway does not provide Neon"] if name else []
+    )
+    assert (drafted(detection).services.postgres is None) == bool(name)
+
+
+def test_half_of_a_key_is_whose_the_other_half_is(look: Look) -> None:
+    asked = look(app("", s_dot_ts="new Store(process.env.VAULT_ACCESS_KEY!, process.env.VAULT_SECRET_KEY!)")).problems
+    assert {p.why.split()[6] for p in asked} == {"VAULT_ACCESS_KEY,", "VAULT_SECRET_KEY,"}
+    own = drafted(look(app("", s_dot_ts="sign(process.env.APP_SECRET!, process.env.APP_CLIENT_ID || 'x')")))
+    assert own.env["APP_SECRET"].generate == "urlsafe"
+
+
 def test_what_is_built_into_pages_is_no_secret(look: Look) -> None:
     kept = "key = process.env.NEXT_PUBLIC_ENCRYPTION_KEY || 'fallback-secret'; sign(process.env.JWT_SECRET)"
     manifest = drafted(look(app(kept)))
@@ -167,6 +200,8 @@ def test_a_runner_that_watches_is_taken_off(look: Look, scripts: dict[str, str],
 def test_what_starts_compiled_is_compiled_though_no_script_does(look: Look, main: str, file: str, line: str) -> None:
     files = {**app(scripts={"start:prod": "node dist/main"}, dev=main), file: "{}"}
     assert drafted(look(files)).build.commands == (f"npx --no-install {line}",)
+    staged = {**app(scripts={"start": "NODE_ENV='prod' node dist/main.js"}, dev=main), file: "{}"}
+    assert drafted(look(staged)).build.commands == (f"npx --no-install {line}",)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,8 @@ def _draft(
     for project in servers:
         if draft_node_server(index, starts, project, machine, draft, notes):
             is_whole = project.built is not None  # it makes the pages itself: another front end is another app
-            front = [p for p in node if p.is_front_end and not p.server and p is not project and not is_whole]
+            others = [] if is_whole else [p for p in node if p is not project]
+            front = [p for p in others if (p.is_front_end and not p.server) or _rendered_by(p)]
             if front:
                 _add_front_end(index, starts, front, machine, draft, notes)
             if draft.static is None and not is_whole:

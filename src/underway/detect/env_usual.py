@@ -11,7 +11,7 @@ TESTS_PLACE = re.compile(r"(?:^|_)TEST_(?:.*_)?(?:DB|DATABASE|POSTGRES|PG|REDIS|
 """Where the database of the tests is: it must be there for the settings to load, and nothing of the app's asks it."""
 
 _USUAL = (
-    (re.compile(r"(?:JWT_|TOKEN_|AUTH_|HASH_)?ALGORITHM"), "HS256"),
+    (re.compile(r"(?:JWT_|TOKEN_|AUTH_|HASH_)?ALG(?:ORITHM)?"), "HS256"),
     (re.compile(r"(?:JWT_)?(?:ACCESS_|REFRESH_)?TOKEN_EXPIRES?_(?:IN_)?MINUTES"), "30"),
     (re.compile(r"(?:JWT_)?(?:REFRESH_)?TOKEN_EXPIRES?_(?:IN_)?DAYS"), "7"),
     (re.compile(r"(?:\w+_)?DEBUG"), "False"),

@@ -33,7 +33,7 @@ _FOREIGN = (
         ("mongodb", "mongodb+srv"),
         re.compile(r"(?:[A-Z0-9]+_)*MONGO(?:DB|OSE)?(?:_[A-Z0-9]+)*|(?:DB|DATABASE|ATLAS)_(?:URI|URL|CONN\w*)"),
         re.compile(
-            r"mongoose\.(?:connect|createConnection)\(|\bMongoClient\(|AsyncIOMotorClient\(|AIOEngine\(|PyMongo\("
+            r"mongoose\s*\.(?:connect|createConnection)\(|\bMongoClient\(|AsyncIOMotorClient\(|AIOEngine\(|PyMongo\("
             r"|\bMongo(?:Alchemy|Engine)\(|MongooseModule\.forRoot|MongoClient\.connect\(|mongoengine\.connect\(|init_beanie\("
         ),
         "mongodb://user:password@host:27017/name",

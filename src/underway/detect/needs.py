@@ -67,7 +67,7 @@ def give(
         elif has_fernet and re.search(r"ENCRYPTION|FERNET", name):
             if one.is_required:
                 _fernet(one, out, notes)
-        elif _is_own_secret(one):
+        elif _is_own_secret(one) and not _is_half_of_a_key(name, variables):
             _generate(one, out, notes, is_django=is_django)
         elif (name == "DEBUG" or name.endswith("_DEBUG")) and _switch_debug_off(one, out, notes):
             continue
@@ -228,6 +228,17 @@ def _is_own_secret(one: Variable) -> bool:
     if is_secret_key(one.name) and (one.default or is_plain_secret_key(one.name)):
         return True
     return one.default is not None and bool(PUBLIC_SECRETS.fullmatch(one.default)) and one.default != ""
+
+
+_SECRET_HALF = re.compile(r"(.+)_(?:SECRET(?:_ACCESS)?(?:_KEY)?|API_SECRET)", re.IGNORECASE)
+_OTHER_HALVES = ("ACCESS_KEY", "ACCESS_KEY_ID", "KEY_ID", "CLIENT_ID", "API_KEY", "PUBLISHABLE_KEY", "ACCOUNT_ID",
+                 "CONSUMER_KEY", "MERCHANT_ID")  # fmt: skip
+
+
+def _is_half_of_a_key(name: str, variables: Collection[str]) -> bool:
+    """True for the secret half of what somebody gives out in two: `R2_ACCESS_KEY` stands beside `R2_SECRET_KEY`."""
+    found = None if is_plain_secret_key(name) else _SECRET_HALF.fullmatch(name[:100])
+    return found is not None and any(f"{found[1]}_{half}" in variables for half in _OTHER_HALVES)
 
 
 def _generate(one: Variable, out: Given, notes: Notes, *, is_django: bool) -> None:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from underway.detect.draft import Draft
 from underway.detect.env_names import PUBLIC_SECRETS, is_secret_like, is_third_party, postgres_part, redis_part
 from underway.detect.foreign import foreign_databases
+from underway.detect.hosted_postgres import hosted_postgres
 from underway.detect.index import Index
 from underway.detect.model import Evidence, Notes
 from underway.detect.needs import give
@@ -52,7 +53,8 @@ def fill_needs(
     for ignored in ("NODE_ENV", "HOST", "HOSTNAME", *ports):
         variables.pop(ignored, None)
     sources = [path for path in paths if not _ASIDE.search(path)]
-    driver = next((d for d in _POSTGRES if project.has(d)), "")
+    is_hosted = hosted_postgres(index, sources, variables, draft.env, notes)
+    driver = "" if is_hosted else next((d for d in _POSTGRES if project.has(d)), "")
     prisma = prisma_variable(index)
     prisma_file(index, project, draft, variables, notes)
     is_bare = bool(driver) and any(_BARE.search(index.text(p)) for p in sources)

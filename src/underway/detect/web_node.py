@@ -108,7 +108,8 @@ def _compiled(index: Index, project: NodeProject, command: str, evidence: Eviden
     if _builds(project):
         return
     first = _COMPILES.match(project.scripts.get("start", ""))
-    made = re.search(r"(?:^|[ /])((?:dist|build|out|lib)/[\w./-]+)", command)
+    runs = f"{command} {project.scripts.get('start', '')}" if command == running(project, "start") else command
+    made = re.search(r"(?:^|[ /])((?:dist|build|out|lib)/[\w./-]+)", runs)
     line = first[1].strip() if first else ""
     if not line and made and not _is_in_tree(index, project, made[1]):
         if project.has("@nestjs/cli") and index.has(join(project.folder, "nest-cli.json")):
