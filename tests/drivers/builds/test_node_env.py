@@ -171,6 +171,28 @@ def test_a_yarn_outside_the_repository_is_not_run(bench: Any) -> None:
     assert failure.problem.code in ("build.install", "build.node")
 
 
+def test_a_yarn_of_another_major_than_the_project_asks_for_is_left_alone(bench: Any) -> None:
+    """`npm install --global yarn` gives version 1, which ends where package.json names a later one."""
+    found = bench.tree.parent / "found"
+    found.mkdir()
+    for name, text in (("yarn", "echo 1.22.22"), ("npm", 'echo "$*" > asked.txt')):
+        (found / name).write_text(f"#!/bin/sh\n{text}\n")
+        (found / name).chmod(0o755)
+    bench.environ["PATH"] = f"{found}:{os.environ['PATH']}"
+    bench.builds = bench.open()
+    bench.write({"package.json": package(packageManager="yarn@4.12.0"), "yarn.lock": "__metadata:\n  version: 8\n"})
+    build = bench.make(BuildKeys(node=NodeBuild(manager="yarn")))
+    assert "@yarnpkg/cli-dist@4.12.0 -- yarn install --immutable" in Path(build.dir, "asked.txt").read_text()
+
+
+def test_yarn_1_waits_for_another_that_has_its_cache(bench: Any) -> None:
+    said = "require('fs').appendFileSync('said.txt', process.argv.slice(2).join(' '))\n"
+    bench.write({".yarnrc.yml": "yarnPath: yarn.cjs\n", "yarn.cjs": said, "package.json": package(), "yarn.lock": ""})
+    build = bench.make(BuildKeys(node=NodeBuild(manager="yarn")))
+    asked = Path(build.dir, "said.txt").read_text()
+    assert asked.startswith("install --frozen-lockfile --production=false --mutex file:/")
+
+
 LISTENS = """
 const http = require("http"), servers = []
 for (const words of JSON.parse(process.env.WORDS)) {

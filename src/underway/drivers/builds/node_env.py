@@ -156,7 +156,7 @@ class NodeEnvironment:
             return ["install", "--no-package-lock", "--include=dev" if self.wants_dev else "--omit=dev", *before]
         if manager == "pnpm":
             return ["install", "--no-frozen-lockfile", *([] if self.wants_dev else ["--prod"])]
-        return ["install", *(["--production=false"] if manager == "yarn" else [])]
+        return ["install", *(self._for_yarn_1() if manager == "yarn" else [])]
 
     def _install(self, lock: Path) -> list[str]:
         manager = self.node.manager
@@ -166,8 +166,12 @@ class NodeEnvironment:
             return ["install", "--frozen-lockfile", *([] if self.wants_dev else ["--prod"])]
         if manager == "yarn":
             is_berry = "__metadata:" in _start(lock)
-            return ["install", "--immutable"] if is_berry else ["install", "--frozen-lockfile", "--production=false"]
+            return ["install", "--immutable"] if is_berry else ["install", "--frozen-lockfile", *self._for_yarn_1()]
         return ["install", "--frozen-lockfile", *([] if self.wants_dev else ["--production"])]
+
+    def _for_yarn_1(self) -> list[str]:
+        """yarn 1 breaks its cache when two run at once (yarnpkg/yarn#4102): builds of one home wait for each other."""
+        return ["--production=false", "--mutex", f"file:{self.shop.cache / 'yarn-in-use'}"]
 
     def _tool(self, package: Mapping[str, Any], folder: Path) -> list[str]:
         """The command of the package manager. pnpm and yarn are run through npm in the version the project names
@@ -182,7 +186,7 @@ class NodeEnvironment:
             if own is not None:
                 return ["node", str(own)]
             wanted = self._wanted_release(package, folder)
-            if found and not (wanted and manager == "pnpm"):
+            if found and not (wanted and (manager == "pnpm" or _major_of(found) != wanted.partition(".")[0])):
                 return [found]
             npm = shutil.which("npm", path=path)
             if npm and wanted:
@@ -292,6 +296,10 @@ class NodeEnvironment:
 
     def _no_tool(self, name: str, remedy: str, command: str) -> Failure:
         return Failure(no_tool(name, remedy, command))
+
+
+def _major_of(program: str) -> str:
+    return tool_version(program).partition(".")[0]
 
 
 def _has_dependencies(package: Mapping[str, Any]) -> bool:
