@@ -317,3 +317,35 @@ def test_a_script_that_makes_everything_anew_does_not_count_as_making_the_tables
     assert found.manifest.migrate is not None
     assert "create_all()" in found.manifest.migrate.command
     assert "drop" not in found.manifest.migrate.command
+
+
+def test_sources_that_are_imported_from_within_and_by_their_folders_name(look: Any) -> None:
+    files = {
+        "requirements.txt": "fastapi\nuvicorn\n",
+        "src/main.py": "from fastapi import FastAPI\nimport container\nfrom parts import x\napp = FastAPI()\n",
+        "src/container.py": "from src.config import Config\n",
+        "src/config.py": "class Config: pass\n",
+        "src/parts.py": "x = 1\n",
+    }
+    assert web(look(files)).startswith("PYTHONPATH=. uvicorn main:app")
+    assert "PYTHONPATH" not in web(look({**files, "src/container.py": "from config import Config\n"}))
+    page = {
+        "requirements.txt": "nicegui\n",
+        "web/app.py": "from nicegui import ui\nimport pages\nui.run(port=8000)\n",
+        "web/pages.py": "from web.header import top\n",
+        "web/header.py": "top = 1\n",
+    }
+    assert web(look(page)) == "PYTHONPATH=. python .underway/listen.py web/app.py"
+
+
+def test_secrets_of_litestars_sessions_have_a_length_that_it_takes(look: Any) -> None:
+    found = look(
+        {
+            "requirements.txt": "litestar\nuvicorn\n",
+            "app.py": "import os\nfrom litestar import Litestar\n"
+            "from litestar.middleware.session.client_side import CookieBackendConfig\n"
+            "session = CookieBackendConfig(secret=os.environ['SESSION_SECRET'].encode())\napp = Litestar([])\n",
+        }
+    )
+    assert found.manifest is not None
+    assert found.manifest.env["SESSION_SECRET"].generate == "password", "which has 24 characters"

@@ -33,11 +33,13 @@ def give(
     with_redis: bool,
     is_django: bool = False,
     has_fernet: bool = False,
+    kind: str = "urlsafe",
     choices: Collection[str] = (),
 ) -> Given:
     """Decide each variable: set, generate, fill from a service, leave to its default, or ask the owner.
 
-    `choices` are words for PostgreSQL that the sources know as the name of a client or dialect.
+    `choices` are words for PostgreSQL that the sources know as the name of a client or dialect. `kind` is that of the
+    secrets which are made up.
     """
     out = Given(variables=variables)
     if with_postgres:
@@ -68,7 +70,7 @@ def give(
             if one.is_required:
                 _fernet(one, out, notes)
         elif _is_own_secret(one) and not _is_half_of_a_key(name, variables):
-            _generate(one, out, notes, is_django=is_django)
+            _generate(one, out, notes, kind="django" if is_django and name.endswith("SECRET_KEY") else kind)
         elif (name == "DEBUG" or name.endswith("_DEBUG")) and _switch_debug_off(one, out, notes):
             continue
         elif one.is_required:
@@ -241,8 +243,7 @@ def _is_half_of_a_key(name: str, variables: Collection[str]) -> bool:
     return found is not None and any(f"{found[1]}_{half}" in variables for half in _OTHER_HALVES)
 
 
-def _generate(one: Variable, out: Given, notes: Notes, *, is_django: bool) -> None:
-    kind = "django" if is_django and one.name.endswith("SECRET_KEY") else "urlsafe"
+def _generate(one: Variable, out: Given, notes: Notes, *, kind: str) -> None:
     out.env[one.name] = EnvVar(generate=kind, secret=True)
     if one.is_required:
         why = "is required"

@@ -40,7 +40,7 @@ _WORTH = re.compile(
     r"Celery\(|Scheduler|Dynaconf|Validator\(|from_prefixed_env|streamlit|gradio|chainlit|Dash\(|aiohttp|FastAPI|Starlette|Litestar|Quart|Sanic|Flask|Bottle|falcon|Configurator|Blueprint|APIRouter|include_router|"
     r"MEDIA_ROOT|STATIC_ROOT|DATABASES|UPLOAD|sqlite|environ|getenv|BaseSettings|config\(|env\(|env\.|urlpatterns|ALLOWED_HOSTS|create_async_engine|wsgi|asgi|Settings|"
     r"create_all|create_tables|CREATE TABLE|drop_all|(?:create|make|get|build|init)_\w{0,20}app\w{0,10}\(|SocketIO|"
-    r"nicegui|bottle|tornado|http\.server|wsgiref|waitress|cherrypy|asgineer|websockets|pywebio|\bflet\b"
+    r"SQLAlchemy\(|nicegui|bottle|tornado|http\.server|wsgiref|waitress|cherrypy|asgineer|websockets|pywebio|\bflet\b"
 )
 _MOST_PARSED = 600_000
 """Characters of Python parsed in one tree: about half a second's work. The likeliest files come first."""

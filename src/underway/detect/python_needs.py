@@ -59,6 +59,7 @@ def python_needs(
         with_redis=with_redis,
         is_django=django is not None,
         has_fernet=_has_fernet(index, code),
+        kind="password" if _wants_short_secrets(index, code, project) else "urlsafe",
     )
     draft.env.update(given.env)
     if with_postgres:
@@ -117,6 +118,12 @@ def _sqlite_of_example(
         path = join(join(app.folder, "instance" if is_asked else ""), found[1].removeprefix("./"))
         add_shared(draft, notes, path, "the SQLite database", one.example_at or app.evidence)
         return
+
+
+def _wants_short_secrets(index: Index, code: PythonCode, project: PythonProject | None) -> bool:
+    """True for Litestar's sessions in cookies, whose secret has 16, 24 or 32 characters (`CookieBackendConfig`)."""
+    with_users = project is not None and project.has("litestar-users", "starlite-users")
+    return with_users or any("CookieBackendConfig(" in index.text(path) for path in code.files)
 
 
 def _has_fernet(index: Index, code: PythonCode) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 
-from underway.detect.index import Index, join
+from underway.detect.import_path import with_parent
+from underway.detect.index import Index, folder_of, join
 from underway.detect.model import Evidence
 from underway.detect.python_project import PythonProject
 from underway.detect.script_app import ScriptApp, importing, project_folder
@@ -61,6 +62,8 @@ def script_server(index: Index, starts: Starts, projects: list[PythonProject]) -
     if inner.endswith("/__main__.py"):
         program = f"-m {shlex.quote(inner.removesuffix('/__main__.py').removeprefix('src/').replace('/', '.'))}"
     command = f"python {LISTEN_SCRIPT} {program}"
+    if not program.startswith("-m "):
+        command = with_parent(index, folder_of(path), folder, command)
     if module == "flet":  # it opens a window otherwise
         command = f"FLET_FORCE_WEB_SERVER=true {command}"
     kept = (".nicegui",) if module == "nicegui" and "storage" in index.text(path) else ()

@@ -11,6 +11,7 @@ from underway.detect.django_static import django_static
 from underway.detect.django_whole import not_deployable
 from underway.detect.draft import Draft
 from underway.detect.health import declared_health, python_health
+from underway.detect.import_path import with_parent
 from underway.detect.index import Index, cwd, join
 from underway.detect.interpreter import choose_python
 from underway.detect.left_out import leave_out
@@ -68,7 +69,7 @@ def draft_python(
     for other in [o for o in others if not o.framework.startswith("django")][:3]:
         notes.claim("stack", f"not deployed: another app object {other.name}", Evidence(other.path, other.line))
     _build(index, code, starts, project, machine, app, draft, notes)
-    _serve(project, machine, app, django, draft, notes)
+    _serve(index, project, machine, app, django, draft, notes)
     if app.framework == "flask" and project is not None and project.brings("flask-socketio"):
         hold_sockets(code, project, draft, notes)
     leave_out(index, code, project, django, draft, notes)
@@ -225,11 +226,19 @@ def _unlocked(index: Index, project: PythonProject) -> str:
 
 
 def _serve(
-    project: PythonProject | None, machine: Machine, app: WebApp, django: Django | None, draft: Draft, notes: Notes
+    index: Index,
+    project: PythonProject | None,
+    machine: Machine,
+    app: WebApp,
+    django: Django | None,
+    draft: Draft,
+    notes: Notes,
 ) -> None:
     workers = min(app.workers, 8) or 2
     with_granian = project is not None and project.has("granian") and not project.has("uvicorn")
     command, server = web_command(app, workers=workers, with_granian=with_granian)
+    if not app.framework.startswith("django"):
+        command = with_parent(index, app.base, app.folder, command)
     instances = 1
     if app.is_asgi and app.workers > 1:
         instances = max(1, min(app.workers, machine.cpus))
