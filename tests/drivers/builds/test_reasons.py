@@ -208,6 +208,11 @@ Error: Failed to collect page data for /blog/page/[id]
         ),
         ("a.ts(3,9): error TS2345: Argument of type 'x'.", "a.ts:3: TS2345: Argument of type 'x'."),
         (BERRY, "this package's own install script failed: Error: no browser here"),
+        (
+            "error Error: ENOENT: no such file or directory, open '/c/yarn/v6/npm-@x-y-1-integrity/node_modules/@x/y/"
+            ".yarn-metadata.json'\ninfo Visit https://yarnpkg.com",
+            "yarn could not fetch @x/y: the registry does not give it",
+        ),
         (BERRY_LOCK, "The lockfile would have been modified by this install"),
         (VITE, 'src/App.vue (3:7): Failed to resolve import "./Gone.vue"'),
         (NPM_E404, "'nosuch@^1.0.0' is not in this registry"),

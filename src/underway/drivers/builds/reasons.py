@@ -46,7 +46,7 @@ def reason(lines: Sequence[str]) -> str:
 
     In order: what uv ends with (`error:` or `×` with its causes), a host not found, what npm calls an error, the
     first findings of a linter that ended the build, the first error of a type check, what the script says that yarn
-    could not run, what Vite says below "Build failed", the cause that Node gives, the last exception of a Python
+    could not run or fetch, what Vite says below "Build failed", the cause that Node gives, the last exception of a Python
     traceback, the last line that sounds like a failure, the last line.
     """
     found = (
@@ -56,6 +56,7 @@ def reason(lines: Sequence[str]) -> str:
         or _of_lint(lines)
         or _of_types(lines)
         or _of_berry(lines)
+        or _of_yarn_1(lines)
         or _of_vite(lines)
         or _of_cause(lines)
         or _of_python(lines)
@@ -178,6 +179,15 @@ def _of_types(lines: Sequence[str]) -> str:
     path, line, other, code, says = found[0].groups()
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return f"the type check stops the build: {path}:{line or other}: TS{code}: {says}{more}"
+
+
+_NOT_FETCHED = re.compile(r"ENOENT\b.*/node_modules/((?:@[\w.-]+/)?[\w.-]+)/\.yarn-(?:metadata\.json|tarball\.tgz)")
+
+
+def _of_yarn_1(lines: Sequence[str]) -> str:
+    """The package that yarn 1 failed to fetch: of one that is only optional it says that a file of its cache is gone."""
+    found = next((found for line in reversed(lines) if (found := _NOT_FETCHED.search(line))), None)
+    return f"yarn could not fetch {found[1]}: the registry does not give it, or its cache broke" if found else ""
 
 
 _OF_BERRY = re.compile(r"➤ YN(\d{4}): (?:[│┌└] ?)?")
