@@ -53,6 +53,17 @@ def test_what_a_new_database_is_given_makes_the_tables_in_the_order_of_its_image
     assert [claim.evidence for claim in detection.claims if claim.about == "migrate"] == ["docker-compose.yml:6"]
 
 
+def test_files_whose_order_makes_no_sense_are_not_run_in_it(look: Look) -> None:
+    files = {
+        "docker-compose.yml": compose("./db:/docker-entrypoint-initdb.d:ro"),
+        "db/backfill.sql": "UPDATE todo SET says = '';",
+        "db/schema.sql": SCHEMA,
+    }
+    manifest, _ = drafted(look, files)
+    assert manifest.migrate is not None
+    assert manifest.migrate.paths == ("db/schema.sql",), "the one that makes the tables, and nothing of the others"
+
+
 @pytest.mark.parametrize("path", ["schema.sql", "server/db/database.sql", "todos.sql"])
 def test_the_one_file_that_makes_tables_is_run(look: Look, path: str) -> None:
     manifest, detection = drafted(look, {path: SCHEMA, "db/seeds.sql": "INSERT INTO todo VALUES (1)"})

@@ -22,6 +22,7 @@ _NOT_THE_WHOLE = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(r"(^|[._-])(schema|init|create|tables?|database|db|ddl|structure|setup)", re.IGNORECASE)
+_CHANGES = re.compile(r"^\s*(?:update|insert\s+into|alter\s+table|delete\s+from)\b", re.IGNORECASE | re.MULTILINE)
 _EXTENSION = re.compile(
     r"""^\s*create\s+extension\s+(?:if\s+not\s+exists\s+)?"?([a-z_][a-z0-9_-]{0,60})"?""", re.IGNORECASE | re.MULTILINE
 )
@@ -62,6 +63,9 @@ def _given(index: Index, starts: Starts) -> tuple[tuple[str, ...], Evidence | No
             found[path.rpartition("/")[2]] = path, at
     files = tuple(path for _, (path, _) in sorted(found.items()))
     if not any(_MAKES.search(index.text(path)) for path in files):
+        return (), None, ""
+    first = index.text(files[0])
+    if _CHANGES.search(first) and not _MAKES.search(first):  # in this order they end at once, in the image too
         return (), None, ""
     at = next(iter(found.values()))[1]
     return files, at, f"compose gives a new database {_listed(files)}: run once, while it has no table"
