@@ -2,121 +2,63 @@
 
 from __future__ import annotations
 
-from underway.journal.events.acts import (
-    ActStarted,
-    BudgetOverdrawn,
-    Finished,
-    Interrupted,
-    Judged,
-    Ordered,
-    Paused,
-    Planned,
-    ProbesMade,
-    ShareMoved,
-    StepDone,
-    StepFailed,
-    StepStarted,
-    UndoDone,
-    UndoFailed,
-    UndoStarted,
-    Weighed,
-)
-from underway.journal.events.alerts import (
-    AlertAcknowledged,
-    AlertCleared,
-    AlertRaised,
-    AlertSilenced,
-    MessageDecided,
-    MessageGivenUp,
-    MessageSent,
-)
-from underway.journal.events.backups import (
-    BackupCopied,
-    BackupFailed,
-    BackupFoundDamaged,
-    BackupMade,
-    BackupProven,
-    BackupsRemoved,
-)
-from underway.journal.events.database import CodeTried, DatabaseRestored, Migrated, MigrationsLinted, Rehearsed
-from underway.journal.events.home import AgentStarted, ClockJumped, ScheduleMissed
-from underway.journal.events.incidents import IncidentOpened, IncidentUpdated
-from underway.journal.events.people import (
-    AccessChanged,
-    Acted,
-    EnvironmentChanged,
-    EnvironmentRead,
-    LoggedIn,
-    LogInRefused,
-)
-from underway.journal.events.releases import (
-    AppRemoved,
-    EnvironmentGiven,
-    InstanceLost,
-    MaintenanceSet,
-    ReleaseMade,
-    ReleasePruned,
-    Routed,
-    SlotFreed,
-    SlotTaken,
-    TrafficSwitched,
-)
+from underway.journal.events import acts, alerts, backups, database, home, incidents, people, releases
 
 AnyEvent = (
-    ActStarted
-    | Planned
-    | BudgetOverdrawn
-    | StepStarted
-    | StepDone
-    | StepFailed
-    | UndoStarted
-    | UndoDone
-    | UndoFailed
-    | ReleaseMade
-    | SlotTaken
-    | SlotFreed
-    | Routed
-    | MigrationsLinted
-    | Rehearsed
-    | CodeTried
-    | BackupMade
-    | BackupFailed
-    | BackupProven
-    | BackupFoundDamaged
-    | BackupCopied
-    | BackupsRemoved
-    | ScheduleMissed
-    | ClockJumped
-    | DatabaseRestored
-    | AlertRaised
-    | AlertCleared
-    | AlertAcknowledged
-    | AlertSilenced
-    | MessageDecided
-    | MessageSent
-    | MessageGivenUp
-    | Migrated
-    | TrafficSwitched
-    | ShareMoved
-    | ProbesMade
-    | Paused
-    | Ordered
-    | Judged
-    | Weighed
-    | Interrupted
-    | Finished
-    | InstanceLost
-    | ReleasePruned
-    | AppRemoved
-    | MaintenanceSet
-    | EnvironmentChanged
-    | EnvironmentRead
-    | EnvironmentGiven
-    | AccessChanged
-    | LoggedIn
-    | LogInRefused
-    | Acted
-    | IncidentOpened
-    | IncidentUpdated
-    | AgentStarted
+    acts.ActStarted
+    | acts.Planned
+    | acts.BudgetOverdrawn
+    | acts.StepStarted
+    | acts.StepDone
+    | acts.StepFailed
+    | acts.UndoStarted
+    | acts.UndoDone
+    | acts.UndoFailed
+    | releases.ReleaseMade
+    | releases.SlotTaken
+    | releases.SlotFreed
+    | releases.Routed
+    | database.MigrationsLinted
+    | database.Rehearsed
+    | database.CodeTried
+    | backups.BackupMade
+    | backups.BackupFailed
+    | backups.BackupProven
+    | backups.BackupFoundDamaged
+    | backups.BackupCopied
+    | backups.BackupsRemoved
+    | home.ScheduleMissed
+    | home.ClockJumped
+    | database.DatabaseRestored
+    | alerts.AlertRaised
+    | alerts.AlertCleared
+    | alerts.AlertAcknowledged
+    | alerts.AlertSilenced
+    | alerts.MessageDecided
+    | alerts.MessageSent
+    | alerts.MessageGivenUp
+    | database.Migrated
+    | releases.TrafficSwitched
+    | acts.ShareMoved
+    | acts.ProbesMade
+    | acts.Paused
+    | acts.Ordered
+    | acts.Judged
+    | acts.Weighed
+    | acts.Interrupted
+    | acts.Finished
+    | releases.InstanceLost
+    | releases.ReleasePruned
+    | releases.AppRemoved
+    | releases.MaintenanceSet
+    | people.EnvironmentChanged
+    | people.EnvironmentRead
+    | releases.EnvironmentGiven
+    | people.AccessChanged
+    | people.LoggedIn
+    | people.LogInRefused
+    | people.Acted
+    | incidents.IncidentOpened
+    | incidents.IncidentUpdated
+    | home.AgentStarted
 )
