@@ -46,8 +46,8 @@ def reason(lines: Sequence[str]) -> str:
 
     In order: what uv ends with (`error:` or `×` with its causes), a host not found, what npm calls an error, the
     first findings of a linter that ended the build, the first error of a type check, what the script says that yarn
-    could not run or fetch, what Vite says below "Build failed", the cause that Node gives, the last exception of a Python
-    traceback, the last line that sounds like a failure, the last line.
+    could not run or fetch, what Vite says below "Build failed", the cause that Node gives, the last exception of a
+    Python traceback, the last line that sounds like a failure, the last line.
     """
     found = (
         _of_uv(lines)
@@ -185,7 +185,7 @@ _NOT_FETCHED = re.compile(r"ENOENT\b.*/node_modules/((?:@[\w.-]+/)?[\w.-]+)/\.ya
 
 
 def _of_yarn_1(lines: Sequence[str]) -> str:
-    """The package that yarn 1 failed to fetch: of one that is only optional it says that a file of its cache is gone."""
+    """The package that yarn 1 failed to fetch: of an optional one it says that a file of its cache is gone."""
     found = next((found for line in reversed(lines) if (found := _NOT_FETCHED.search(line))), None)
     return f"yarn could not fetch {found[1]}: the registry does not give it, or its cache broke" if found else ""
 
