@@ -126,6 +126,10 @@ def test_a_command_that_goes_on_in_the_next_line_is_one_command() -> None:
     assert done.stdout == ",".join([*words, ""])
 
 
-def test_a_command_with_quotes_is_never_broken() -> None:
-    command = "openssl rand -base64 32 | tr '+/' '-_' | tee a-file-with-a-long-name"
+@pytest.mark.parametrize(
+    "command",
+    ["openssl rand -base64 32 | tr '+/' '-_' | tee a-file-with-a-long-name", f"cat /srv/{'a' * 40}/build.log"],
+    ids=["quotes", "a word that is wider"],
+)
+def test_a_command_that_would_not_be_clearer_is_never_broken(command: str) -> None:
     assert continued(command, 40) == [command]

@@ -24,11 +24,24 @@ def not_deployable(index: Index, code: PythonCode, django: Django, notes: Notes)
                 "detect.template",
                 Evidence.at(path, text, found.start()),
                 "this is a template for new projects: the project's name is filled in when one is made of it",
-                "make a project of it and deploy that one",
-                "django-admin startproject --template PATH/TO/THIS NAME",
+                "make a project of it, beside it, and deploy that one: underway deploy ../mysite",
+                _make_project(index),
             )
             return True
     return _lacks_a_module(index, code, django, notes)
+
+
+def _make_project(index: Index) -> str:
+    """The command that makes a project of the template in this folder: `django-admin` fills in files of Python alone
+    unless it is told the others (docs.djangoproject.com/en/stable/ref/django-admin/#startproject)."""
+    blank = [path for path in index.paths if not path.endswith(".py") and "{{" in index.text(path)]
+    blank = [path for path in blank if re.search(r"\{\{\s*project_name", index.text(path))]
+    names = [path.rpartition("/")[2] for path in blank]
+    ends = sorted({name.rpartition(".")[2] for name in names if "." in name[1:]} - {"html", "txt", "md"})
+    whole = sorted({name for name in names if "." not in name[1:] and re.fullmatch(r"[\w.-]+", name)})
+    words = ["py", *(end for end in ends if re.fullmatch(r"\w+", end))]
+    named = f" --name {','.join(whole)}" if whole else ""
+    return f"mkdir ../mysite && django-admin startproject mysite ../mysite --template . -e {','.join(words)}{named}"
 
 
 def _lacks_a_module(index: Index, code: PythonCode, django: Django, notes: Notes) -> bool:
@@ -54,7 +67,9 @@ def _lacks_a_module(index: Index, code: PythonCode, django: Django, notes: Notes
                     "detect.file-missing",
                     Evidence(path, node.lineno),
                     f"the settings import {name}, and .gitignore keeps {short} out of the repository{shown}",
-                    f"take its values from the environment and commit {wanted}: remove its line from .gitignore",
+                    f"write {wanted} so that it takes what is secret from the environment, and commit it in spite of "
+                    ".gitignore",
+                    f"cp {example} {wanted} && git add -f {wanted}" if example else f"git add -f {wanted}",
                 )
                 is_lacking = True
     return is_lacking

@@ -24,8 +24,13 @@ class Foreign:
     connects: re.Pattern[str]
     example: str
 
+    @property
+    def url(self) -> str:
+        """The name of a variable for its address, where the app has none yet."""
+        return f"{self.name.upper().replace(' ', '_')}_URL"
 
-_FOREIGN = (
+
+FOREIGN = (
     Foreign(
         "MongoDB",
         ("pymongo", "motor", "mongoengine", "beanie", "odmantic", "flask-pymongo", "flask-mongoengine", "umongo"),
@@ -94,7 +99,7 @@ def foreign_databases(
     `has_own` is true when the app is given PostgreSQL: what it can use besides is then its owner's choice.
     """
     has_own_file = bool(has & _EMBEDDED) or any("sqlite" in index.text(path) for path in sources)
-    for foreign in _FOREIGN:
+    for foreign in FOREIGN:
         client = next((c for c in (foreign.node if is_node else foreign.python) if c in has), "")
         if not client:
             continue
@@ -107,12 +112,16 @@ def foreign_databases(
         if not named:
             named = [v for n, v in variables.items() if _means(foreign, n) and not _has_address(v)][:1]
         if not named:
+            named = _read_there(variables, at)
+        if not named:
             notes.problem(
                 "detect.service-fixed",
                 at,
                 f"the app connects to {foreign.name} ({client}) at an address that is written here, and Underway does "
                 f"not provide {foreign.name}",
-                f"read the address from the environment there, and set the variable in [env]: {foreign.example}",
+                f"read the address from the environment there, {_reading(foreign, is_node=is_node)}, and set it: "
+                f"{foreign.example}; or start without, where the app can: underway deploy --allow-missing",
+                f"underway env set {foreign.url}",
             )
         named += [part for one in named for part in _parts_beside(variables, foreign, one)]
         for one in named:
@@ -130,7 +139,7 @@ def foreign_databases(
                 "detect.env-missing",
                 one.evidence if one.reads else at,
                 f"the app needs {foreign.name} at {one.name}, and Underway does not provide {foreign.name}",
-                f'add to underway.toml, under [env]: {one.name} = "{_example(foreign, one)}"',
+                f'add to underway.toml, under [env]: {one.name} = "{example_of(foreign, one)}"',
                 f"underway env set {one.name}",
             )
 
@@ -147,10 +156,38 @@ def _parts_beside(variables: dict[str, Variable], foreign: Foreign, one: Variabl
     return [variables[name] for word in words if (name := f"{stem[1]}{word}") in variables]
 
 
-def _example(foreign: Foreign, one: Variable) -> str:
+def example_of(foreign: Foreign, one: Variable) -> str:
+    """How the value of `one` looks: the address with the scheme that the app itself uses, a host, or nothing known."""
+    scheme, _, whole = foreign.example.partition("://")
+    known = next((value.partition("://")[0] for value in one.known_values if "://" in value), "")
+    if known:
+        return f"{known}://{whole}"
     if _HOST.fullmatch(one.name):
         return "host"
-    return foreign.example if _means(foreign, one.name) or _has_address(one) else "…"
+    if re.search(r"_ADDR(?:ESS)?$", one.name):
+        return whole.rpartition("@")[2].partition("/")[0]
+    is_address = _means(foreign, one.name) and not _PART.search(one.name)
+    return f"{scheme}://{whole}" if is_address else "…"
+
+
+_PART = re.compile(r"_(?:PORT|USER|USERNAME|PASS|PASSWD|PASSWORD|PWD|PW|NAME|DATABASE|DB)$")
+
+
+def _read_there(variables: dict[str, Variable], at: Evidence) -> list[Variable]:
+    """The variables that the statement at `at` reads: an address that is put together there."""
+    lines = range(at.line, at.line + _LINES_OF_ADDRESS) if at.line else range(0)
+    return [
+        one
+        for one in variables.values()
+        if any(r.evidence.path == at.path and r.evidence.line in lines for r in one.reads)
+    ]
+
+
+_LINES_OF_ADDRESS = 2
+
+
+def _reading(foreign: Foreign, *, is_node: bool) -> str:
+    return f"process.env.{foreign.url}" if is_node else f'os.environ["{foreign.url}"]'
 
 
 def _engine(variables: dict[str, Variable], foreign: Foreign) -> Evidence | None:

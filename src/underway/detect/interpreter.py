@@ -22,7 +22,7 @@ def choose_python(index: Index, starts: Starts, project: PythonProject, machine:
             best = _nearest(older, f"3.{last}")
             notes.claim("python", f"Python {best}: {package} is for none after 3.{last}", at, "build.python.version")
             return best
-    of_django = _span_of_django(project)
+    of_django = _span_of_django(index, project)
     if of_django is not None and machine.pythons:
         release, lowest, highest, at = of_django
         fitting = [v for v in allowed if lowest <= int(v.partition(".")[2]) <= highest]
@@ -33,7 +33,7 @@ def choose_python(index: Index, starts: Starts, project: PythonProject, machine:
                 f"Django {release} runs on Python 3.{lowest} to 3.{highest}, and this machine has "
                 f"{', '.join(machine.pythons)}",
                 f"install Python 3.{highest}, or move the project to a Django that is still maintained",
-                f"uv python install 3.{highest}",
+                _install(f"3.{highest}"),
             )
             return ""
         if fitting and (named is None or named[0] not in allowed):
@@ -52,7 +52,7 @@ def choose_python(index: Index, starts: Starts, project: PythonProject, machine:
             project.requires_evidence or project.evidence,
             f"the project needs Python {project.requires}, and this machine has {', '.join(machine.pythons)}",
             "install such an interpreter",
-            f"uv python install {_wanted(project.requires) or (named[0] if named else '')}".strip(),
+            _install(_wanted(project.requires) or (named[0] if named else "")),
         )
         return ""
     best = _nearest(allowed, named[0] if named else "")
@@ -139,11 +139,18 @@ def _is_of_its_day(project: PythonProject) -> bool:
     return project.manager in ("pip", "setuptools") and 2 * len(project.pins) >= len(project.names) > 0
 
 
-def _span_of_django(project: PythonProject) -> tuple[str, int, int, Evidence] | None:
-    """The release of Django that is pinned, the first and the last Python 3 it runs on, and where it says so."""
-    found = re.match(r"(\d+)\.(\d+)", project.pins.get("django", ""))
+_LOCKED_DJANGO = re.compile(r'^name = "[Dd]jango"\nversion = "([\d.]+)"', re.MULTILINE)
+
+
+def _span_of_django(index: Index, project: PythonProject) -> tuple[str, int, int, Evidence] | None:
+    """The release of Django that is pinned or locked, the Pythons 3 it runs on, and where that is said."""
+    release, at = project.pins.get("django", ""), project.where("django")
+    if not release and (lock := project.locked.get("django")) is not None:
+        said = _LOCKED_DJANGO.search(index.text(lock.path))
+        release, at = (said[1], lock) if said else ("", at)
+    found = re.match(r"(\d+)\.(\d+)", release)
     span = _DJANGO_RUNS_ON.get((int(found[1]), int(found[2]))) if found else None
-    return (project.pins["django"], *span, project.where("django")) if span else None
+    return (release, *span, at) if span else None
 
 
 def _named(index: Index, starts: Starts, project: PythonProject) -> tuple[str, Evidence] | None:
@@ -202,6 +209,16 @@ def _clause(clause: str, minor: int) -> bool:
             return minor == number if patch is not None else minor >= number
         case _:
             return minor == number
+
+
+_OLDEST_OF_UV = 8
+"""The oldest Python 3 that uv has builds of (uv python list --all-versions)."""
+
+
+def _install(version: str) -> str:
+    """The command that installs a Python where detection finds it."""
+    is_old = bool(version) and int(version.partition(".")[2]) < _OLDEST_OF_UV
+    return f"pyenv install {version}" if is_old else f"uv python install {version}".strip()
 
 
 def _wanted(requires: str) -> str:

@@ -50,8 +50,11 @@ def fill_needs(
     variables = gather(index, reads)
     draft.reads += places(variables)
     ports = re.findall(r"\b(\w+)=\$PORT", draft.processes["web"].command)
+    required_ports = [one for name in ports if (one := variables.get(name)) is not None and one.is_required]
     for ignored in ("NODE_ENV", "HOST", "HOSTNAME", *ports):
         variables.pop(ignored, None)
+    for one in required_ports:  # the web process has its own before its command; what else loads the settings, this
+        draft.env[one.name] = EnvVar(value=one.example or "3000")
     sources = [path for path in paths if not _ASIDE.search(path)]
     is_hosted = hosted_postgres(index, sources, variables, draft.env, notes)
     driver = "" if is_hosted else next((d for d in _POSTGRES if project.has(d)), "")
@@ -207,8 +210,8 @@ def _say_written(written: tuple[str, Evidence], notes: Notes) -> None:
         at,
         f"the app connects to PostgreSQL at {host} with the user and the name that are written here; the app's "
         "database has its own",
-        "read its address there: process.env.DATABASE_URL; or its parts: host: process.env.DB_HOST, port: "
-        "process.env.DB_PORT, user: process.env.DB_USER, password: process.env.DB_PASSWORD, database: "
+        "read its address there: process.env.DATABASE_URL; or each part in place of the one written: "
+        "process.env.DB_HOST, Number(process.env.DB_PORT), process.env.DB_USER, process.env.DB_PASSWORD, "
         "process.env.DB_NAME",
     )
 
@@ -258,7 +261,7 @@ def _without_port(
         "detect.database-fixed",
         at,
         f"{host} is read and no port, so the app connects to 5432; the app's database listens at a port of its own",
-        "read the port beside the host: port: process.env.DB_PORT",
+        "read the port beside the host: port: Number(process.env.DB_PORT)",
     )
 
 

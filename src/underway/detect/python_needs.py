@@ -64,7 +64,7 @@ def python_needs(
     draft.env.update(given.env)
     if with_postgres:
         if project is not None and not project.brings(*POSTGRES_DRIVERS):
-            add_server(project, "psycopg2-binary", draft, notes)
+            add_server(project, _driver(project), draft, notes)
         scheme, why = postgres_scheme(index, code, starts, project, variables, given.postgres)
         named = with_own_schemes(variables, given.postgres, scheme)
         draft.postgres = Postgres(scheme=scheme, env=MappingProxyType(named))
@@ -96,6 +96,13 @@ def python_needs(
     if django is not None and django.names_settings:
         draft.env["DJANGO_SETTINGS_MODULE"] = EnvVar(value=django.settings)
         notes.claim("env", f"the settings in use are {django.settings}", django.evidence, "env.DJANGO_SETTINGS_MODULE")
+
+
+def _driver(project: PythonProject) -> str:
+    """The driver of a project without one. Django before 3.1 misreads time zones of psycopg2 2.9 (its ticket 32856)."""
+    found = re.match(r"(\d+)\.(\d+)", project.pins.get("django", ""))
+    is_old = found is not None and (int(found[1]), int(found[2])) < (3, 1)
+    return "psycopg2-binary<2.9" if is_old and project.manager == "pip" else "psycopg2-binary"
 
 
 def _sqlite_of_example(

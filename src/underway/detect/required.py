@@ -10,6 +10,7 @@ from underway.detect.env_names import (
     is_third_party,
 )
 from underway.detect.env_usual import TESTS_PLACE, TESTS_PORT, UNUSED_PORT, usual_value
+from underway.detect.foreign import FOREIGN, example_of
 from underway.detect.model import Notes
 from underway.detect.variables import Given, Variable
 from underway.manifest.env_keys import EnvVar
@@ -37,11 +38,12 @@ def settle_required(one: Variable, out: Given, notes: Notes) -> None:
         foreign = _FOREIGN[lead[1].lower()]
     if foreign:
         out.env[one.name] = EnvVar(required=True, secret=True)
+        example = next((example_of(it, one) for it in FOREIGN if it.name == foreign), "…")
         notes.problem(
             "detect.env-missing",
             one.evidence,
             f"the app needs {foreign} at {one.name}, and Underway does not provide {foreign}",
-            f'add to underway.toml, under [env]: {one.name} = "…"',
+            f'add to underway.toml, under [env]: {one.name} = "{example}"',
             f"underway env set {one.name}" if is_secret_like(one.name) or one.name.endswith(("_URL", "_URI")) else "",
         )
         return

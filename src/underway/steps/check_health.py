@@ -3,6 +3,7 @@ from __future__ import annotations
 import msgspec
 
 from underway.errors.told import told_in
+from underway.errors.unset import settings_in
 from underway.manifest.model import Health
 from underway.ports.drivers import Drivers
 from underway.ports.prober import Probe
@@ -80,15 +81,18 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
         if found and not is_looping and (found.restarts < 2 if may_restart else found.exit_code is None):
             return
         code = found.exit_code if found else None
-        error = told_in(on.runtime.log_tail(instance_id, _WHERE_ERRORS_ARE))
+        tail = on.runtime.log_tail(instance_id, _WHERE_ERRORS_ARE)
+        error, settings = told_in(tail), settings_in(tail)
         of = f": {error}" if error else ""
         raise Failure(
             Problem(
                 code="health.died",
                 where=f"process web of {self.release}",
                 why=f"it ended with exit code {code} before it was healthy{of}; no traffic reached it",
-                remedy="read its last lines below; what they name is usually a missing setting or a failed import",
-                command=f"underway logs {act.app} --process web",
+                remedy=settings.remedy()
+                if settings
+                else "read its last lines below; what they name is usually a missing setting or a failed import",
+                command=settings.command() if settings else f"underway logs {act.app} --process web",
             ),
             on.runtime.log_tail(instance_id),
         )
@@ -129,7 +133,7 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
             where=f"http://127.0.0.1:{instance.spec.port}{self.health.path}",
             why=f"the last of its checks {got}; it was not healthy within {self.health.timeout_s:g} s, so no traffic"
             f" reached it (accepted: {self.health.status})",
-            remedy="mend it, or correct health.path, health.status or health.timeout in underway.toml",
+            remedy=_remedy(last.status),
             command=f"underway logs {act.app} --process web",
         )
 
@@ -138,6 +142,16 @@ class CheckHealth(msgspec.Struct, frozen=True, kw_only=True, tag="check_health",
 
     async def undo(self, act: Act, on: Drivers) -> Did:
         return Did()
+
+
+def _remedy(status: int) -> str:
+    """What helps against the last answer (0 for none), with the lines of underway.toml that would say so."""
+    if not status:
+        return 'see in its log what it waits for; where it only needs longer, write under [health]: timeout = "180s"'
+    page = 'write under [health] the path of a page that needs no login: path = "/login"'
+    if status >= 500:
+        return f"mend what its log says; or, where this page alone fails, {page}"
+    return f'{page}, or accept what it answers: status = "{status}"'
 
 
 def _web_of(app: str, release: str, on: Drivers) -> list[Instance]:

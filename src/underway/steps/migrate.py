@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from underway.errors.told import told_in
+from underway.errors.unset import settings_in
 from underway.journal.events.database import Migrated
 from underway.lint.shape import differences
 from underway.manifest.migrate import Migrate
@@ -15,7 +16,7 @@ from underway.steps.back_up import find_backup
 from underway.steps.build_release import find_build
 from underway.steps.environment import EnvAsk, environment
 from underway.steps.step import Act, Did
-from underway.terms.environment import Environ
+from underway.terms.environment import Environ, hidden_names
 from underway.terms.problem import Failure, Problem
 from underway.terms.process import Task, TaskEnd
 from underway.terms.release import Build
@@ -134,7 +135,17 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
                 " migrate.lock_timeout or migrate.lock_tries",
                 command=f"underway db stats {act.app}",
             )
-        error = told_in(end.log_tail)
+        error, settings = told_in(end.log_tail), settings_in(end.log_tail)
+        if settings and not end.timed_out:
+            return Problem(
+                code="migrate.failed",
+                where=f"migrate.command: {self.migrate.command}",
+                why=f"the migration ended with exit code {end.exit_code}"
+                + (f": {error}" if error else "")
+                + f"; {serves}",
+                remedy=settings.remedy(),
+                command=settings.command(),
+            )
         ended = f"ended with exit code {end.exit_code}" + (f": {error}" if error else "")
         how = f"took longer than {self.migrate.timeout_s:.0f} s" if end.timed_out else ended
         return Problem(
@@ -163,12 +174,14 @@ def migration_task(
         id=f"{app}.{release}.{kind}",
         argv=("sh", "-c", migrate.command),
         cwd=f"{build.dir}/{migrate.cwd}",
-        env=env,
+        env=Environ({"PORT": _NO_PORT, **env}, hidden_names(env)),
         log_path=str(on.home.logs(app) / f"{kind}-{release}.log"),
         timeout_s=migrate.timeout_s,
     )
 
 
+_NO_PORT = "8000"
+"""For settings that are not complete without a port; a migration listens on none."""
 _NO_LOCK = re.compile(r"due to lock timeout|\b55P03\b|LockNotAvailable|could not obtain lock")
 """What PostgreSQL says and how drivers name it (SQLSTATE 55P03, lock_not_available)."""
 

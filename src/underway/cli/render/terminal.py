@@ -119,10 +119,11 @@ def folded(text: str, width: int, rest: str | None = None) -> list[str]:
 
 
 def continued(command: str, width: int) -> list[str]:
-    """`command` in lines of at most `width` columns that a shell reads as one; whole where a word is quoted or is more
-    than a word to the shell."""
+    """`command` in lines of at most `width` columns that a shell reads as one; whole where a word is wider, quoted or
+    more than a word to the shell."""
     words = command.split(" ")
-    if len(command) <= width or not all(_PLAIN.fullmatch(word) for word in words):
+    widest = max(map(len, words)) + len("  " + _ON)
+    if len(command) <= width or widest > width or not all(_PLAIN.fullmatch(word) for word in words):
         return [command]
     lines = [words[0]]
     for word in words[1:]:
