@@ -27,6 +27,7 @@ from pathlib import Path
 
 from tests.journeys.world import World, make_world
 
+from bench.remedies import Followed, follow_all, followed, section
 from bench.report import machine, table
 from underway.load.strict import StrictLoad
 
@@ -323,7 +324,8 @@ Not live:
 Not live:
 
 {_table(known, is_live=False)}
-"""
+
+{section()}"""
 
 
 def _live(outcomes: Sequence[Outcome]) -> int:
@@ -338,6 +340,16 @@ def _table(outcomes: Sequence[Outcome], *, is_live: bool) -> str:
     return table([*head[:2], *unseen, *head[2:]], rows)
 
 
+def _follow(folder: Path, only: Sequence[str]) -> int:
+    """Do what the first screens ask for; 1 when one of them ends otherwise than bench/remedies.toml has it."""
+    expected = {e.repo: e for e in expectations()}
+
+    def put(one: Followed, path: Path) -> None:
+        checkout(folder, expected[one.repo], path)
+
+    return 1 if follow_all([one for one in followed() if not only or one.repo in only], put, _said) else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -347,7 +359,10 @@ def main() -> int:
         "--only-write", action="store_true", help="deploy nothing: write what is in FOLDER/results.json"
     )
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page to FILE")
+    parser.add_argument("--remedies", action="store_true", help="follow the remedies of bench/remedies.toml instead")
     asked = parser.parse_args()
+    if asked.remedies:
+        return _follow(asked.folder, asked.only)
     on = machine()
     kept = asked.folder / "results.json"
     known = {o["repo"]: Outcome(**o) for o in json.loads(kept.read_text())} if kept.exists() else {}
