@@ -63,6 +63,21 @@ def test_a_health_route_has_the_prefixes_of_all_that_include_it(look: Look, urls
 
 
 @pytest.mark.parametrize(
+    ("views", "settings", "status"),
+    [
+        ("@throttle_classes([Slow])\ndef ping(request): ...\n", "", "200-299,429"),
+        ("", 'REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": ["shop.Slow"]}\n', "200-299,429"),
+        ("def ping(request): ...\n", 'REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": []}\n', "200-299"),
+    ],
+)
+def test_a_health_route_that_is_limited_may_say_so(look: Look, views: str, settings: str, status: str) -> None:
+    text = 'from django.urls import include, path\nurlpatterns = [path("core/", include("core.urls"))]\n'
+    files = {"config/urls.py": text, "core/urls.py": PING, "core/views.py": f"import rest_framework\n{views}"}
+    health = drafted(look(project(SQLITE + settings) | files)).health
+    assert (health.path, health.status) == ("/core/ping/", status)
+
+
+@pytest.mark.parametrize(
     ("requirements", "settings", "without"),
     [
         ("django==4.0.1\nmysqlclient==2.2.8\n", SQLITE, ("mysqlclient",)),

@@ -39,6 +39,24 @@ def python_health(code: PythonCode, app: WebApp) -> tuple[str, Evidence] | None:
     return min(found, key=lambda pair: _rank(pair[0]), default=None)
 
 
+_LIMITS = re.compile(
+    r"@throttle_classes\(|\bthrottle_classes\s*=\s*[\[(]\s*\w|DEFAULT_THROTTLE_CLASSES['\"]\s*:\s*[\[(]\s*['\"]"
+)
+"""How Django REST framework limits requests: 429 to what is over it (its guide, "Throttling")."""
+
+
+def limits_requests(code: PythonCode, route: Evidence) -> Evidence | None:
+    """Where the views beside `route`, or the settings, limit how often a route is asked."""
+    beside = route.path.rpartition("/")[0]
+    for path in code.index.ending(".py"):
+        folder, _, name = path.rpartition("/")
+        if (folder == beside and name.startswith("view")) or "settings" in path:
+            text = code.index.text(path)
+            if found := _LIMITS.search(text):
+                return Evidence.at(path, text, found.start())
+    return None
+
+
 def _rank(path: str) -> tuple[int, int, str]:
     word = path.strip("/").rpartition("/")[2].strip("_").lower()
     return (_RANK.index(word) if word in _RANK else len(_RANK), path.count("/"), path)

@@ -10,7 +10,7 @@ from underway.detect.django_overlay import overlay
 from underway.detect.django_static import django_static
 from underway.detect.django_whole import not_deployable
 from underway.detect.draft import Draft
-from underway.detect.health import declared_health, python_health
+from underway.detect.health import declared_health, limits_requests, python_health
 from underway.detect.import_path import with_parent
 from underway.detect.index import Index, cwd, join
 from underway.detect.interpreter import choose_python
@@ -277,6 +277,9 @@ def _health(code: PythonCode, starts: Starts, app: WebApp, draft: Draft, notes: 
     if found is not None:
         notes.claim("health", f"a route called {found[0]}", found[1], "health.path")
         draft.health = Health(path=found[0])
+        if limited := limits_requests(code, found[1]):
+            draft.health = Health(path=found[0], status="200-299,429")
+            notes.claim("health", "429 counts as well: how often it may be asked is limited", limited, "health.status")
         return
     draft.health = Health(path="/", status="below-500")
     notes.claim("health", "no health route was found: any answer of / below 500 counts", key="health.status")
