@@ -159,3 +159,17 @@ def test_an_address_of_its_own_that_has_no_default(look: Look) -> None:
     settings = SQLITE + 'FRONTEND_URL = os.environ.get("FRONTEND_URL")\nCORS_ALLOWED_ORIGINS = [FRONTEND_URL]\n'
     files = project(settings) | {".env.example": "FRONTEND_URL=http://localhost:3000\n"}
     assert drafted(look(files)).env["FRONTEND_URL"] == EnvVar(value="${url}")
+
+
+@pytest.mark.parametrize(("field", "extra"), [("ImageField", ("pillow",)), ("FileField", ())])
+def test_a_model_with_an_image_needs_pillow(look: Look, field: str, extra: tuple[str, ...]) -> None:
+    files = project() | {"shop/models.py": f"from django.db import models\nphoto = models.{field}()\n"}
+    build = drafted(look(files)).build.python
+    assert build is not None
+    assert build.extra == extra
+
+
+def test_where_the_admin_is_has_a_usual_answer(look: Look) -> None:
+    files = project() | {"shop/urls.py": "import os\nADMIN = os.environ['ADMIN_URL']\n"}
+    detection = look(files)
+    assert (drafted(detection).env["ADMIN_URL"].value, detection.problems) == ("admin/", ())

@@ -8,7 +8,7 @@ import re
 from underway.detect.django import Django
 from underway.detect.draft import Draft
 from underway.detect.index import Index
-from underway.detect.model import Notes
+from underway.detect.model import Evidence, Notes
 from underway.detect.python_code import PythonCode
 from underway.detect.python_project import PythonProject
 from underway.manifest.build import PythonBuild
@@ -42,8 +42,28 @@ def leave_out(
         draft.python = PythonBuild(**{**draft.python.__dict__, "without": tuple(without)})
 
 
-_IMPORTED = re.compile(r"^[ \t]*(?:import|from)[ \t]+MySQLdb\b", re.MULTILINE)
 _MOST_SOURCES = 2_000
+_IMAGES = re.compile(r"\b(?:models\.)?ImageField\(")
+
+
+def add_pillow(index: Index, project: PythonProject | None, draft: Draft, notes: Notes) -> None:
+    """Pillow, without which Django refuses models with an ImageField (docs.djangoproject.com, fields.E210), where the
+    requirements forgot it: the author's machine had it."""
+    if project is None or draft.python is None or project.brings("pillow", "wagtail", "pillow-simd"):
+        return
+    for path in index.ending(".py")[:_MOST_SOURCES]:
+        if "migrations/" in path or "models" not in path:
+            continue
+        text = index.text(path)
+        if "models" in text and (found := _IMAGES.search(text)):
+            extra = (*draft.python.extra, "pillow")
+            draft.python = PythonBuild(**{**draft.python.__dict__, "extra": extra})
+            says = "pillow is added: a model has an ImageField, and the project's own dependencies lack it"
+            notes.claim("build", says, Evidence.at(path, text, found.start()), "build.python.extra")
+            return
+
+
+_IMPORTED = re.compile(r"^[ \t]*(?:import|from)[ \t]+MySQLdb\b", re.MULTILINE)
 
 
 def _names_mysql(index: Index, code: PythonCode, django: Django) -> bool:

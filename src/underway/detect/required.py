@@ -24,6 +24,7 @@ _FOREIGN = {
 _FOREIGN_NAME = re.compile(r"(MYSQL|MARIADB|MONGODB|MONGO|RABBITMQ|AMQP|KAFKA|NEO4J)_(?!.*(?:PORT|TIMEOUT|POOL)$)")
 
 
+_ADMIN = re.compile(r"(?:DJANGO_)?ADMIN_(?:URL|PATH)")
 _SPAN = re.compile(r"(?:EXPIR\w*|MINUTES|HOURS|DAYS|SECONDS|TTL|LIFETIME|MAX_AGE|ALGORITHM|ALG|TYPE|HEADER)(?:_IN)?$")
 """Ends of names that speak of a secret (`TOKEN_EXPIRES_IN`) and hold none."""
 
@@ -70,6 +71,8 @@ def settle_required(one: Variable, out: Given, notes: Notes) -> None:
         return
     choices = [word for read in one.reads for word in read.choices]
     usual = usual_value(one.name)
+    if not usual and _ADMIN.fullmatch(one.name) and one.evidence.path.endswith(".py"):
+        usual = "admin/"  # path(env("ADMIN_URL"), admin.site.urls), as in Django's tutorial
     usual = next((word for word in choices if word.lower() == usual.lower()), "") if choices else usual
     if usual:
         out.env[one.name] = EnvVar(value=usual)

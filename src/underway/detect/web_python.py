@@ -14,7 +14,7 @@ from underway.detect.health import declared_health, limits_requests, python_heal
 from underway.detect.import_path import with_parent
 from underway.detect.index import Index, cwd, join
 from underway.detect.interpreter import choose_python
-from underway.detect.left_out import leave_out
+from underway.detect.left_out import add_pillow, leave_out
 from underway.detect.loose_packages import added_by_dockerfile, loose_projects
 from underway.detect.migrations import find_migration
 from underway.detect.model import Evidence, Machine, Notes
@@ -78,6 +78,7 @@ def draft_python(
         python_shared(index, code, app, draft, notes)
     find_migration(index, code, starts, project, app, django, draft, notes)
     if django is not None:
+        add_pillow(index, project, draft, notes)
         overlay(index, code, project, django, draft, notes)
         django_static(index, starts, project, django, draft, notes)
         django_shared(index, django, draft, notes)

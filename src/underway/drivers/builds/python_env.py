@@ -310,8 +310,11 @@ class PythonEnvironment:
                 f"today's setuptools and Cython do not build this: trying those of {self.day}, of the commit"
             )
             again = [*argv[:2], "--exclude-newer", self.day, *argv[2:]]
-            if (await self.shop.attempt([self.uv, *again], folder)).exit_code == 0:
+            then = await self.shop.attempt([self.uv, *again], folder)
+            if then.exit_code == 0:
                 return
+            if not any(_OF_THE_TOOLS.search(line) for line in then.lines):
+                argv, ended = again, then  # the tools were not all: this is what is left
         if ended.exit_code != 0:
             is_same = old_tools.what_failed(first.lines) == old_tools.what_failed(ended.lines)
             why = first if is_same else ended  # what older tools say of the same package is about themselves
