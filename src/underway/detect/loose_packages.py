@@ -7,6 +7,7 @@ import sys
 
 from underway.detect.index import Index, folder_of
 from underway.detect.model import Evidence
+from underway.detect.pip_lines import pip_lines
 from underway.detect.python_project import PythonProject, add_package, normal
 from underway.detect.starts import Starts
 from underway.detect.yamlish import read_yaml
@@ -17,9 +18,6 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_PIP = re.compile(r"\b(?:pip[0-9.]*|uv\s+pip)\s+install\s+([^&|;\n]+)")
-_WITH_VALUE = ("-i", "-f", "-c", "-t", "--index-url", "--extra-index-url", "--find-links", "--trusted-host", "--target",
-               "--timeout", "--python", "--constraint", "--retries", "--default-timeout", "--progress-bar")  # fmt: skip
 _REQUIREMENT = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._,-]+\])?(?:[=<>!~]=?=?[\w.*+!-]+(?:,[=<>!~]=?=?[\w.*+!-]+)*)?"
 )
@@ -110,23 +108,9 @@ def _installed(starts: Starts) -> list[tuple[str, Evidence]]:
         if re.search(r"dev|local|test", docker.path, re.IGNORECASE):
             continue
         for run, line in docker.runs:
-            for found in _PIP.finditer(run):
-                out += [(word, Evidence(docker.path, line)) for word in _named(found[1].split())]
-    return out
-
-
-def _named(words: list[str]) -> list[str]:
-    out, is_value = [], False
-    for raw in words:
-        word = raw.strip("\"'")
-        if is_value:
-            is_value = False
-        elif word in ("-r", "--requirement", "-e", "--editable"):
-            is_value = True
-        elif word.startswith("-"):
-            is_value = word in _WITH_VALUE
-        elif _REQUIREMENT.fullmatch(word) and not word.endswith((".whl", ".txt", ".gz", ".zip")):
-            out.append(word)
+            for word in (word for call in pip_lines(run) for word in call.named):
+                if _REQUIREMENT.fullmatch(word) and not word.endswith((".whl", ".txt", ".gz", ".zip")):
+                    out.append((word, Evidence(docker.path, line)))
     return out
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from underway.detect.index import Index, folder_of, join
 from underway.detect.model import Evidence
+from underway.detect.pip_lines import pip_lines
 
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 _INCLUDE = re.compile(r"\s*(?:-r|--requirement)[\s=]+(\S+)")
@@ -193,7 +194,6 @@ def _required(index: Index, file: str) -> set[str]:
     return set(found.names)
 
 
-_INSTALLS = re.compile(r"\bpip[\d.]*[ \t]+(?:install|sync)\b((?:[^\n&;|\\]|\\\r?\n|\\)*)")
 _OF_TESTS = re.compile(r"dev|test|local|lint|docs|ci\b")
 
 
@@ -205,8 +205,8 @@ def _installed_by_docker(index: Index, folder: str) -> list[str]:
         found: list[str] = []
         text = index.text(docker)
         copied = re.findall(r"^(?:COPY|ADD)\s.*", text, re.MULTILINE)
-        for line in _INSTALLS.finditer(text):
-            for named in re.findall(r"(?:-r|--requirement)[\s=]*([\w./-]+)", line[1]):
+        for call in pip_lines(text):
+            for named in call.files:
                 parts = [part for part in named.split("/") if part not in ("", ".")]
                 ends = ["/".join(parts[at:]) for at in range(len(parts))]
                 ends += [w for words in copied for w in words.split() if w.endswith("/" + parts[-1])] if parts else []
