@@ -51,7 +51,7 @@ class Settings:
         if self.wrong:
             takes = "what it has is not what the app takes" if len(self.wrong) == 1 else "what they have is not taken"
             says += f"{'; ' if says else ''}correct {_listed(self.wrong)}: {takes}"
-        return f"{says} with the command, which asks for it, or under [env] in underway.toml: {lines}"
+        return f"{says}; the command asks for it, or write it under [env] in underway.toml: {lines}"
 
     def command(self) -> str:
         return f"underway env set {' '.join((*self.missing, *self.wrong))}"
