@@ -653,3 +653,21 @@ def test_what_a_validator_takes_the_length_of_is_empty_and_not_missing(look: Loo
     env = drafted(look(fastapi(settings))).env
     assert env["TRACE_DSN"] == EnvVar(value="")
     assert "OTHER_DSN" not in env
+
+
+FASTAPI = "from fastapi import FastAPI\nimport settings\napp = FastAPI()\n"
+
+
+def test_services_of_others_that_must_be_chosen_are_not_used(look: Look) -> None:
+    settings = "import os\nUSE_S3 = os.environ['USE_S3'] == 'True'\nUSE_SES = os.environ['USE_SES'] == 'True'\n"
+    detection = look({"requirements.txt": "fastapi\nuvicorn\n", "settings.py": settings, "main.py": FASTAPI})
+    assert detection.problems == ()
+    assert detection.manifest is not None
+    assert {name: one.value for name, one in detection.manifest.env.items()} == {"USE_S3": "False", "USE_SES": "False"}
+
+
+def test_a_server_that_the_names_speak_of_is_asked_for(look: Look) -> None:
+    settings = "import os\nHOST = os.getenv('MYSQL_HOST')\nNAME = os.getenv('MYSQL_DATABASE')\n"
+    files = {"requirements.txt": "fastapi\nuvicorn\naiomysql\n", "settings.py": settings, "main.py": FASTAPI}
+    [problem, *_] = look(files).problems
+    assert problem.why == "the app needs MySQL at MYSQL_HOST, and Underway does not provide MySQL"

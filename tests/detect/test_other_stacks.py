@@ -110,3 +110,33 @@ def test_a_node_server_of_no_framework(look: Look, files: dict[str, str], comman
     manifest = look(files).manifest
     assert manifest is not None
     assert manifest.processes["web"].command.endswith(command)
+
+
+PAGES = {
+    "client/package.json": '{"scripts": {"build": "vite build"}, "devDependencies": {"vite": "5"}}',
+    "client/index.html": "",
+    "client/src/main.ts": "",
+}
+GO = "package main\n\nfunc main() { http.ListenAndServe(addr, nil) }\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "kind"),
+    [
+        ("services/gateway/cmd/server/main.go", GO, "a Go app"),
+        ("Server/Server.API/Server.API.csproj", '<Project Sdk="Microsoft.NET.Sdk.Web">', "an ASP.NET app"),
+        ("backend/pom.xml", "<artifactId>spring-boot-starter</artifactId>", "a Spring Boot app"),
+    ],
+)
+def test_pages_are_not_deployed_without_their_server_unasked(look: Look, path: str, text: str, kind: str) -> None:
+    [problem] = look({**PAGES, path: text}).problems
+    assert problem.code == "detect.other-stack"
+    assert problem.where.startswith(path)
+    assert f"beside the pages in client there is {kind}" in problem.why
+    assert problem.command == "underway deploy client"
+
+
+@pytest.mark.parametrize("path", ["client/mock/cmd/api/main.go", "tools/gen/cmd/api/main.go", "server/lib.go"])
+def test_pages_with_no_server_of_another_kind_are_deployed(look: Look, path: str) -> None:
+    text = GO if path.endswith("main.go") else "package lib"
+    assert look({**PAGES, path: text}).problems == ()

@@ -13,7 +13,7 @@ from underway.detect.frameworks import built_by
 from underway.detect.index import Index, by_depth, cwd, folder_of, join
 from underway.detect.model import Detection, Evidence, Machine, Notes
 from underway.detect.node import PAGES, SERVERS, NodeProject, find_node_projects
-from underway.detect.other_stacks import no_app, other_stack
+from underway.detect.other_stacks import no_app, other_stack, server_beside
 from underway.detect.python_project import PythonProject, find_python_projects
 from underway.detect.python_site import draft_python_site
 from underway.detect.services import foreign_services
@@ -127,13 +127,34 @@ def _draft(
     if front_ends and front_ends[0].folder and is_made and _static_folder(index, draft, notes):
         return True  # the root keeps what its own tool has built; the front end below it is a part or an example
     if front_ends:
-        if _is_for_another_host(front_ends[0], notes):
+        if _is_for_another_host(front_ends[0], notes) or _is_beside_another_stack(index, front_ends[0], notes):
             return False
         draft_front_end(index, starts, front_ends[0], machine, draft, notes, is_alone=True)
         return True
     if draft_plain_server(index, starts, node, machine, draft, notes) or draft_python_site(index, python, draft, notes):
         return True
     return _static_folder(index, draft, notes)
+
+
+def _is_beside_another_stack(index: Index, pages: NodeProject, notes: Notes) -> bool:
+    """Pages whose server is of a kind that is neither installed nor built here: say so before they are up alone."""
+    beside = server_beside(index, pages.folder)
+    if beside is None:
+        return False
+    kind, at = beside
+    if not pages.folder:
+        notes.claim("stack", f"not deployed: {kind}, which Underway neither installs nor builds by itself", at)
+        return False
+    notes.problem(
+        "detect.other-stack",
+        at,
+        f"beside the pages in {pages.folder} there is {kind}, and Underway installs and builds Python, Node and plain "
+        "pages by itself",
+        "deploy the pages alone with this command; or, where the tools of both are installed, write an underway.toml "
+        "that builds both ([build] commands) and starts the server ([processes.web] command)",
+        f"underway deploy {shlex.quote(pages.folder)}",
+    )
+    return True
 
 
 def _is_for_another_host(project: NodeProject, notes: Notes) -> bool:

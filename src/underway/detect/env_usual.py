@@ -10,11 +10,18 @@ UNUSED_PORT = "9"
 TESTS_PLACE = re.compile(r"(?:^|_)TEST_(?:.*_)?(?:DB|DATABASE|POSTGRES|PG|REDIS|MONGO)\w*$|_TEST_(?:DB|DATABASE)\w*$")
 """Where the database of the tests is: it must be there for the settings to load, and nothing of the app's asks it."""
 
+_OTHERS = "SES|S3|AWS|CLOUDINARY|GCS|AZURE|SPACES|SENTRY|CDN|SSL|TLS|HTTPS|RECAPTCHA|LDAP"
 _USUAL = (
     (re.compile(r"(?:JWT_|TOKEN_|AUTH_|HASH_)?ALG(?:ORITHM)?"), "HS256"),
     (re.compile(r"(?:JWT_)?(?:ACCESS_|REFRESH_)?TOKEN_EXPIRES?_(?:IN_)?MINUTES"), "30"),
     (re.compile(r"(?:JWT_)?(?:REFRESH_)?TOKEN_EXPIRES?_(?:IN_)?DAYS"), "7"),
     (re.compile(r"(?:\w+_)?DEBUG"), "False"),
+    (
+        re.compile(
+            r"(?:USE|ENABLE|WITH)_(?:SES|S3|AWS|CLOUDINARY|GCS|AZURE|SPACES|SENTRY|CDN|SSL|TLS|HTTPS|RECAPTCHA|LDAP)"
+        ),
+        "False",
+    ),
     (re.compile(r"(?:REDIS|VALKEY|CACHE)_(?:DB|DATABASE|DB_INDEX)"), "0"),
     (re.compile(r"(?:APP_|API_|WEB_|UVICORN_|BIND_|LISTEN_)?HOST"), "127.0.0.1"),
     (re.compile(r"(?:APP|API|WEB|UVICORN|LISTEN|SERVER)_PORT"), "8000"),
@@ -24,9 +31,9 @@ _USUAL = (
     (re.compile(r"(?:\w+_)?(?:E?MAIL|SMTP)_(?:USE_)?SSL"), "False"),
 )
 """What a name alone settles: the algorithm for the one secret that is generated, how long a token of the FastAPI
-tutorial lives (fastapi.tiangolo.com/tutorial/security/oauth2-jwt), and no error pages for everybody; the first database
-of a Redis of its own; where to listen, which the server's command says by itself; and where
-mail is handed in (RFC 6409: port 587, RFC 3207: STARTTLS)."""
+tutorial lives (fastapi.tiangolo.com/tutorial/security/oauth2-jwt), and no error pages for everybody; nobody else's
+services; the first database of a Redis of its own; where to listen, which the server's command says by itself; and
+where mail is handed in (RFC 6409: port 587, RFC 3207: STARTTLS)."""
 
 
 def usual_value(name: str) -> str:

@@ -107,6 +107,8 @@ def foreign_databases(
         if has_own and not any(one.is_required for one in named):
             continue
         at = named[0].evidence if named else _connection(index, sources, foreign) or _engine(variables, foreign)
+        if at is None and not has_own and not has_own_file:
+            at = _by_name(variables, foreign)
         if at is None:
             continue
         if not named:
@@ -194,6 +196,13 @@ def _engine(variables: dict[str, Variable], foreign: Foreign) -> Evidence | None
     """Where a variable that chooses the kind of database has this one as its default."""
     chosen = (v for name, v in variables.items() if is_engine(name) and (v.default or "").lower() in foreign.schemes)
     return next((one.evidence for one in chosen), None)
+
+
+def _by_name(variables: dict[str, Variable], foreign: Foreign) -> Evidence | None:
+    """Where a variable is read whose name says which server it means (`MYSQL_HOST`, `MONGO_URL`)."""
+    word = {"MongoDB": "MONGO", "MySQL": "MYSQL"}.get(foreign.name)
+    named = (v for name, v in variables.items() if word and word in name.upper() and _means(foreign, name) and v.reads)
+    return next((one.evidence for one in named), None)
 
 
 def _is_tested(index: Index, sources: list[str], name: str) -> Evidence | None:

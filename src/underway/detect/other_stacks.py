@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from underway.detect.index import Index
@@ -69,6 +70,22 @@ def other_stack(index: Index, notes: Notes) -> bool:
     return False
 
 
+_TOOLS = re.compile(r"(^|/)(tools?|scripts?|mocks?|infra\w*|lambdas?|functions|deploy\w*|terraform|ci)/")
+
+
+def server_beside(index: Index, pages: str) -> tuple[str, Evidence] | None:
+    """A server of another kind ("a Go app") outside the folder `pages`, and where: what they call."""
+    inside = f"{pages}/" if pages else "\0"
+
+    def is_no_server(path: str) -> bool:
+        return path.startswith(inside) or bool(_TOOLS.search(path))
+
+    for stack in _STACKS:
+        if stack.web and stack.says and (at := _found(index, stack, deepest=5, but=is_no_server)) is not None:
+            return stack.name, at
+    return None
+
+
 def _remedy(stack: _Stack, name: str) -> tuple[str, str]:
     """What to do, and the command that writes the manifest."""
     lines = [f'app = "{name}"']
@@ -84,13 +101,15 @@ def _remedy(stack: _Stack, name: str) -> tuple[str, str]:
     return remedy, "printf '%s\\n' " + " ".join(f"'{line}'" for line in lines) + f" > {MANIFEST_FILE}"
 
 
-def _found(index: Index, stack: _Stack) -> Evidence | None:
+def _found(
+    index: Index, stack: _Stack, deepest: int = 0, but: Callable[[str], bool] = lambda path: False
+) -> Evidence | None:
     if stack.beside and not any(folder in index.folders for folder in stack.beside):
         return None
     says = re.compile(stack.says, re.MULTILINE)
-    deepest = 2 if stack.name == "a Go app" else 0  # cmd/web/main.go
+    deepest = max(deepest, 2 if stack.name == "a Go app" else 0)  # cmd/web/main.go
     for path in index.matching(stack.file):
-        if path.count("/") > deepest or (path == "_config.yml" and _is_plain_page(index)):
+        if path.count("/") > deepest or but(path) or (path == "_config.yml" and _is_plain_page(index)):
             continue
         text = index.text(path)
         if found := says.search(text):
