@@ -349,3 +349,34 @@ def test_secrets_of_litestars_sessions_have_a_length_that_it_takes(look: Any) ->
     )
     assert found.manifest is not None
     assert found.manifest.env["SESSION_SECRET"].generate == "password", "which has 24 characters"
+
+
+def test_a_database_file_that_is_put_together_first_and_then_named(look: Any) -> None:
+    found = look(
+        {
+            "backend/requirements.txt": "quart\nsqlmodel\n",
+            "backend/app.py": "from quart import Quart\nimport tasks\napp = Quart(__name__)\n",
+            "backend/tasks.py": "from pathlib import Path\nfrom sqlmodel import create_engine\n"
+            "DB_PATH = Path(__file__).parent / 'data' / 'tasks.db'\nURL = f'sqlite:///{DB_PATH}'\n"
+            "engine = create_engine(URL)\n",
+        }
+    )
+    assert found.manifest is not None
+    assert found.manifest.shared == ("backend/data/tasks.db",)
+
+
+def test_what_the_root_runs_goes_before_an_example_below_it(look: Any) -> None:
+    flask = "from flask import Flask\napp = Flask(__name__)\n"
+    image = "FROM python:3.12\nWORKDIR /app\nCOPY . .\n"
+    found = look(
+        {
+            "requirements.txt": "flask\n",
+            "shop/__init__.py": "",
+            "shop/server.py": flask,
+            "Dockerfile": f"{image}CMD python -m shop.server\n",
+            "courses/hello/app.py": flask,
+            "courses/hello/Dockerfile": f"{image}CMD python app.py\n",
+            "courses/hello/docker-compose.yml": "services:\n  web:\n    build: .\n",
+        }
+    )
+    assert "shop.server:app" in web(found)

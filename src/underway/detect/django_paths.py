@@ -49,7 +49,11 @@ def folder_path(index: Index, file: PyFile, node: ast.expr, root: str, depth: in
         if isinstance(node.func, ast.Call) and node.args:  # environ.Path: root("static")
             part = literal(node.args[0])
             return join(root, part) if part else ""
-    if isinstance(node, ast.Name) and node.id in file.literals and not _is_base(node):
+    if (
+        isinstance(node, ast.Name)
+        and node.id in file.literals
+        and (not _is_base(node) or isinstance(file.literals[node.id][0], ast.BinOp))
+    ):
         return folder_path(index, file, file.literals[node.id][0], root, depth + 1)
     if isinstance(node, ast.Attribute) and not _is_base(node.value) and (given := _field_default(file, node.attr)):
         return folder_path(index, file, given, root, depth + 1)
@@ -91,7 +95,7 @@ def _default_of(node: ast.Call, short: str) -> ast.expr | None:
 def _is_base(node: ast.expr) -> bool:
     name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
     return bool(re.search(r"DIR|ROOT|PATH|BASE|HERE", name, re.IGNORECASE)) or (
-        isinstance(node, ast.Call) and "__file__" in source_of(node)
+        isinstance(node, ast.Call | ast.Attribute) and "__file__" in source_of(node)
     )
 
 

@@ -210,12 +210,12 @@ def _run_folder(base: str, projects: list[PythonProject]) -> str:
 
 
 def web_starts(starts: Starts) -> list[Start]:
-    """The declared processes that may be the web one, by name first."""
+    """The declared processes that may be the web one, by name first, and those of the root before an example's."""
     usual = re.compile(r"web|app|api|backend|server|django|site|www", re.IGNORECASE)
     from_procfile = [s for s in starts.found if s.evidence.path.rpartition("/")[2].lower() == "procfile"]
     if any(s.name == "web" for s in from_procfile):
         return [s for s in from_procfile if s.name == "web"] + [s for s in starts.found if s not in from_procfile]
-    return sorted(starts.found, key=lambda s: not usual.search(s.name))
+    return sorted(starts.found, key=lambda s: (not usual.search(s.name), s.evidence.path.count("/")))
 
 
 def _declared(index: Index, code: PythonCode, starts: Starts, objects: list[AppObject]) -> WebApp | None:
