@@ -258,10 +258,23 @@ def test_a_server_with_a_port_of_its_own_gets_another(look: Look, server: str, f
     assert told == ([evidence] if fixed else [])
 
 
-def test_a_port_that_bun_insists_on_is_told(look: Look) -> None:
-    files = package(dependencies={"hono": "4"}, lock="bun.lock", scripts={"start": "bun run src/index.ts"})
-    detection = look({**files, "src/index.ts": "app.listen(3000);"})
-    assert [(p.code, p.where) for p in detection.problems] == [("detect.port-fixed", "src/index.ts:1")]
+@pytest.mark.parametrize(
+    ("scripts", "dockerfile", "runs"),
+    [
+        ({"start": "bun run src/index.ts"}, "", "bun run start"),
+        ({"dev": "bun run --watch src/index.ts"}, "", "bun src/index.ts"),
+        ({}, 'FROM oven/bun:1\nCMD ["bun", "run", "src/index.ts"]\n', "bun run src/index.ts"),
+    ],
+)
+def test_a_server_of_buns_gets_the_port_that_it_does_not_ask_for(
+    look: Look, scripts: dict[str, str], dockerfile: str, runs: str
+) -> None:
+    files = package(dependencies={"elysia": "1"}, lock="bun.lock", scripts=scripts)
+    files |= {"Dockerfile": dockerfile} if dockerfile else {}
+    detection = look({**files, "src/index.ts": "new Elysia().listen(3000);"})
+    assert detection.problems == ()
+    preload = 'BUN_OPTIONS="--preload=$PWD/.underway/listen.cjs $BUN_OPTIONS"'
+    assert drafted(detection).processes["web"].command == f"UNDERWAY_FIXED_PORT=3000 {preload} {runs}"
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,6 @@ def _unanswered(detection: Detection, values: Collection[str]) -> list[Problem]:
             "detect.python-missing": {"build"},
             "detect.node-missing": {"build"},
             "detect.hosts-fixed": {"domains"},
-            "detect.port-fixed": {"processes"},
             "detect.database-fixed": {"services"},
         }.get(problem.code, set())
         if not answered_by & set(values):

@@ -20,6 +20,7 @@ _LOCKS = (
 )
 SERVERS = {
     "@nestjs/core": "NestJS", "express": "Express", "fastify": "Fastify", "koa": "Koa", "hono": "Hono",
+    "elysia": "Elysia",
     "@hapi/hapi": "hapi", "polka": "Polka", "restify": "Restify", "next": "Next.js", "nuxt": "Nuxt",
     "@remix-run/serve": "Remix", "@remix-run/express": "Remix", "@sveltejs/adapter-node": "SvelteKit",
     "@astrojs/node": "Astro", "@react-router/serve": "React Router", "@react-router/express": "React Router",

@@ -39,10 +39,6 @@ def listening(index: Index, paths: list[str], project: NodeProject, command: str
     is_read = any(_READ.search(index.text(path)) for path in sources)
     named = None if is_read else _variable(index, sources)
     fixed = None if is_read or named else _fixed(index, sources)
-    if re.match(r"bunx?\b", command) or re.match(r"bunx?\b", project.scripts.get("start", "")):
-        if fixed is not None:
-            _told(fixed, notes)
-        return command if named is None else f"{named[0]}=$PORT {command}"
     if named is not None:
         notes.claim("server", f"it listens on {named[0]}, which gets the port", named[1])
         words.append(f"{named[0]}=$PORT")
@@ -53,6 +49,8 @@ def listening(index: Index, paths: list[str], project: NodeProject, command: str
     elif not is_read:
         notes.claim("server", f"nothing in it reads PORT: what it listens on first gets the port, by {LISTEN_MODULE}")
         words.append("UNDERWAY_FIXED_PORT=first")
+    if re.match(r"bunx?\b", command) or re.match(r"bunx?\b", project.scripts.get("start", "")):
+        return " ".join([*words, f'BUN_OPTIONS="--preload=$PWD/{LISTEN_MODULE} $BUN_OPTIONS"', command])
     if command.startswith("node "):
         return " ".join([*words, f"node --require ./{LISTEN_MODULE}", command.removeprefix("node ")])
     return " ".join([*words, f'NODE_OPTIONS="--require=$PWD/{LISTEN_MODULE} $NODE_OPTIONS"', command])
@@ -80,12 +78,3 @@ def _fixed(index: Index, paths: list[str]) -> tuple[str, Evidence] | None:
         if named and value:
             return value[1], Evidence.at(path, text, value.start())
     return None
-
-
-def _told(fixed: tuple[str, Evidence], notes: Notes) -> None:
-    notes.problem(
-        "detect.port-fixed",
-        fixed[1],
-        f"the server listens on port {fixed[0]} always, and two releases cannot share a port",
-        f"read it from the environment: listen(process.env.PORT ?? {fixed[0]})",
-    )

@@ -108,9 +108,9 @@ _BARE = re.compile(r"\bnew\s+(?:\w+\.)?(?:Pool|Client)\(\s*(?:\{\s*\}\s*)?\)(?=[
 
 
 def _is_loaded(draft: Draft) -> bool:
-    """True where the server is started with the listen module."""
+    """True where Node starts the server with the listen module: bun connects in ways of its own."""
     web = draft.processes.get("web")
-    return web is not None and LISTEN_MODULE in web.command
+    return web is not None and LISTEN_MODULE in web.command and "BUN_OPTIONS" not in web.command
 
 
 _ADDRESS = re.compile(

@@ -200,7 +200,11 @@ def _command(index: Index, starts: Starts, project: NodeProject) -> tuple[str, E
     for start in starts.found:
         if start.name in ("web", "app", "api", "server", "node", "backend"):
             for command in start.commands:
-                if command.name == "node" and len(command.words) > 1 and _is_there(index, project, command.words[-1]):
+                if (
+                    command.name in ("node", "bun")
+                    and len(command.words) > 1
+                    and _is_there(index, project, command.words[-1])
+                ):
                     line = line_of(command.words)
                     own = project.built.command if project.built is not None else ""
                     return own if own == line.replace(" ./", " ") else line, command.evidence

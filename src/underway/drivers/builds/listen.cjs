@@ -1,5 +1,5 @@
 "use strict";
-// Loaded before a Node server (node --require): what it listens on is 127.0.0.1, so that only the proxy reaches it, and
+// Loaded before a Node server (node --require) or one of bun's (bun --preload): what it listens on is 127.0.0.1, so that only the proxy reaches it, and
 // $PORT where the program insists on a number, UNDERWAY_FIXED_PORT ("first": whatever it listens on first).
 // What connects to the usual port of PostgreSQL or Redis on this machine, since it cannot be told another, comes to the
 // app's own where UNDERWAY_POSTGRES_PORT or UNDERWAY_REDIS_PORT names it.
@@ -38,6 +38,15 @@ Server.prototype.listen = function (...words) {
   }
   return listen.apply(this, words);
 };
+
+if (globalThis.Bun) { // whose servers, also those of node:http, are made by Bun.serve (bun.com/docs/api/http)
+  const serve = Bun.serve;
+  Bun.serve = (options) => {
+    if (options.unix) return serve.call(Bun, options);
+    const asked = options.port ?? process.env.BUN_PORT ?? process.env.PORT ?? process.env.NODE_PORT ?? 3000;
+    return serve.call(Bun, { ...options, port: port(asked), hostname: host(options.hostname) });
+  };
+}
 
 const own = { 5432: process.env.UNDERWAY_POSTGRES_PORT, 6379: process.env.UNDERWAY_REDIS_PORT };
 const connect = Socket.prototype.connect;
