@@ -23,6 +23,7 @@ from underway.plan.strategy import Pace
 from underway.plan.watch import plan_watch
 from underway.ports.builds import BuildAsk
 from underway.steps.back_up import BackUp
+from underway.steps.lint_migrations import LintMigrations
 from underway.steps.migrate import MigrateDatabase
 from underway.steps.prune_releases import PruneReleases
 from underway.steps.start_release import StartRelease, SwapWorkers
@@ -148,6 +149,12 @@ def test_migrations_stop_nothing_while_no_release_was_ever_live():
     assert {"back_up", "migrate"} <= set(ids(failed))
     assert not failed.notes
     assert {"lint", "rehearse"} <= set(ids(plan_deploy(facts(a_state("r1", live="r1"), migrations="m2"))))
+
+
+@pytest.mark.parametrize("live", ["r2", ""])
+def test_migrations_are_read_beside_those_that_the_database_carries_also_after_down(live):
+    plan = plan_deploy(facts(a_state("r1", "r2", live=live), migrations="m2"))
+    assert step(plan, LintMigrations).was_key == "k-r2"
 
 
 def test_files_are_backed_up_whole_before_a_migration_where_they_hold_the_database():

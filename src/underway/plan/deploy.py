@@ -151,6 +151,12 @@ def live_key(state: AppState) -> str:
     return live.release.build_key if live else ""
 
 
+def _migrated_key(state: AppState) -> str:
+    """The build whose migrations the database carries: that of the release that is live, or was before `down`."""
+    were_live = [r for r, it in state.releases.items() if it.live_since and not it.is_pruned]
+    return live_key(state) or (state.releases[max(were_live)].release.build_key if were_live else "")
+
+
 def live_code(state: AppState) -> CodeAsk | None:
     """The release that runs, as it can be tried; None when nothing does, or it answers nothing itself."""
     manifest = live_manifest(state)
@@ -192,7 +198,7 @@ def _prepare(facts: DeployFacts) -> list[EveryStep]:
                     key=facts.key,
                     migrate=manifest.migrate,
                     env=env_of(manifest, facts.release),
-                    was_key=live_key(state),
+                    was_key=_migrated_key(state),
                     allowed=allowed(manifest.migrate, facts.allow),
                 )
             )
