@@ -91,3 +91,7 @@ def test_the_remedy_has_the_line_and_the_command_of_every_name() -> None:
     assert found.command() == "underway env set MAIL_KEY CORS_ORIGINS"
     assert 'MAIL_KEY = "…", CORS_ORIGINS = "…"' in found.remedy()
     assert not settings_in(["all is well"])
+
+
+def test_a_process_that_said_nothing_names_no_setting() -> None:
+    assert settings_in([]).missing == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _MOST = 12
 _NAME = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*"
@@ -94,7 +95,7 @@ def _sentences(lines: Sequence[str]) -> Iterator[str]:
 def _fields(lines: Sequence[str]) -> Iterator[tuple[str, bool]]:
     """pydantic: the field alone on a line, what is wrong with it indented below."""
     is_inside = False
-    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+    for line, below in pairwise([*lines, ""]):
         is_inside = (is_inside and (line[:1] in (" ", "") or bool(_FIELD.fullmatch(line)))) or bool(_MODEL.search(line))
         if is_inside and (found := _FIELD.fullmatch(line)) and below.startswith(" "):
             yield found["field"].upper(), bool(re.search(r"field required|type=(?:value_error\.)?missing", below, re.I))
