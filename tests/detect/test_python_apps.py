@@ -507,10 +507,11 @@ def test_an_app_that_tests_something_is_not_the_app(look: Look) -> None:
 def test_what_a_pinned_package_cannot_work_with_is_held_back(
     look: Look, requirements: str, extra: tuple[str, ...]
 ) -> None:
-    files = {"app.py": "from flask import Flask\napp = Flask(__name__)\n", "requirements.txt": requirements}
+    name = "FastAPI" if requirements.startswith("fastapi") else "Flask"
+    files = {"app.py": f"from {name.lower()} import {name}\napp = {name}(__name__)\n", "requirements.txt": requirements}
     manifest = drafted(look(files))
     assert manifest.build.python is not None
-    assert manifest.build.python.extra == (*extra, "gunicorn")
+    assert manifest.build.python.extra == (*extra, "uvicorn" if name == "FastAPI" else "gunicorn")
 
 
 def test_an_app_that_is_made_by_a_function_which_calls_the_factory(look: Look) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 
 from underway.detect.index import Index, folder_of
 from underway.detect.model import Evidence
@@ -35,7 +36,7 @@ _NO_PYTHON = _words(
 )
 """What conda installs beside packages of Python, or for a developer alone."""
 
-_RENAMED = {
+RENAMED = {
     "dotenv": "python-dotenv", "yaml": "pyyaml", "PIL": "pillow", "bs4": "beautifulsoup4", "sklearn": "scikit-learn",
     "cv2": "opencv-python-headless", "jwt": "pyjwt", "jose": "python-jose[cryptography]", "psycopg2": "psycopg2-binary",
     "psycopg": "psycopg[binary]", "multipart": "python-multipart", "rest_framework": "djangorestframework",
@@ -51,7 +52,7 @@ _RENAMED = {
 }  # fmt: skip
 """Modules whose package has another name on PyPI."""
 
-_SAME = _words(
+SAME = _words(
     """
     fastapi uvicorn starlette litestar quart sanic aiohttp tornado bottle cherrypy flask django falcon blacksheep
     gunicorn hypercorn waitress granian requests httpx numpy pandas scipy sqlalchemy sqlmodel alembic pydantic jinja2
@@ -143,6 +144,13 @@ def _of_conda(index: Index) -> PythonProject | None:
     return None
 
 
+def imports_of(text: str) -> Iterator[tuple[str, int]]:
+    """The modules that a source imports at its top, each with where: what stands in a `try` or a function may fail."""
+    for each in _IMPORT.finditer(text):
+        names = [each[1]] if each[1] else [n.strip().split(" ")[0].partition(".")[0] for n in each[2].split(",")]
+        yield from ((name, each.start()) for name in names if name)
+
+
 def _of_imports(index: Index) -> PythonProject | None:
     """What the sources import that is neither theirs nor Python's own."""
     sources = [p for p in index.ending(".py") if not _NO_APP.search(p)][:500]
@@ -152,14 +160,12 @@ def _of_imports(index: Index) -> PythonProject | None:
     for path in sources:
         text = index.text(path)
         texts.append(text)
-        for each in _IMPORT.finditer(text):
-            names = [each[1]] if each[1] else [n.strip().split(" ")[0].partition(".")[0] for n in each[2].split(",")]
-            for name in names:
-                if name and name not in own and name not in sys.stdlib_module_names and name != "__future__":
-                    found.setdefault(name, Evidence.at(path, text, each.start()))
+        for name, offset in imports_of(text):
+            if name not in own and name not in sys.stdlib_module_names and name != "__future__":
+                found.setdefault(name, Evidence.at(path, text, offset))
     if not found:
         return None
-    known = {name: _RENAMED.get(name) or normal(name) for name in found if name in _RENAMED or name in _SAME}
+    known = {name: RENAMED.get(name) or normal(name) for name in found if name in RENAMED or name in SAME}
     named = [(package, found[name]) for name, package in known.items()]
     whole = "\n".join(texts)
     for pattern, beside, package in _BESIDE:

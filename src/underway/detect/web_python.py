@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 
 from underway.detect.django import Django, find_django
 from underway.detect.django_overlay import overlay
@@ -15,6 +16,7 @@ from underway.detect.import_path import with_parent
 from underway.detect.index import Index, cwd, join
 from underway.detect.interpreter import choose_python
 from underway.detect.left_out import add_pillow, leave_out
+from underway.detect.left_unwritten import left_unwritten
 from underway.detect.loose_packages import added_by_dockerfile, loose_projects
 from underway.detect.migrations import find_migration
 from underway.detect.model import Evidence, Machine, Notes
@@ -86,7 +88,24 @@ def draft_python(
     _health(code, starts, app, draft, notes)
     propose_smoke(code, app, draft, notes)
     python_workers(index, code, starts, project, app, draft, notes)
+    if project is not None and not project.is_guessed:
+        _unwritten(index, project, app, django, draft, notes)
     return True
+
+
+def _unwritten(
+    index: Index, project: PythonProject, app: WebApp, django: Django | None, draft: Draft, notes: Notes
+) -> None:
+    """Install besides what the app imports as it starts and its files of packages leave out."""
+    if draft.python is None:
+        return
+    there = {normal(re.split(r"[\[<=>!~]", line)[0]) for line in draft.python.extra}
+    found = left_unwritten(index, project, app, django)
+    lines = [line for line in found if normal(re.split(r"[\[<=>!~]", line)[0]) not in there]
+    for line in lines:
+        says = f"{line} besides: it is imported, and no file of the packages names it"
+        notes.claim("build", says, found[line], "build.python.extra")
+    draft.python = replace(draft.python, extra=(*draft.python.extra, *lines))
 
 
 def _draft_script(

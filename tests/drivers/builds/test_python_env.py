@@ -372,3 +372,14 @@ def test_what_is_pinned_for_a_newer_python_than_the_one_named_is_installed_for_t
 )
 def test_a_public_mirror_of_pypi_is_told_from_an_index_of_somebodys_own(address: str, is_mirror: bool) -> None:
     assert bool(python_env.PYPI_MIRROR.match(address)) is is_mirror
+
+
+def test_what_is_installed_besides_fits_what_is_there(bench: Any, add_wheel: Callable[..., None]) -> None:
+    for version, needs in (("1.0", "tiny<2"), ("2.0", "tiny>=2")):
+        add_wheel("plug", version, f"Requires-Dist: {needs}\n")
+    bench.write({"requirements.txt": "tiny==1.0\n"})
+    build = bench.make(python("pip", extra=("plug",)))
+    assert bench.python(build, "import plug, tiny; print(plug.version, tiny.version)") == "1.0 1.0"
+    bench.write({"requirements.txt": "tiny==1.0\n"})
+    build = bench.make(python("pip", extra=("plug>=2",)))  # no version of it fits: what was asked for by name wins
+    assert bench.python(build, "import plug, tiny; print(plug.version, tiny.version)") == "2.0 2.0"

@@ -87,12 +87,22 @@ class PythonEnvironment:
         await self._seed(folder)
         is_package = await self._install(folder)
         if self.python.extra:
-            await self._run(["pip", "install", *self._into(), *self._as_of(), "--", *self.python.extra], folder)
+            await self._besides(folder)
         if inputs:
             ended = await self.shop.attempt([self.uv, "pip", "freeze", "--exclude-editable", *self._into()], folder)
             if ended.exit_code == 0:
                 packages = tuple(line for line in ended.lines if re.match(r"[A-Za-z0-9][\w.-]*( @ |==)", line))
                 frozen.remember(self.shop.folder, frozen.Frozen(inputs, packages, is_package, tuple(self._tools)))
+
+    async def _besides(self, folder: Path) -> None:
+        """Install what is wanted besides, in a version that fits what is there: nothing of that is replaced while one
+        does."""
+        argv = ["pip", "install", *self._into(), *self._as_of()]
+        ended = await self.shop.attempt([self.uv, "pip", "freeze", "--exclude-editable", *self._into()], folder)
+        there = [line for line in ended.lines if re.match(r"[A-Za-z0-9][\w.-]*==", line)]
+        held = ["--constraints", str(self.shop.listing("there.txt", there))]
+        if (await self.shop.attempt([self.uv, *argv, *held, "--", *self.python.extra], folder)).exit_code != 0:
+            await self._run([*argv, "--", *self.python.extra], folder)
 
     async def _install(self, folder: Path) -> bool:
         """Install what the manager's files say; true when the project itself was installed as a package."""
