@@ -383,3 +383,12 @@ def test_what_is_installed_besides_fits_what_is_there(bench: Any, add_wheel: Cal
     bench.write({"requirements.txt": "tiny==1.0\n"})
     build = bench.make(python("pip", extra=("plug>=2",)))  # no version of it fits: what was asked for by name wins
     assert bench.python(build, "import plug, tiny; print(plug.version, tiny.version)") == "2.0 2.0"
+
+
+def test_pins_that_exclude_each_other_are_named(bench: Any, add_wheel: Callable[..., None]) -> None:
+    add_wheel("plug", "1.0", "Requires-Dist: tiny<2\n")
+    bench.write({"requirements.txt": "plug==1.0\ntiny==2.0\n"})
+    problem = bench.fail(python("pip")).problem
+    assert (problem.code, "unsatisfiable" in problem.why) == ("build.install", True)
+    told = problem.remedy.partition(" exclude each other")[0]
+    assert set(told.split(" and ")) == {"plug==1.0", "tiny==2.0"}

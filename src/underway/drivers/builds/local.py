@@ -369,7 +369,12 @@ class LocalBuilds:
 
 
 def _with_the_day(failure: Failure, python: PythonBuild, source: str, tree: Path) -> Failure:
-    """The failure of an installation that no lock fixes, with the day to go back to as its remedy."""
+    """The failure of an installation that no lock fixes, with the day to go back to as its remedy; none where what is
+    written excludes itself, as uv says it."""
+    pins = dict.fromkeys(re.findall(r"you require ([\w.-]+==[\w.+!-]+)", failure.problem.why))
+    if failure.problem.code == "build.install" and len(pins) > 1:
+        remedy = f"{' and '.join(pins)} exclude each other, on whatever day: change one of them where they are written"
+        return Failure(msgspec.structs.replace(failure.problem, remedy=remedy), failure.log_tail)
     lock = {"poetry": "poetry.lock", "pipenv": "Pipfile.lock"}.get(python.manager, "")
     is_locked = python.manager in ("uv", "pdm") or bool(lock and (tree / python.dir / lock).is_file())
     day = "" if is_locked or python.as_of or failure.problem.code != "build.install" else git.day(source)
