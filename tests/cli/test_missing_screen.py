@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ COLUMNS, ROWS = 80, 50
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Path:
+def shop(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "shop"
     (folder / "configuration").mkdir(parents=True)
     (folder / "main.py").write_text("from fastapi import FastAPI\nimport configuration.settings\napp = FastAPI()\n")
@@ -34,7 +35,11 @@ def shop(tmp_path: Path) -> Path:
         'WEBHOOK = os.environ["PAYMENT_PROVIDER_WEBHOOK_SECRET"]\n'
     )
     (folder / "requirements.txt").write_text("fastapi\nuvicorn\n")
-    return folder
+    yield folder
+    if (tmp_path / "home").exists():  # a dry run with a manifest starts the agent
+        stop = [sys.executable, "-m", "underway", "agent", "stop", "--all", "--yes"]
+        environ = {**os.environ, "UNDERWAY_HOME": str(tmp_path / "home")}
+        subprocess.run(stop, env=environ, capture_output=True, timeout=60, check=True)
 
 
 def screen(folder: Path, *words: str) -> tuple[int, list[str]]:
