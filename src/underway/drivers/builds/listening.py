@@ -8,10 +8,32 @@ import os
 import stat
 from pathlib import Path
 
-from underway.manifest.build import KIT_ENV_MODULE, LISTEN_MODULE, LISTEN_SCRIPT, ORIGIN_MODULE, TABLES_SCRIPT
+from underway.drivers.builds.workshop import Workshop
+from underway.manifest.build import (
+    KIT_ENV_MODULE,
+    LISTEN_MODULE,
+    LISTEN_SCRIPT,
+    ORIGIN_MODULE,
+    TABLES_SCRIPT,
+    BuildKeys,
+)
 
 _SOURCES = {LISTEN_MODULE: "listen.cjs", LISTEN_SCRIPT: "listen.py", ORIGIN_MODULE: "origin.cjs",
             KIT_ENV_MODULE: "kit_env.cjs", TABLES_SCRIPT: "tables.sh"}  # fmt: skip
+
+
+def add_all(build: BuildKeys, shop: Workshop) -> None:
+    """Write those that the commands of `build` may load beside its projects. Raises `Failure` for a folder that is not
+    there."""
+    if build.node or build.python:
+        add(shop.tree, TABLES_SCRIPT)
+    if build.node:
+        beside = shop.inside(build.node.dir, "build.node.dir")
+        for name in (LISTEN_MODULE, ORIGIN_MODULE, KIT_ENV_MODULE):
+            add(beside, name)
+    if build.python:
+        for place in dict.fromkeys((build.python.dir, ".")):  # dependencies may lie in a folder of their own
+            add(shop.inside(place, "build.python.dir"), LISTEN_SCRIPT)
 
 
 def add(folder: Path, name: str) -> None:

@@ -33,14 +33,7 @@ from underway.drivers.sources import git
 from underway.drivers.sources.copying import copy_tree, free_bytes
 from underway.drivers.sources.reading import open_inside
 from underway.drivers.whole_file import write_whole
-from underway.manifest.build import (
-    KIT_ENV_MODULE,
-    LISTEN_MODULE,
-    LISTEN_SCRIPT,
-    ORIGIN_MODULE,
-    TABLES_SCRIPT,
-    PythonBuild,
-)
+from underway.manifest.build import PythonBuild
 from underway.ports.builds import BuildAsk
 from underway.ports.commands import Commands
 from underway.terms.home import Home
@@ -199,16 +192,7 @@ class LocalBuilds:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_whole(kept, text.encode())
         (shop.scratch / "home").mkdir(mode=0o700, parents=True, exist_ok=True)
-        if ask.build.node or ask.build.python:
-            await in_thread(listening.add, shop.tree, TABLES_SCRIPT)
-        if ask.build.node:
-            beside = shop.inside(ask.build.node.dir, "build.node.dir")
-            await in_thread(listening.add, beside, LISTEN_MODULE)
-            await in_thread(listening.add, beside, ORIGIN_MODULE)
-            await in_thread(listening.add, beside, KIT_ENV_MODULE)
-        if ask.build.python:
-            for place in dict.fromkeys((ask.build.python.dir, ".")):  # dependencies may lie in a folder of their own
-                await in_thread(listening.add, shop.inside(place, "build.python.dir"), LISTEN_SCRIPT)
+        await in_thread(listening.add_all, ask.build, shop)
         await in_thread(self._give_to_builder, ask, shop)
         env = {name: value for name, value in ask.env.items() if name not in shop.env}
         path = [shop.env["PATH"]]
