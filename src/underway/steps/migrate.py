@@ -136,26 +136,21 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
                 command=f"underway db stats {act.app}",
             )
         error, settings = told_in(end.log_tail), settings_in(end.log_tail)
-        if settings and not end.timed_out:
-            return Problem(
-                code="migrate.failed",
-                where=f"migrate.command: {self.migrate.command}",
-                why=f"the migration ended with exit code {end.exit_code}"
-                + (f": {error}" if error else "")
-                + f"; {serves}",
-                remedy=settings.remedy(),
-                command=settings.command(),
-            )
         ended = f"ended with exit code {end.exit_code}" + (f": {error}" if error else "")
         how = f"took longer than {self.migrate.timeout_s:.0f} s" if end.timed_out else ended
+        remedy = "mend the migration and deploy again; what it had already committed is still in the database"
+        if end.timed_out:
+            remedy = (
+                "see what it waits for (a lock of the release that runs, often); raise migrate.timeout when it only"
+            )
+            remedy += " needs longer"
+        elif settings:
+            remedy, command = settings.remedy(), settings.command()
         return Problem(
             code="migrate.timeout" if end.timed_out else "migrate.failed",
             where=f"migrate.command: {self.migrate.command}",
             why=f"the migration {how}; {serves}",
-            remedy="see what it waits for (a lock of the release that runs, often); raise migrate.timeout when it only"
-            " needs longer"
-            if end.timed_out
-            else "mend the migration and deploy again; what it had already committed is still in the database",
+            remedy=remedy,
             command=command,
         )
 
