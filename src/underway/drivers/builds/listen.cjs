@@ -1,6 +1,7 @@
 "use strict";
-// Loaded before a Node server (node --require) or one of bun's (bun --preload): what it listens on is 127.0.0.1, so that only the proxy reaches it, and
-// $PORT where the program insists on a number, UNDERWAY_FIXED_PORT ("first": whatever it listens on first).
+// Loaded before a Node server (node --require) or one of bun's (bun --preload): what it listens on is 127.0.0.1, so that
+// only the proxy reaches it, and $PORT where the program insists on a number, UNDERWAY_FIXED_PORT ("first": whatever it
+// listens on first).
 // What connects to the usual port of PostgreSQL or Redis on this machine, since it cannot be told another, comes to the
 // app's own where UNDERWAY_POSTGRES_PORT or UNDERWAY_REDIS_PORT names it.
 // A client that demands TLS of that PostgreSQL is told yes and goes on in the clear: both are on this machine.
@@ -87,8 +88,9 @@ if (own[5432]) {
 if (own[5432] || own[6379]) {
   Socket.prototype.connect = function (...words) {
     const [first, second] = words;
-    const at = Array.isArray(first) ? first[0] : typeof first === "object" ? first : { port: first, host: second };
-    const isDatabase = own[5432] && [own[5432], "5432"].includes(String(at?.port)) && isHere(at.host ?? "localhost");
+    const meant = Array.isArray(first) ? first[0] : typeof first === "object" ? first : { port: first, host: second };
+    const isAsked = own[5432] && [own[5432], "5432"].includes(String(meant?.port));
+    const isDatabase = isAsked && isHere(meant.host ?? "localhost");
     if (Array.isArray(first)) first[0] = moved(first[0]); // how net.connect() hands over what it was given
     else if (first !== null && typeof first === "object") words[0] = moved(first);
     else {
