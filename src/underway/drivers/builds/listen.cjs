@@ -88,13 +88,14 @@ if (own[5432]) {
 if (own[5432] || own[6379]) {
   Socket.prototype.connect = function (...words) {
     const [first, second] = words;
-    const meant = Array.isArray(first) ? first[0] : typeof first === "object" ? first : { port: first, host: second };
+    const named = { port: first, host: typeof second === "string" ? second : undefined };
+    const meant = Array.isArray(first) ? first[0] : typeof first === "object" ? first : named;
     const isAsked = own[5432] && [own[5432], "5432"].includes(String(meant?.port));
     const isDatabase = isAsked && isHere(meant.host ?? "localhost");
     if (Array.isArray(first)) first[0] = moved(first[0]); // how net.connect() hands over what it was given
     else if (first !== null && typeof first === "object") words[0] = moved(first);
     else {
-      const { host: at, port: to } = moved({ port: first, host: typeof second === "string" ? second : undefined });
+      const { host: at, port: to } = moved(named);
       if (to !== first) words.splice(0, typeof second === "string" ? 2 : 1, to, at);
     }
     const connected = connect.apply(this, words); // it takes back a write() of the socket's own
