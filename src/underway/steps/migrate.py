@@ -140,10 +140,8 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
         how = f"took longer than {self.migrate.timeout_s:.0f} s" if end.timed_out else ended
         remedy = "mend the migration and deploy again; what it had already committed is still in the database"
         if end.timed_out:
-            remedy = (
-                "see what it waits for (a lock of the release that runs, often); raise migrate.timeout when it only"
-            )
-            remedy += " needs longer"
+            remedy = "see what it waits for (a lock of the release that runs, often); raise migrate.timeout when it"
+            remedy += " only needs longer"
         elif settings:
             remedy, command = settings.remedy(), settings.command()
         return Problem(
