@@ -6,9 +6,11 @@ import asyncio
 import json
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from underway.drivers import proc
 from underway.drivers.database.postgres import PostgresDatabase
 from underway.terms.home import Home
 
@@ -41,6 +43,14 @@ def migrated(shared_world):
     assert done["outcome"] == "live", done
     shared_world.release = done["release"]
     return shared_world
+
+
+def test_an_app_finds_the_programs_of_its_own_database(migrated):
+    live = next(mark.stat.pid for mark in proc.marked(Home(root=migrated.home).id) if mark.instance)
+    variables = Path(f"/proc/{live}/environ").read_bytes().decode().split("\0")
+    (path,) = [line.removeprefix("PATH=") for line in variables if line.startswith("PATH=")]
+    with_server = [folder for folder in path.split(":") if Path(folder, "postgres").exists()]
+    assert any(Path(folder, "psql").exists() for folder in with_server)
 
 
 def one(done, event):
