@@ -138,18 +138,18 @@ class MigrateDatabase(msgspec.Struct, frozen=True, kw_only=True, tag="migrate_da
         error, settings = told_in(end.log_tail), settings_in(end.log_tail)
         ended = f"ended with exit code {end.exit_code}" + (f": {error}" if error else "")
         how = f"took longer than {self.migrate.timeout_s:.0f} s" if end.timed_out else ended
-        remedy = "mend the migration and deploy again; what it had already committed is still in the database"
-        if end.timed_out:
-            remedy = "see what it waits for (a lock of the release that runs, often); raise migrate.timeout when it"
-            remedy += " only needs longer"
-        elif settings:
-            remedy, command = settings.remedy(), settings.command()
+        is_unset = bool(settings) and not end.timed_out
         return Problem(
             code="migrate.timeout" if end.timed_out else "migrate.failed",
             where=f"migrate.command: {self.migrate.command}",
             why=f"the migration {how}; {serves}",
-            remedy=remedy,
-            command=command,
+            remedy="see what it waits for (a lock of the release that runs, often); raise migrate.timeout when it only"
+            " needs longer"
+            if end.timed_out
+            else settings.remedy()
+            if is_unset
+            else "mend the migration and deploy again; what it had already committed is still in the database",
+            command=settings.command() if is_unset else command,
         )
 
     async def verify(self, act: Act, on: Drivers) -> None:
